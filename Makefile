@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# `make help` names the targets. Everything is built below $(BUILD).
+
+VERSION  := 0.1.0
+BUILD    ?= build
+PREFIX   ?= /usr/local
+SBINDIR  ?= $(PREFIX)/sbin
+CC       ?= gcc
+CLANG    ?= clang
+BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+SAN      ?=
+LIBS     := libbpf libxdp libelf zlib libnetfilter_queue libmnl libuv json-c libsodium
+
+# What maybe-uninitialized finds depends on compiler version and -O: a warning, not a broken build.
+WARN     := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow
+WARN_CC  := $(WARN) -Wno-error=maybe-uninitialized
+CPPFLAGS += -D_GNU_SOURCE -DTCPC_VERSION='"$(VERSION)"' -Iinclude -Iuser -I$(BUILD)/skel
+CFLAGS   ?= -O2 -g
+CFLAGS   += -std=gnu11 $(WARN_CC) $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
+LDLIBS   += $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lpthread
+ifneq ($(SAN),)
+CFLAGS   += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+LDFLAGS  += -fsanitize=$(SAN)
+endif
+
+BPF_ARCH   := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/;s/ppc64le/powerpc/')
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g $(filter-out -Wmissing-prototypes -Wstrict-prototypes,$(WARN)) \
+	      -D__TARGET_ARCH_$(BPF_ARCH) -Iinclude -Ivmlinux -idirafter /usr/include/$(shell $(CC) -print-multiarch)
+
+LIB_SRC  := $(wildcard user/core/*.c user/edge/*.c user/role/*.c)
+LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
+BPF_SRC  := $(wildcard bpf/*.bpf.c)
+SKEL     := $(BPF_SRC:bpf/%.bpf.c=$(BUILD)/skel/%.skel.h)
+TESTS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c)) \
+	    $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
+BENCHES  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/bench_*.c))
+FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+.PHONY: help all test check lint bench fuzz install uninstall deb clean demo setup unit test-bin
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+all: $(BUILD)/tcpcopyd $(BUILD)/tcpcopyctl ## build the daemon and the command
+
+setup: ## install the Debian/Ubuntu packages that are missing (as root)
+	@scripts/setup
+
+test: setup ## install what is missing, build, run every test (as root)
+	@$(MAKE) --no-print-directory all test-bin
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/san SAN=address,undefined unit-bin
+	@scripts/test $(BUILD)
+
+check: ## the tests that need no root: pure functions under ASan and UBSan
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/san SAN=address,undefined unit-bin
+	@scripts/test --unit $(BUILD)
+
+demo: setup ## the main job on real servers, in network namespaces (as root)
+	@$(MAKE) --no-print-directory all
+	@tests/e2e/demo.sh $(BUILD)
+
+bench: all $(BENCHES) ## figures, as ratios within one run (as root)
+	@scripts/bench $(BUILD)
+
+fuzz: $(FUZZERS) ## run every fuzzer for FUZZ_SECONDS (default 60) each
+	@scripts/fuzz $(BUILD)/fuzz $(or $(FUZZ_SECONDS),60)
+
+lint: ## formatting, layering, static checks
+	@scripts/lint
+
+test-bin: $(TESTS)
+unit-bin: $(filter $(BUILD)/tests/unit/%,$(TESTS))
+
+install: all ## install below $(DESTDIR)$(PREFIX)
+	install -D -m 0755 $(BUILD)/tcpcopyd $(DESTDIR)$(SBINDIR)/tcpcopyd
+	install -D -m 0755 $(BUILD)/tcpcopyctl $(DESTDIR)$(SBINDIR)/tcpcopyctl
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(SBINDIR)/tcpcopyd $(DESTDIR)$(SBINDIR)/tcpcopyctl
+
+deb: all ## a Debian package in $(BUILD)
+	@scripts/deb $(BUILD) $(VERSION)
+
+clean: ## remove the build directory
+	rm -rf $(BUILD)
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h vmlinux/*.h include/tcpcopy/*.h) Makefile
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(BUILD)/skel/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	@mkdir -p $(@D)
+	$(BPFTOOL) gen skeleton $< name $*_bpf > $@.tmp && mv $@.tmp $@
+
+$(BUILD)/%.o: %.c Makefile | $(SKEL)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/libtcpcopy.a: $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/tcpcopyd $(BUILD)/tcpcopyctl: $(BUILD)/%: $(BUILD)/user/%.o $(BUILD)/libtcpcopy.a
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libtcpcopy.a
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB_SRC) | $(SKEL)
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
+		$< $(wildcard user/core/*.c) $(LDLIBS) -o $@
+
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

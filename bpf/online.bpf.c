@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * online.bpf.c - the online host's half: tap picks and clones, copy rewrites the clone and sends
+ * it out. No session, no sequence number: the target's kernel knows the rest.
+ *
+ * Invariant 1: tap returns "next" on every path and never writes to a packet. All writing happens
+ * in copy, which sees clones only.
+ */
+#include "common.bpf.h"
+#include "tcpcopy/hash.h"
+#include "tcpcopy/rewrite.h"
+
+/* In the control buffer of a clone: says that tap made it, and which target it is meant for. */
+#define CB_MAGIC 0x7463700a
+#define CB_MARK 0
+#define CB_TARGET 1
+
+/* Which ports of which interface are copied, and how. Written by the daemon, nobody evicts. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TCPC_MAX_SERVICES);
+	__type(key, struct tcpc_service_key);
+	__type(value, struct tcpc_service);
+} services SEC(".maps");
+
+/* Where the copies of an interface go; key is its ifindex. Written by the daemon, replaced whole. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TCPC_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct tcpc_target_set);
+} targets SEC(".maps");
+
+/* --client and --exclude prefixes by filter set. Written by the daemon. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, TCPC_MAX_FILTERS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tcpc_filter_key);
+	__type(value, struct tcpc_filter);
+} filters SEC(".maps");
+
+/* The allow-lists of the targets, by target id: such clients use the target themselves, so they
+ * must not be copied there. Written by the daemon from the feedback link. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, TCPC_MAX_ALLOW);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tcpc_filter_key);
+	__type(value, struct tcpc_filter);
+} peer_allow SEC(".maps");
+
+/* Heartbeat and constants. Shared memory with the daemon. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct tcpc_online_config);
+} config SEC(".maps");
+
+/* One counter for every way a packet can go. Written by the programs only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tcpc_online_stats);
+} stats SEC(".maps");
+
+static const __u32 zero;
+
+static __always_inline int filter_lookup(void *map, __u32 set, const struct tcpc_addr *client)
+{
+	struct tcpc_filter_key key = {
+		.prefixlen = TCPC_FILTER_SET_BITS + 128,
+		.set = set,
+		.addr = *client,
+	};
+	struct tcpc_filter *found = bpf_map_lookup_elem(map, &key);
+
+	return found ? found->action : TCPC_FILTER_NONE;
+}
+
+/* Does the service's filter let this connection through? Counts if not. */
+static __always_inline int wanted(const struct tcpc_service *service, const struct tcpc_pkt *pkt,
+				  const struct tcpc_online_config *cfg,
+				  struct tcpc_online_stats *st)
+{
+	if (service->flags & TCPC_SERVICE_FILTER) {
+		int action = filter_lookup(&filters, service->filter_set, &pkt->saddr);
+
+		if (action == TCPC_FILTER_EXCLUDE) {
+			COUNT(st, excluded);
+			return 0;
+		}
+		if ((service->flags & TCPC_SERVICE_CLIENTS) && action != TCPC_FILTER_CLIENT) {
+			COUNT(st, filtered);
+			return 0;
+		}
+	}
+	if (!tcpc_sampled(cfg->hash_key, &pkt->saddr, pkt->sport, service->sample)) {
+		COUNT(st, not_sampled);
+		return 0;
+	}
+	return 1;
+}
+
+static __always_inline void tap_packet(struct __sk_buff *skb, struct tcpc_online_stats *st)
+{
+	struct tcpc_service_key key = {.ifindex = skb->ifindex};
+	struct tcpc_online_config *cfg;
+	struct tcpc_service *service;
+	struct tcpc_pkt pkt;
+	int result;
+
+	COUNT(st, seen);
+	result = read_headers(skb, TCPC_LINK_ETHER, &pkt);
+	if (result != TCPC_PARSE_OK) {
+		COUNT_PARSE_FAILURE(st, result);
+		return;
+	}
+	key.port = pkt.dport;
+	service = bpf_map_lookup_elem(&services, &key);
+	if (!service) {
+		COUNT(st, no_service);
+		return;
+	}
+	if (skb->pkt_type != PACKET_HOST) {
+		COUNT(st, not_to_us);
+		return;
+	}
+	if (tcpc_pkt_is_pure_ack(&pkt)) {
+		COUNT(st, pure_ack);
+		return;
+	}
+	if (!(service->flags & TCPC_SERVICE_ARMED)) {
+		COUNT(st, not_armed);
+		return;
+	}
+	cfg = bpf_map_lookup_elem(&config, &zero);
+	if (!cfg || !wanted(service, &pkt, cfg, st))
+		return;
+	if (bpf_ktime_get_ns() >= cfg->lease_until_ns) {
+		COUNT(st, no_heartbeat);
+		return;
+	}
+	skb->cb[CB_MARK] = CB_MAGIC;
+	skb->cb[CB_TARGET] = 0;
+	/* Positive results are the fate of the clone, which copy has counted already. */
+	if ((int)bpf_clone_redirect(skb, cfg->copy_ifindex, 0) < 0)
+		COUNT(st, clone_failed);
+	else
+		COUNT(st, cloned);
+}
+
+/* TC ingress of the live interface. */
+SEC("tc")
+int tap(struct __sk_buff *skb)
+{
+	struct tcpc_online_stats *st = bpf_map_lookup_elem(&stats, &zero);
+
+	if (st)
+		tap_packet(skb, st);
+	return VERDICT_NEXT;
+}
+
+/* May the copy of @pkt go to @target now? Counts if not. */
+static __always_inline int target_takes(const struct tcpc_target *target,
+					const struct tcpc_pkt *pkt, struct tcpc_online_stats *st)
+{
+	if (!(target->flags & TCPC_TARGET_READY)) {
+		COUNT(st, target_not_ready);
+		return 0;
+	}
+	if (!target->ifindex || tcpc_addr_is_v4(&target->addr) != (pkt->family == 4)) {
+		COUNT(st, target_no_route);
+		return 0;
+	}
+	if ((target->flags & TCPC_TARGET_EXCLUDE) &&
+	    filter_lookup(&peer_allow, target->id, &pkt->saddr) != TCPC_FILTER_NONE) {
+		COUNT(st, target_allows);
+		return 0;
+	}
+	return 1;
+}
+
+/*
+ * Give the clone its new destination. The checksum helpers come first: they know about
+ * CHECKSUM_PARTIAL and COMPLETE, and make the clone's head its own.
+ */
+static __always_inline int rewrite_dest(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+					const struct tcpc_addr *addr, __be16 port)
+{
+	struct tcpc_rewrite_diff diff = tcpc_rewrite_dest_diff(pkt, addr, port);
+	__u32 check = pkt->l4_off + offsetof(struct tcphdr, check);
+	__u32 l3 = pkt->l3_off;
+	__u8 ttl = TCPC_COPY_TTL;
+	long err;
+
+	err = bpf_l4_csum_replace(skb, check, 0, diff.pseudo, BPF_F_PSEUDO_HDR);
+	err = err ?: bpf_l4_csum_replace(skb, check, 0, diff.l4, 0);
+	err = err ?: bpf_skb_store_bytes(skb, pkt->l4_off + offsetof(struct tcphdr, dest), &port,
+					 sizeof(port), 0);
+	if (pkt->family == 4) {
+		err = err ?: bpf_l3_csum_replace(skb, l3 + offsetof(struct iphdr, check), 0,
+						 diff.l3, 0);
+		err = err ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct iphdr, daddr),
+						 &addr->w[3], 4, 0);
+		err = err ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct iphdr, ttl), &ttl, 1, 0);
+	} else {
+		err = err ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct ipv6hdr, daddr), addr,
+						 sizeof(*addr), 0);
+		err = err ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct ipv6hdr, hop_limit),
+						 &ttl, 1, 0);
+	}
+	return err;
+}
+
+/* The neighbour helper wants Ethernet and IP and nothing between. */
+static __always_inline void pop_vlan_tags(struct __sk_buff *skb)
+{
+	int i;
+
+	for (i = 0; i <= TCPC_VLAN_TAGS; i++)
+		if (skb->vlan_present || tcpc_is_vlan(skb->protocol))
+			bpf_skb_vlan_pop(skb);
+}
+
+static __always_inline int send_copy(struct __sk_buff *skb, const struct tcpc_target_set *set,
+				     __u32 index, struct tcpc_online_stats *st)
+{
+	const struct tcpc_target *target;
+	struct tcpc_pkt pkt;
+	int result;
+
+	if (index >= TCPC_MAX_TARGETS || index >= set->n_targets) {
+		COUNT(st, stray);
+		return VERDICT_DROP;
+	}
+	target = &set->target[index];
+	pop_vlan_tags(skb);
+	result = read_headers(skb, TCPC_LINK_ETHER, &pkt);
+	if (result != TCPC_PARSE_OK) {
+		COUNT_PARSE_FAILURE(st, result);
+		return VERDICT_DROP;
+	}
+	if (!target_takes(target, &pkt, st))
+		return VERDICT_DROP;
+	if (rewrite_dest(skb, &pkt, &target->addr, target->port ?: pkt.dport)) {
+		COUNT(st, rewrite_failed);
+		return VERDICT_DROP;
+	}
+	COUNT(st, copied);
+	COUNT_N(st, copied_bytes, pkt.payload_bytes);
+	return bpf_redirect_neigh(target->ifindex, NULL, 0, 0);
+}
+
+/* One more clone for each further target; each comes back here with its own index. */
+static __always_inline void fan_out(struct __sk_buff *skb, const struct tcpc_target_set *set,
+				    struct tcpc_online_stats *st)
+{
+	__u32 i;
+
+	for (i = 1; i < TCPC_MAX_TARGETS; i++) {
+		if (i >= set->n_targets)
+			break;
+		skb->cb[CB_TARGET] = i;
+		if ((int)bpf_clone_redirect(skb, skb->ifindex, 0) < 0)
+			COUNT(st, clone_failed);
+	}
+}
+
+/* TC egress of the private copy device: sees clones only, and ends every one of them. */
+SEC("tc")
+int copy(struct __sk_buff *skb)
+{
+	struct tcpc_online_stats *st = bpf_map_lookup_elem(&stats, &zero);
+	__u32 iface = skb->ingress_ifindex;
+	struct tcpc_target_set *set;
+	__u32 index;
+
+	if (!st)
+		return VERDICT_DROP;
+	set = skb->cb[CB_MARK] == CB_MAGIC ? bpf_map_lookup_elem(&targets, &iface) : NULL;
+	if (!set) {
+		COUNT(st, stray);
+		return VERDICT_DROP;
+	}
+	index = skb->cb[CB_TARGET];
+	if (!index)
+		fan_out(skb, set, st);
+	return send_copy(skb, set, index, st);
+}
+
+char LICENSE[] SEC("license") = "GPL";

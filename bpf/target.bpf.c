@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * target.bpf.c - the target host's half: align makes copies fit the target's own connections,
+ * queue_filter tells the iptables rule which responses must stay inside.
+ *
+ * The kernel's socket table is the session table: align asks it for the connection and takes its
+ * snd_nxt as the client's ACK number. Clients in the allow-list are touched in neither direction.
+ */
+#include "vmlinux.h"
+#include "common.bpf.h"
+#include "tcpcopy/options.h"
+#include "tcpcopy/rewrite.h"
+#include "tcpcopy/seq.h"
+
+/* linux/icmp.h drags in the C library's headers, which a BPF compiler has no use for. */
+#define ICMP_DEST_UNREACH 3
+#define ICMP_SOURCE_QUENCH 4
+#define ICMP_REDIRECT 5
+#define ICMP_TIME_EXCEEDED 11
+#define ICMP_PARAMETERPROB 12
+#define ICMPV6_INFOMSG_MASK 0x80
+
+/* Which ports of which interface are intercepted. Written by the daemon. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TCPC_MAX_SERVICES);
+	__type(key, struct tcpc_service_key);
+	__type(value, struct tcpc_intercept);
+} services SEC(".maps");
+
+/* Clients that use the target themselves. Written by the daemon. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, TCPC_MAX_ALLOW);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tcpc_allow_key);
+	__type(value, struct tcpc_allow);
+} allow SEC(".maps");
+
+/* The exchange each copied connection is in. Written by align; the least recently used goes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, TCPC_MAX_EXCHANGES);
+	__type(key, struct tcpc_flow);
+	__type(value, struct tcpc_exchange);
+} exchanges SEC(".maps");
+
+/* Constants of this daemon. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tcpc_target_config);
+} config SEC(".maps");
+
+/* One counter for every way a packet can go. Written by the programs only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tcpc_target_stats);
+} stats SEC(".maps");
+
+/* Counters of the queue threads, one element each. Shared memory, written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TCPC_MAX_QUEUES);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct tcpc_queue_stats);
+} queues SEC(".maps");
+
+/* Room to work on TCP options; see options.h for why it is not the stack. */
+struct options_scratch {
+	__u8 before[TCPC_OPTIONS_MAX];
+	__u8 after[TCPC_OPTIONS_MAX];
+	struct tcpc_options found;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct options_scratch);
+} scratch SEC(".maps");
+
+static const __u32 zero;
+
+static __always_inline __u32 allow_state(const struct tcpc_addr *client)
+{
+	struct tcpc_allow_key key = {.prefixlen = 128, .addr = *client};
+	struct tcpc_allow *found = bpf_map_lookup_elem(&allow, &key);
+
+	return found ? found->state : TCPC_ALLOW_NONE;
+}
+
+/*
+ * Overwrite the options in @blank with NOPs and mend the checksum.
+ * Returns: 0, 1 if they are malformed (left as they are), -1 if a helper failed.
+ */
+static __always_inline int blank_options(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+					 __u64 blank)
+{
+	struct options_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+	__u32 off = pkt->l4_off + sizeof(struct tcphdr);
+	__u32 len = pkt->tcp_bytes - sizeof(struct tcphdr);
+	__s64 diff;
+
+	if (!len || len > TCPC_OPTIONS_MAX || !s)
+		return s ? 0 : -1;
+	__builtin_memset(s->before, 0, sizeof(s->before));
+	if (bpf_skb_load_bytes(skb, off, s->before, len))
+		return -1;
+	__builtin_memcpy(s->after, s->before, sizeof(s->after));
+	tcpc_options_blank(s->after, len, blank, &s->found);
+	if (s->found.malformed)
+		return 1;
+	if (!s->found.blanked)
+		return 0;
+	/* The area is a whole number of words, so options at odd offsets sum up rightly. */
+	diff = bpf_csum_diff((__be32 *)s->before, sizeof(s->before), (__be32 *)s->after,
+			     sizeof(s->after), 0);
+	if (diff < 0 ||
+	    bpf_l4_csum_replace(skb, pkt->l4_off + offsetof(struct tcphdr, check), 0, diff, 0))
+		return -1;
+	return bpf_skb_store_bytes(skb, off, s->after, len, 0) ? -1 : 0;
+}
+
+/* Set ACK number and window; the client's own are made for the online host. */
+static __always_inline int rewrite_align(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+					 __u32 ack)
+{
+	struct {
+		__be32 ack;
+		__u8 offset_flags[2];
+		__be16 window;
+	} field;
+	__u32 off = pkt->l4_off + offsetof(struct tcphdr, ack_seq);
+
+	if (bpf_skb_load_bytes(skb, off, &field, sizeof(field)))
+		return -1;
+	field.ack = tcpc_htonl(ack);
+	field.window = tcpc_htons(TCPC_OPEN_WINDOW);
+	if (bpf_l4_csum_replace(skb, pkt->l4_off + offsetof(struct tcphdr, check), 0,
+				tcpc_rewrite_align_diff(pkt, ack, TCPC_OPEN_WINDOW), 0))
+		return -1;
+	return bpf_skb_store_bytes(skb, off, &field, sizeof(field), 0) ? -1 : 0;
+}
+
+static __always_inline void flow_of(const struct tcpc_pkt *pkt, struct tcpc_flow *flow)
+{
+	flow->client = pkt->saddr;
+	flow->server = pkt->daddr;
+	flow->client_port = pkt->sport;
+	flow->server_port = pkt->dport;
+	flow->pad = 0;
+}
+
+static __always_inline int align_syn(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+				     struct tcpc_target_stats *st)
+{
+	struct tcpc_exchange fresh = {};
+	struct tcpc_flow flow;
+	int err = blank_options(skb, pkt, TCPC_OPTS_SYN_BLANK);
+
+	if (err) {
+		if (err < 0)
+			COUNT(st, rewrite_failed);
+		else
+			COUNT(st, bad_options);
+		return VERDICT_DROP;
+	}
+	flow_of(pkt, &flow);
+	bpf_map_update_elem(&exchanges, &flow, &fresh, BPF_ANY);
+	COUNT(st, syn);
+	return VERDICT_NEXT;
+}
+
+/* A request that acknowledges more than the last one did begins a new exchange. */
+static __always_inline void note_exchange(const struct tcpc_pkt *pkt, __u32 snd_nxt,
+					  struct tcpc_target_stats *st)
+{
+	struct tcpc_exchange *x;
+	struct tcpc_flow flow;
+
+	flow_of(pkt, &flow);
+	x = bpf_map_lookup_elem(&exchanges, &flow);
+	if (!x)
+		return;
+	if (!x->exchanges || tcpc_seq_lt(x->client_ack, pkt->ack)) {
+		x->client_ack = pkt->ack;
+		x->snd_nxt = snd_nxt;
+		x->start_ns = bpf_ktime_get_ns();
+		x->exchanges++;
+		COUNT(st, exchanges);
+	}
+	x->request_end = pkt->seq + tcpc_pkt_seq_len(pkt);
+}
+
+/* What the socket table says of a copied segment. */
+enum state { CONN_NONE, CONN_CLOSING, CONN_OPENING, CONN_OPEN };
+
+struct connection {
+	enum state state;
+	__u32 snd_nxt;
+	__u32 unread; /* CONN_OPEN: bytes that the application has not read yet */
+};
+
+/* Read the connection's numbers from its socket, whichever kind it is. */
+static __always_inline void read_socket(struct bpf_sock *sk, struct connection *conn)
+{
+	struct tcp_timewait_sock *tw;
+	struct tcp_request_sock *req;
+	struct tcp_sock *tcp;
+
+	switch (sk->state) {
+	case BPF_TCP_LISTEN:
+		return;
+	case BPF_TCP_TIME_WAIT:
+		/* Also FIN_WAIT_2 after close(): the client's FIN must get through, or the next
+		 * connection from that port is refused for a minute. */
+		tw = bpf_skc_to_tcp_timewait_sock(sk);
+		if (tw) {
+			conn->snd_nxt = tw->tw_sk.__tw_common.skc_tw_snd_nxt;
+			conn->state = CONN_CLOSING;
+		}
+		return;
+	case BPF_TCP_NEW_SYN_RECV:
+		req = bpf_skc_to_tcp_request_sock(sk);
+		if (req) {
+			conn->snd_nxt = req->snt_isn + 1;
+			conn->state = CONN_OPENING;
+		}
+		return;
+	default:
+		tcp = bpf_skc_to_tcp_sock(sk);
+		if (tcp) {
+			conn->snd_nxt = tcp->snd_nxt;
+			conn->unread = tcp->rcv_nxt - tcp->copied_seq;
+			conn->state = CONN_OPEN;
+		}
+	}
+}
+
+/* Find the target's half of the connection. */
+static __always_inline void find_connection(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+					    struct connection *conn)
+{
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *sk;
+	__u32 size;
+
+	if (pkt->family == 4) {
+		tuple.ipv4.saddr = pkt->saddr.w[3];
+		tuple.ipv4.daddr = pkt->daddr.w[3];
+		tuple.ipv4.sport = pkt->sport;
+		tuple.ipv4.dport = pkt->dport;
+		size = sizeof(tuple.ipv4);
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, &pkt->saddr, sizeof(pkt->saddr));
+		__builtin_memcpy(tuple.ipv6.daddr, &pkt->daddr, sizeof(pkt->daddr));
+		tuple.ipv6.sport = pkt->sport;
+		tuple.ipv6.dport = pkt->dport;
+		size = sizeof(tuple.ipv6);
+	}
+	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return;
+	read_socket(sk, conn);
+	bpf_sk_release(sk);
+}
+
+/*
+ * A reset throws away what the application has not read, and makes its answer fail. The online
+ * server had answered when the client sent it; the target, somewhat behind, may not have. Then the
+ * client shall seem to have closed instead: its requests are still read and answered.
+ */
+static __always_inline int is_early_reset(const struct tcpc_pkt *pkt,
+					  const struct connection *conn)
+{
+	struct tcpc_exchange *x;
+	struct tcpc_flow flow;
+
+	if (!(pkt->flags & TCPC_TCP_RST) || conn->state != CONN_OPEN)
+		return 0;
+	if (conn->unread)
+		return 1;
+	flow_of(pkt, &flow);
+	x = bpf_map_lookup_elem(&exchanges, &flow);
+	return x && x->exchanges && x->snd_nxt == conn->snd_nxt;
+}
+
+/* RST becomes FIN, ACK. Its own sequence number is where the client's data ended. */
+static __always_inline int soften_reset(struct __sk_buff *skb, struct tcpc_pkt *pkt)
+{
+	__u32 off = pkt->l4_off + 12;
+	__be16 from, to;
+
+	if (bpf_skb_load_bytes(skb, off, &from, sizeof(from)))
+		return -1;
+	to = (from & ~tcpc_htons(TCPC_TCP_RST)) | tcpc_htons(TCPC_TCP_FIN | TCPC_TCP_ACK);
+	if (bpf_l4_csum_replace(skb, pkt->l4_off + offsetof(struct tcphdr, check), 0,
+				tcpc_csum_diff16(from, to, 0), 0))
+		return -1;
+	pkt->flags = (pkt->flags & ~TCPC_TCP_RST) | TCPC_TCP_FIN | TCPC_TCP_ACK;
+	return bpf_skb_store_bytes(skb, off, &to, sizeof(to), 0) ? -1 : 0;
+}
+
+/*
+ * Options that speak of the online host's sequence numbers go. Timestamps alone, the usual case,
+ * can stay on an open connection: it has not negotiated them and looks past them.
+ */
+static __always_inline int options_need_care(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+					     enum state state)
+{
+	__u32 len = pkt->tcp_bytes - sizeof(struct tcphdr);
+	__be32 word;
+
+	if (!len)
+		return 0;
+	if (state != CONN_OPEN || len != 12)
+		return 1;
+	if (bpf_skb_load_bytes(skb, pkt->l4_off + sizeof(struct tcphdr), &word, sizeof(word)))
+		return 1;
+	return word != tcpc_htonl(TCPC_OPT_NOP << 24 | TCPC_OPT_NOP << 16 |
+				  TCPC_OPT_TIMESTAMP << 8 | 10);
+}
+
+static __always_inline int align_segment(struct __sk_buff *skb, struct tcpc_pkt *pkt,
+					 struct tcpc_target_stats *st)
+{
+	struct connection conn = {};
+	__u8 sent = pkt->flags;
+
+	find_connection(skb, pkt, &conn);
+	if (conn.state == CONN_NONE) {
+		COUNT(st, no_connection);
+		return VERDICT_DROP;
+	}
+	if (is_early_reset(pkt, &conn)) {
+		if (soften_reset(skb, pkt))
+			goto failed;
+		COUNT(st, early_reset);
+	}
+	/* Malformed options on a segment are the target's own TCP to judge. */
+	if (options_need_care(skb, pkt, conn.state) &&
+	    blank_options(skb, pkt, TCPC_OPTS_DATA_BLANK) < 0)
+		goto failed;
+	if ((pkt->flags & TCPC_TCP_ACK) && rewrite_align(skb, pkt, conn.snd_nxt))
+		goto failed;
+	/* A reset asks for nothing, and without the flag the ACK number means nothing. */
+	if ((sent & (TCPC_TCP_ACK | TCPC_TCP_RST)) == TCPC_TCP_ACK)
+		note_exchange(pkt, conn.snd_nxt, st);
+	if (conn.state == CONN_OPENING)
+		COUNT(st, syn_recv);
+	else if (conn.state == CONN_CLOSING)
+		COUNT(st, closing);
+	else
+		COUNT(st, aligned);
+	return VERDICT_NEXT;
+failed:
+	COUNT(st, rewrite_failed);
+	return VERDICT_DROP;
+}
+
+static __always_inline int align_packet(struct __sk_buff *skb, struct tcpc_target_stats *st)
+{
+	struct tcpc_service_key key = {.ifindex = skb->ifindex};
+	struct tcpc_intercept *service;
+	struct tcpc_pkt pkt;
+	__u32 state;
+	int result;
+
+	COUNT(st, seen);
+	result = read_headers(skb, TCPC_LINK_ETHER, &pkt);
+	if (result != TCPC_PARSE_OK) {
+		COUNT_PARSE_FAILURE(st, result);
+		return result < 0 ? VERDICT_DROP : VERDICT_NEXT;
+	}
+	key.port = pkt.dport;
+	service = bpf_map_lookup_elem(&services, &key);
+	if (!service || skb->pkt_type != PACKET_HOST) {
+		COUNT(st, no_service);
+		return VERDICT_NEXT;
+	}
+	state = allow_state(&pkt.saddr);
+	if (state == TCPC_ALLOW_DIRECT) {
+		COUNT(st, allowed);
+		return VERDICT_NEXT;
+	}
+	if (state == TCPC_ALLOW_PENDING || (service->flags & TCPC_INTERCEPT_DRAIN)) {
+		COUNT(st, draining);
+		return VERDICT_DROP;
+	}
+	if (tcpc_pkt_is_pure_ack(&pkt)) {
+		COUNT(st, pure_ack);
+		return VERDICT_DROP;
+	}
+	if ((pkt.flags & (TCPC_TCP_SYN | TCPC_TCP_ACK)) == TCPC_TCP_SYN)
+		return align_syn(skb, &pkt, st);
+	return align_segment(skb, &pkt, st);
+}
+
+/* TC ingress of the interface on which copies arrive. */
+SEC("tc")
+int align(struct __sk_buff *skb)
+{
+	struct tcpc_target_stats *st = bpf_map_lookup_elem(&stats, &zero);
+
+	return st ? align_packet(skb, st) : VERDICT_NEXT;
+}
+
+/* ICMP errors quote the packet they are about: one about a copy would tell its client of it. */
+static __always_inline int is_icmp_error(__u8 protocol, __u8 type)
+{
+	if (protocol == IPPROTO_ICMP)
+		return type == ICMP_DEST_UNREACH || type == ICMP_SOURCE_QUENCH ||
+		       type == ICMP_REDIRECT || type == ICMP_TIME_EXCEEDED ||
+		       type == ICMP_PARAMETERPROB;
+	return !(type & ICMPV6_INFOMSG_MASK);
+}
+
+/* Where a locally made packet goes, and whether it is TCP or an ICMP error. */
+static __always_inline int read_output(struct __sk_buff *skb, struct tcpc_addr *ret_daddr)
+{
+	struct iphdr ip;
+	__u8 protocol, type;
+	__u32 off;
+
+	if (bpf_skb_load_bytes_relative(skb, 0, &ip, sizeof(ip), BPF_HDR_START_NET))
+		return 0;
+	if (ip.version == 6) {
+		struct ipv6hdr ip6;
+
+		if (bpf_skb_load_bytes_relative(skb, 0, &ip6, sizeof(ip6), BPF_HDR_START_NET))
+			return 0;
+		protocol = ip6.nexthdr;
+		__builtin_memcpy(ret_daddr, &ip6.daddr, sizeof(*ret_daddr));
+		off = sizeof(ip6);
+	} else {
+		protocol = ip.protocol;
+		*ret_daddr = tcpc_addr_from_v4(ip.daddr);
+		off = ip.ihl * 4;
+	}
+	/* What stands behind extension headers is left to user space to see. */
+	if (protocol == IPPROTO_TCP || (ip.version == 6 && tcpc_is_ipv6_ext(protocol)))
+		return 1;
+	if (protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6)
+		return 0;
+	if (bpf_skb_load_bytes_relative(skb, off, &type, sizeof(type), BPF_HDR_START_NET))
+		return 0;
+	return is_icmp_error(protocol, type);
+}
+
+/*
+ * For the iptables rule, which has matched interface and port already: non-zero for a packet that
+ * must not leave. (xt_bpf cannot invert a pinned program, so this one says what to queue.)
+ */
+SEC("socket")
+int queue_filter(struct __sk_buff *skb)
+{
+	struct tcpc_target_stats *st = bpf_map_lookup_elem(&stats, &zero);
+	struct tcpc_addr daddr;
+
+	if (!st || !read_output(skb, &daddr))
+		return 0;
+	if (allow_state(&daddr) == TCPC_ALLOW_DIRECT) {
+		COUNT(st, allowed_out);
+		return 0;
+	}
+	COUNT(st, queued);
+	return 1;
+}
+
+char LICENSE[] SEC("license") = "GPL";

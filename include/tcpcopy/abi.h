@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * abi.h - everything that crosses between BPF and user space, and nothing else.
+ *
+ * Fixed-width fields, explicit zeroed padding, no pointer, bool, enum or packed field. Whoever
+ * changes the layout or the meaning of a field here raises TCPC_ABI_VERSION: the version stands in
+ * the pinned config maps and in the hello of the feedback link, and peers that differ part.
+ */
+#ifndef TCPCOPY_ABI_H
+#define TCPCOPY_ABI_H
+
+#include <linux/types.h>
+
+#define TCPC_ABI_VERSION 1
+
+#define TCPC_MAX_PORTS 15 /* what one iptables multiport match can name */
+#define TCPC_MAX_TARGETS 16
+#define TCPC_MAX_SERVICES 1024
+#define TCPC_MAX_FILTERS 65536
+#define TCPC_MAX_ALLOW 131072
+#define TCPC_MAX_EXCHANGES 65536
+#define TCPC_MAX_QUEUES 16
+#define TCPC_MAX_SACK 4
+
+/* Copying needs a heartbeat: the daemon extends the lease every TCPC_HEARTBEAT_MS, the program
+ * copies only while it is valid. The sum stays below the second of invariant 3. */
+#define TCPC_LEASE_MS 750
+#define TCPC_HEARTBEAT_MS 150
+
+#define TCPC_SAMPLE_ALL 10000 /* percent in steps of 0.01 */
+
+/** An IPv4 or IPv6 address in wire order; IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). */
+struct tcpc_addr {
+	__be32 w[4];
+};
+
+/** Key of the services maps: one port on one interface. */
+struct tcpc_service_key {
+	__u32 ifindex;
+	__be16 port;
+	__u16 pad;
+};
+
+/* Flags of struct tcpc_service. */
+#define TCPC_SERVICE_ARMED (1u << 0)   /* at least one target said that it intercepts */
+#define TCPC_SERVICE_CLIENTS (1u << 1) /* filter set holds include prefixes: others are skipped */
+#define TCPC_SERVICE_FILTER (1u << 2)  /* filter set is not empty: look it up */
+
+/** Online: how to treat packets of one service. Replaced whole, so no packet sees half of it. */
+struct tcpc_service {
+	__u32 flags;
+	__u32 filter_set;  /* which entries of `filters` apply */
+	__u32 sample;	   /* 0..TCPC_SAMPLE_ALL: share of connections copied */
+	__u32 target_set;  /* key into `targets`: the ifindex of the attachment */
+};
+
+/* Flags of struct tcpc_target. */
+#define TCPC_TARGET_READY (1u << 0)   /* intercepts this address and port: copies may flow */
+#define TCPC_TARGET_EXCLUDE (1u << 1) /* has clients in its allow-list: look up `peer_allow` */
+
+/** Online: where copies go. @ifindex and the neighbour below it come from the kernel's routes. */
+struct tcpc_target {
+	struct tcpc_addr addr;
+	__be16 port; /* 0: keep the port the client used */
+	__u16 pad;
+	__u32 flags;
+	__u32 ifindex; /* interface that leads to @addr; 0: no route, skipped and counted */
+	__u32 id;      /* key into `peer_allow` */
+};
+
+struct tcpc_target_set {
+	__u32 n_targets;
+	__u32 pad;
+	struct tcpc_target target[TCPC_MAX_TARGETS];
+};
+
+/** Online: key of `filters`, a longest-prefix match. @prefixlen counts the bits behind it. */
+struct tcpc_filter_key {
+	__u32 prefixlen;
+	__u32 set;
+	struct tcpc_addr addr;
+};
+
+#define TCPC_FILTER_SET_BITS 32
+#define TCPC_ADDR_V4_BITS 96 /* leading bits of a mapped IPv4 address */
+
+enum tcpc_filter_action {
+	TCPC_FILTER_NONE,
+	TCPC_FILTER_CLIENT,
+	TCPC_FILTER_EXCLUDE,
+	__TCPC_FILTER_MAX,
+};
+
+/** Value of `filters` and `peer_allow`; @action is an enum tcpc_filter_action. */
+struct tcpc_filter {
+	__u32 action;
+	__u32 pad;
+};
+
+/** Online: one element, shared memory; written by the daemon's heartbeat. */
+struct tcpc_online_config {
+	__u32 abi_version;
+	__u32 copy_ifindex;
+	__u64 lease_until_ns; /* CLOCK_MONOTONIC; copying stops when it lies in the past */
+	__u64 hash_key[2];    /* key of the sampling hash */
+};
+
+/** Target: one element. */
+struct tcpc_target_config {
+	__u32 abi_version;
+	__u32 pad;
+};
+
+/* Flags of struct tcpc_intercept. */
+#define TCPC_INTERCEPT_DRAIN (1u << 0) /* being released: copies are dropped before the stack */
+
+/** Target: value of its services map. */
+struct tcpc_intercept {
+	__u32 flags;
+	__u32 pad;
+};
+
+/** Target: key of `allow`, a longest-prefix match over client addresses. */
+struct tcpc_allow_key {
+	__u32 prefixlen;
+	struct tcpc_addr addr;
+};
+
+/* How far `allow add` has come for a prefix: first copies are dropped at ingress (and responses
+ * still queued) while old connections are ended, then both directions are left alone. */
+enum tcpc_allow_state {
+	TCPC_ALLOW_NONE,
+	TCPC_ALLOW_PENDING,
+	TCPC_ALLOW_DIRECT,
+	__TCPC_ALLOW_MAX,
+};
+
+struct tcpc_allow {
+	__u32 state;
+	__u32 pad;
+};
+
+/** One copied connection as the target sees it. */
+struct tcpc_flow {
+	struct tcpc_addr client;
+	struct tcpc_addr server;
+	__be16 client_port;
+	__be16 server_port;
+	__u32 pad;
+};
+
+/** Target: the exchange (a request and its answer) a connection is in. Sequence numbers in host
+ * order. */
+struct tcpc_exchange {
+	__u64 start_ns;	    /* CLOCK_MONOTONIC, first packet of the request */
+	__u32 client_ack;   /* ACK number the client sent, made for the online host */
+	__u32 request_end;  /* SEG.SEQ + SEG.LEN of the request's last packet */
+	__u32 snd_nxt;	    /* the target's snd_nxt when the exchange began */
+	__u32 exchanges;    /* how many this connection had */
+};
+
+/** A response header, the receipt for what the target accepted. Host order but for ports. */
+struct tcpc_receipt {
+	struct tcpc_addr client;
+	struct tcpc_addr server;
+	__be16 client_port;
+	__be16 server_port;
+	__u32 seq;
+	__u32 ack;
+	__u32 payload_bytes;
+	__u16 window; /* as on the wire, unscaled */
+	__u8 flags;   /* TCPC_TCP_* */
+	__u8 n_sack;
+	__u32 sack[2 * TCPC_MAX_SACK]; /* left and right edge, n_sack pairs */
+};
+
+/* Counters. X(name, what it means and what to do). Order is ABI: add at the end only. */
+#define TCPC_ONLINE_COUNTERS(X)                                                                    \
+	X(seen, "packets that the tap looked at")                                                  \
+	X(not_tcp, "skipped: not TCP over IPv4 or IPv6")                                           \
+	X(malformed, "skipped: headers cut short or inconsistent")                                 \
+	X(fragment, "skipped: IP fragment")                                                        \
+	X(no_service, "skipped: not a port that is copied here")                                   \
+	X(not_to_us, "skipped: link-layer destination is another host")                            \
+	X(pure_ack, "skipped: acknowledgement without data, the target makes its own")             \
+	X(not_armed, "skipped: no target has said that it intercepts this service")                \
+	X(no_heartbeat, "skipped: the daemon is dead or stuck")                                    \
+	X(filtered, "skipped: client is in no --client prefix")                                    \
+	X(excluded, "skipped: client is in an --exclude prefix")                                   \
+	X(not_sampled, "skipped: connection is outside --percent")                                 \
+	X(unreadable, "skipped: headers could not be made readable (out of memory)")               \
+	X(clone_failed, "not copied: the kernel could not clone the packet (out of memory)")       \
+	X(cloned, "packets cloned to the copy device")                                             \
+	X(copied, "copies sent towards a target")                                                  \
+	X(copied_bytes, "bytes of payload in these copies")                                        \
+	X(target_not_ready, "not copied: this target does not intercept")                          \
+	X(target_no_route, "not copied: no route to this target")                                  \
+	X(target_allows, "not copied: client is in this target's allow-list")                      \
+	X(rewrite_failed, "not copied: a rewriting helper failed (out of memory)")                 \
+	X(stray, "dropped: packet on the copy device that no tap put there")
+
+#define TCPC_TARGET_COUNTERS(X)                                                                    \
+	X(seen, "packets that align looked at")                                                    \
+	X(not_tcp, "passed: not TCP over IPv4 or IPv6")                                            \
+	X(malformed, "passed: headers cut short or inconsistent")                                  \
+	X(fragment, "passed: IP fragment, cannot be aligned")                                      \
+	X(no_service, "passed: not an intercepted port")                                           \
+	X(allowed, "passed untouched: client is in the allow-list")                                \
+	X(aligned, "data packets fitted to the target's connection")                               \
+	X(syn, "SYN packets fitted (timestamps, MPTCP, fast open taken out)")                      \
+	X(syn_recv, "packets fitted to a connection that is being opened")                         \
+	X(no_connection, "dropped: the target has no such connection")                             \
+	X(closing, "packets fitted to a connection that its application has closed")               \
+	X(early_reset, "resets turned into FIN: the target had not answered yet")                  \
+	X(draining, "dropped: the service is being released or the client being allowed")          \
+	X(unreadable, "dropped: headers could not be made readable (out of memory)")               \
+	X(rewrite_failed, "dropped: a rewriting helper failed (out of memory)")                    \
+	X(bad_options, "SYN dropped: TCP options are malformed")                                   \
+	X(queued, "responses given to the queue")                                                  \
+	X(allowed_out, "responses to clients in the allow-list, left alone")                       \
+	X(pure_ack, "dropped: copied acknowledgement without data")                                \
+	X(exchanges, "exchanges begun")
+
+/* Counters of one NFQUEUE queue, written by its thread. */
+#define TCPC_QUEUE_COUNTERS(X)                                                                     \
+	X(packets, "packets taken from the queue")                                                 \
+	X(reflected, "responses turned into their own ACK")                                        \
+	X(dropped, "packets that need no ACK (ACK, RST), ended here")                              \
+	X(icmp_dropped, "ICMP errors about a copy, ended here")                                    \
+	X(malformed, "packets that could not be parsed, ended here")                               \
+	X(accepted, "packets that are not ours, let go on")                                        \
+	X(enobufs, "times the kernel dropped messages to us (their packets stay inside)")          \
+	X(overflow, "packets the kernel dropped because the queue was full")                       \
+	X(receipts_lost, "receipts dropped because the feedback link was behind")                  \
+	X(send_failed, "verdicts that could not be sent at the first try")
+
+#define TCPC_COUNTER_FIELD(name, text) __u64 name;
+struct tcpc_online_stats {
+	TCPC_ONLINE_COUNTERS(TCPC_COUNTER_FIELD)
+};
+struct tcpc_target_stats {
+	TCPC_TARGET_COUNTERS(TCPC_COUNTER_FIELD)
+};
+struct tcpc_queue_stats {
+	TCPC_QUEUE_COUNTERS(TCPC_COUNTER_FIELD)
+};
+#undef TCPC_COUNTER_FIELD
+
+_Static_assert(sizeof(struct tcpc_addr) == 16, "ABI");
+_Static_assert(sizeof(struct tcpc_service_key) == 8, "ABI");
+_Static_assert(sizeof(struct tcpc_service) == 16, "ABI");
+_Static_assert(sizeof(struct tcpc_target) == 32, "ABI");
+_Static_assert(sizeof(struct tcpc_target_set) == 8 + 32 * TCPC_MAX_TARGETS, "ABI");
+_Static_assert(sizeof(struct tcpc_filter_key) == 24, "ABI");
+_Static_assert(sizeof(struct tcpc_online_config) == 32, "ABI");
+_Static_assert(sizeof(struct tcpc_allow_key) == 20, "ABI");
+_Static_assert(sizeof(struct tcpc_flow) == 40, "ABI");
+_Static_assert(sizeof(struct tcpc_exchange) == 24, "ABI");
+_Static_assert(sizeof(struct tcpc_receipt) == 84, "ABI");
+
+#endif

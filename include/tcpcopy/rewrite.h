@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * rewrite.h - what changes in a copied packet, as checksum differences and as bytes. Pure.
+ *
+ * The differences serve two users: TC programs hand them to the kernel's checksum helpers, which
+ * keep CHECKSUM_PARTIAL and CHECKSUM_COMPLETE right; XDP programs, raw sockets and the unit tests
+ * apply them to the bytes themselves.
+ */
+#ifndef TCPCOPY_REWRITE_H
+#define TCPCOPY_REWRITE_H
+
+#include <linux/types.h>
+
+#include "tcpcopy/csum.h"
+#include "tcpcopy/parse.h"
+
+/* A copy starts with a fresh TTL: on its way to the target it must not expire, or a router would
+ * tell the client about a packet that the client never sent (invariant 2). */
+#define TCPC_COPY_TTL 64
+
+/* The window that copies announce. The reflected ACKs keep the target's window open. */
+#define TCPC_OPEN_WINDOW 65535
+
+/** Checksum differences of one rewrite, see csum.h. */
+struct tcpc_rewrite_diff {
+	__u32 l3;     /* IPv4 header */
+	__u32 pseudo; /* the part of TCP's that comes from the pseudo header */
+	__u32 l4;     /* the part of TCP's that comes from the TCP header */
+};
+
+/* The IPv4 word that holds TTL and protocol, in memory order. */
+static inline __u16 tcpc_ttl_word(__u8 ttl)
+{
+	__u8 bytes[2] = {ttl, IPPROTO_TCP};
+	__u16 word;
+
+	__builtin_memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
+/**
+ * tcpc_rewrite_dest_diff - differences for a new destination and a fresh TTL.
+ * @pkt: headers before the change.  @addr: of the same family.  @port: wire order.
+ */
+static inline struct tcpc_rewrite_diff
+tcpc_rewrite_dest_diff(const struct tcpc_pkt *pkt, const struct tcpc_addr *addr, __be16 port)
+{
+	struct tcpc_rewrite_diff diff = {};
+	int i;
+
+	for (i = 0; i < 4; i++)
+		diff.pseudo = tcpc_csum_diff32(pkt->daddr.w[i], addr->w[i], diff.pseudo);
+	diff.l4 = tcpc_csum_diff16(pkt->dport, port, 0);
+	if (pkt->family == 4)
+		diff.l3 = tcpc_csum_diff16(tcpc_ttl_word(pkt->ttl), tcpc_ttl_word(TCPC_COPY_TTL),
+					   diff.pseudo);
+	return diff;
+}
+
+/**
+ * tcpc_rewrite_align_diff - TCP checksum difference for a new ACK number and window.
+ * @ack: host order.
+ */
+static inline __u32 tcpc_rewrite_align_diff(const struct tcpc_pkt *pkt, __u32 ack, __u16 window)
+{
+	__u32 diff = tcpc_csum_diff32(tcpc_htonl(pkt->ack), tcpc_htonl(ack), 0);
+
+	return tcpc_csum_diff16(tcpc_htons(pkt->window), tcpc_htons(window), diff);
+}
+
+/**
+ * tcpc_rewrite_dest - apply a new destination to the bytes of a frame whose checksums are whole.
+ * @frame: at least up to the end of the TCP header.  @pkt: its headers, as parsed.
+ */
+static inline void tcpc_rewrite_dest(__u8 *frame, const struct tcpc_pkt *pkt,
+				     const struct tcpc_addr *addr, __be16 port)
+{
+	struct tcpc_rewrite_diff diff = tcpc_rewrite_dest_diff(pkt, addr, port);
+	struct tcphdr *tcp = (void *)(frame + pkt->l4_off);
+
+	if (pkt->family == 4) {
+		struct iphdr *ip = (void *)(frame + pkt->l3_off);
+
+		ip->daddr = addr->w[3];
+		ip->ttl = TCPC_COPY_TTL;
+		ip->check = tcpc_csum_apply(ip->check, diff.l3);
+	} else {
+		struct ipv6hdr *ip = (void *)(frame + pkt->l3_off);
+
+		__builtin_memcpy(&ip->daddr, addr, sizeof(*addr));
+		ip->hop_limit = TCPC_COPY_TTL;
+	}
+	tcp->dest = port;
+	tcp->check = tcpc_csum_apply(tcp->check, tcpc_csum_add(diff.pseudo, diff.l4));
+}
+
+/**
+ * tcpc_rewrite_align - apply a new ACK number and window to the bytes of a frame.
+ * @frame, @pkt: as for tcpc_rewrite_dest().  @ack: host order.
+ */
+static inline void tcpc_rewrite_align(__u8 *frame, const struct tcpc_pkt *pkt, __u32 ack,
+				      __u16 window)
+{
+	struct tcphdr *tcp = (void *)(frame + pkt->l4_off);
+
+	tcp->check = tcpc_csum_apply(tcp->check, tcpc_rewrite_align_diff(pkt, ack, window));
+	tcp->ack_seq = tcpc_htonl(ack);
+	tcp->window = tcpc_htons(window);
+}
+
+#endif

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test_copy.c - copy: what comes out is byte for byte what the pure function makes, and every
+ * clone that goes no further is counted (invariant 5). First under BPF_PROG_TEST_RUN, then whole:
+ * frames that arrive on live0 and copies that leave by out0.
+ */
+#include "../harness/bpf_online.h"
+
+#include "tcpcopy/rewrite.h"
+
+#define CB_MAGIC 0x7463700a /* as in online.bpf.c */
+
+static const struct shape {
+	const char *description;
+	struct frame_spec spec;
+} shapes[] = {
+	{"IPv4 data", {DATA}},
+	{"SYN", {.flags = TCPC_TCP_SYN, .tcp_option_bytes = 20}},
+	{"FIN", {.flags = TCPC_TCP_FIN | TCPC_TCP_ACK}},
+	{"one byte", {.payload_bytes = 1}},
+	{"odd length", {.payload_bytes = 101}},
+	{"one byte and padding", {.payload_bytes = 1, .padding = 5}},
+	{"IPv4 options", {DATA, .ip_option_words = 3}},
+	{"all options", {.payload_bytes = 333, .ip_option_words = 10, .tcp_option_bytes = 40}},
+	{"a page, nearly", {.payload_bytes = RUN_MAX}},
+	{"TTL 1", {DATA, .ttl = 1}},
+	{"TTL 255", {DATA, .ttl = 255}},
+	{"one tag", {DATA, .vlan_tags = 1}},
+	{"two tags", {DATA, .vlan_tags = 2, .outer_8021ad = 1}},
+	{"two tags, odd, padding", {.payload_bytes = 3, .vlan_tags = 2, .padding = 9}},
+	{"IPv6 data", {V6, DATA}},
+	{"IPv6 SYN", {V6, .flags = TCPC_TCP_SYN}},
+	{"IPv6, odd length", {V6, .payload_bytes = 77}},
+	{"IPv6, two tags", {V6, DATA, .vlan_tags = 2}},
+	{"IPv6, hop limit 255", {V6, DATA, .ttl = 255}},
+	{"IPv6 extension headers", {V6, DATA, .ext = {0, 43, 60}, .n_ext = 3, .ext_units = 1}},
+};
+
+/* A target of @family, number @n, that would take every copy. */
+static struct tcpc_target ready_target(int family, __u8 n, __u16 port)
+{
+	struct tcpc_target target = {
+		.addr = frame_host(&(struct frame_spec){.family = family}, n),
+		.port = tcpc_htons(port),
+		.flags = TCPC_TARGET_READY,
+		.ifindex = lab.out,
+	};
+
+	return target;
+}
+
+static struct bpf_run *clone_run(__u32 target)
+{
+	static struct bpf_run run;
+
+	run.ifindex = lab.copy;
+	run.ingress_ifindex = lab.live;
+	run.cb[0] = CB_MAGIC;
+	run.cb[1] = target;
+	return &run;
+}
+
+/* The frame without tags and rewritten: by the pure function, and built anew to check that. */
+static struct frame expected_copy(const char *row, const struct shape *shape,
+				  const struct tcpc_target *target)
+{
+	struct frame_spec spec = shape->spec;
+	struct frame want, anew;
+	struct tcpc_pkt pkt;
+
+	spec.vlan_tags = 0;
+	want = frame_build(&spec);
+	expect_u64(row, "parse", frame_parse(&want, TCPC_LINK_ETHER, &pkt), TCPC_PARSE_OK);
+	tcpc_rewrite_dest(want.data, &pkt, &target->addr, target->port ?: pkt.dport);
+	spec.daddr = target->addr;
+	spec.dport = tcpc_ntohs(target->port);
+	spec.ttl = TCPC_COPY_TTL;
+	anew = frame_build(&spec);
+	expect_bytes(row, want.data, anew.data, anew.bytes);
+	frame_free(&anew);
+	return want;
+}
+
+static void expect_copy(const struct shape *shape, const struct tcpc_target *target)
+{
+	struct tcpc_online_stats moved = {.copied = 1};
+	struct tcpc_target_set set = {.n_targets = 1, .target = {*target}};
+	struct frame frame = frame_build(&shape->spec), out;
+	const char *row = shape->description;
+	struct frame want = expected_copy(row, shape, target);
+	struct bpf_run *run = clone_run(0);
+
+	moved.copied_bytes = shape->spec.payload_bytes;
+	online_targets(&set);
+	counters_mark(&lab.counters);
+	bpf_run(row, lab.copy_fd, run, frame.data, frame.bytes);
+	expect_run(row, run, VERDICT_REDIRECT, &want);
+	expect_moved(row, &lab.counters, &moved);
+	out = want;
+	out.data = run->out;
+	expect_true(row, "checksums are right", frame_right(&out));
+	frame_free(&frame);
+	frame_free(&want);
+}
+
+static void test_rewrite(void **state)
+{
+	(void)state;
+	need_netns();
+	for (size_t i = 0; i < COUNT_OF(shapes); i++) {
+		int family = shapes[i].spec.family;
+		struct tcpc_target another = ready_target(family, 9, 8080);
+		struct tcpc_target same_port = ready_target(family, 255, 0);
+		struct tcpc_target no_change = ready_target(family, 2, 80);
+
+		expect_copy(&shapes[i], &another);
+		expect_copy(&shapes[i], &same_port);
+		expect_copy(&shapes[i], &no_change);
+	}
+}
+
+/* ---- what goes no further -------------------------------------------------------------------- */
+
+static void not_ready(struct tcpc_target_set *set, struct bpf_run *run)
+{
+	(void)run;
+	set->target[0].flags = 0;
+}
+
+static void no_route(struct tcpc_target_set *set, struct bpf_run *run)
+{
+	(void)run;
+	set->target[0].ifindex = 0;
+}
+
+static void exclude(struct tcpc_target_set *set, struct bpf_run *run)
+{
+	(void)run;
+	set->target[0].flags |= TCPC_TARGET_EXCLUDE;
+}
+
+static void exclude_for_another(struct tcpc_target_set *set, struct bpf_run *run)
+{
+	exclude(set, run);
+	set->target[0].id = 6;
+}
+
+static void no_mark(struct tcpc_target_set *set, struct bpf_run *run)
+{
+	(void)set;
+	run->cb[0] = 0;
+}
+
+static void other_interface(struct tcpc_target_set *set, struct bpf_run *run)
+{
+	(void)set;
+	run->ingress_ifindex = lab.out;
+}
+
+static void no_targets(struct tcpc_target_set *set, struct bpf_run *run)
+{
+	(void)run;
+	set->n_targets = 0;
+}
+
+static void index_beyond(struct tcpc_target_set *set, struct bpf_run *run)
+{
+	(void)set;
+	run->cb[1] = 1;
+}
+
+static void index_huge(struct tcpc_target_set *set, struct bpf_run *run)
+{
+	set->n_targets = TCPC_MAX_TARGETS + 5;
+	run->cb[1] = TCPC_MAX_TARGETS;
+}
+
+/* Target 5 has 198.18.0.0/30 and 2001:db8::/126 in its allow-list; see write_peer_allow(). */
+#define V4_ADDR(n)                                                                                 \
+	{                                                                                          \
+		{                                                                                  \
+			0, 0, TCPC_V4_MAPPED, tcpc_htonl(0xc6120000 | (n))                         \
+		}                                                                                  \
+	}
+#define V6_ADDR(n)                                                                                 \
+	{                                                                                          \
+		{                                                                                  \
+			tcpc_htonl(0x20010db8), 0, 0, tcpc_htonl(n)                                \
+		}                                                                                  \
+	}
+
+static const struct fate {
+	const char *description;
+	struct frame_spec spec;
+	size_t counter;
+	void (*change)(struct tcpc_target_set *, struct bpf_run *);
+	int target_family;
+} fates[] = {
+	{"target not ready", {DATA}, COUNTS(target_not_ready), .change = not_ready},
+	{"no route", {DATA}, COUNTS(target_no_route), .change = no_route},
+	{"IPv4 to an IPv6 target", {DATA}, COUNTS(target_no_route), .target_family = 6},
+	{"IPv6 to an IPv4 target", {V6, DATA}, COUNTS(target_no_route), .target_family = 4},
+	{"target allows the client", {DATA}, COUNTS(target_allows), .change = exclude},
+	{"IPv6, target allows the client",
+	 {V6, DATA, .saddr = V6_ADDR(3)},
+	 COUNTS(target_allows),
+	 .change = exclude},
+	{"client beside those allowed",
+	 {DATA, .saddr = V4_ADDR(4)},
+	 COUNTS(copied),
+	 .change = exclude},
+	{"IPv6 client beside", {V6, DATA, .saddr = V6_ADDR(4)}, COUNTS(copied), .change = exclude},
+	{"allowed by another target", {DATA}, COUNTS(copied), .change = exclude_for_another},
+	{"allow-list not switched on", {DATA}, COUNTS(copied), .change = NULL},
+	{"packet of somebody else", {DATA}, COUNTS(stray), .change = no_mark},
+	{"clone of an interface without targets", {DATA}, COUNTS(stray), .change = other_interface},
+	{"no targets", {DATA}, COUNTS(stray), .change = no_targets},
+	{"target that has gone", {DATA}, COUNTS(stray), .change = index_beyond},
+	{"target beyond the table", {DATA}, COUNTS(stray), .change = index_huge},
+};
+
+static void write_peer_allow(void)
+{
+	struct tcpc_addr v4 = V4_ADDR(0), v6 = V6_ADDR(0);
+
+	online_prefix(lab.skel->maps.peer_allow, 5, &v4, 126, TCPC_FILTER_EXCLUDE);
+	online_prefix(lab.skel->maps.peer_allow, 5, &v6, 126, TCPC_FILTER_EXCLUDE);
+}
+
+static void expect_fate(const struct fate *fate)
+{
+	struct tcpc_target_set set = {.n_targets = 1};
+	struct frame frame = frame_build(&fate->spec);
+	bool copied = fate->counter == COUNTER(copied);
+	struct tcpc_online_stats moved = one_of(fate->counter);
+	struct bpf_run *run = clone_run(0);
+
+	moved.seen = 0;
+	moved.copied_bytes = copied ? fate->spec.payload_bytes : 0;
+	set.target[0] = ready_target(fate->target_family ?: fate->spec.family, 9, 8080);
+	set.target[0].id = 5;
+	if (fate->change)
+		fate->change(&set, run);
+	online_targets(&set);
+	counters_mark(&lab.counters);
+	bpf_run(fate->description, lab.copy_fd, run, frame.data, frame.bytes);
+	expect_u64(fate->description, "verdict", run->verdict,
+		   copied ? VERDICT_REDIRECT : VERDICT_DROP);
+	expect_moved(fate->description, &lab.counters, &moved);
+	if (!copied)
+		expect_bytes(fate->description, run->out, frame.data, frame.bytes);
+	frame_free(&frame);
+}
+
+static void test_not_copied(void **state)
+{
+	(void)state;
+	need_netns();
+	write_peer_allow();
+	for (size_t i = 0; i < COUNT_OF(fates); i++)
+		expect_fate(&fates[i]);
+}
+
+/* Tap sends nothing of the kind, but what copy cannot read it must not let out either. */
+static void test_unreadable_clone(void **state)
+{
+	static const struct {
+		const char *description;
+		__u32 offset;
+		__u8 value;
+		size_t counter;
+	} spoils[] = {
+		{"UDP", 14 + 9, IPPROTO_UDP, COUNTER(not_tcp)},
+		{"fragment", 14 + 6, 0x20, COUNTER(fragment)},
+		{"IHL too short", 14, 0x44, COUNTER(malformed)},
+	};
+	struct tcpc_target_set set = {.n_targets = 1, .target = {ready_target(4, 9, 80)}};
+
+	(void)state;
+	need_netns();
+	online_targets(&set);
+	for (size_t i = 0; i < COUNT_OF(spoils); i++) {
+		struct frame frame = frame_build(&(struct frame_spec){DATA});
+		struct tcpc_online_stats moved = one_of(spoils[i].counter);
+		struct bpf_run *run = clone_run(0);
+
+		moved.seen = 0;
+		frame.data[spoils[i].offset] = spoils[i].value;
+		counters_mark(&lab.counters);
+		bpf_run(spoils[i].description, lab.copy_fd, run, frame.data, frame.bytes);
+		expect_u64(spoils[i].description, "verdict", run->verdict, VERDICT_DROP);
+		expect_moved(spoils[i].description, &lab.counters, &moved);
+		frame_free(&frame);
+	}
+}
+
+/* ---- the whole way --------------------------------------------------------------------------- */
+
+#define OUT_MAC_BYTES 6
+
+static const __u8 neighbour_mac[OUT_MAC_BYTES] = {0x02, 0x03, 0x03, 0x03, 0x03, 0x03};
+
+/** The online half as the daemon has it. */
+struct whole {
+	struct tcpc_dp_online *dp;
+	struct tcpc_attachment tap;
+	int wire; /* in: live1 */
+	int out;  /* out: out1 */
+};
+
+/* Targets 198.18.0.<n> and 2001:db8::<n> are neighbours on out0 with one MAC. */
+static void route_targets(void)
+{
+	lab_command("ip addr add 198.18.0.254/24 dev out0 && "
+		    "ip addr add 2001:db8::fe/64 dev out0 nodad");
+	for (int n = 9; n < 9 + TCPC_MAX_TARGETS; n++)
+		lab_command("ip neigh replace 198.18.0.%d lladdr 02:03:03:03:03:03 dev out0 && "
+			    "ip neigh replace 2001:db8::%x lladdr 02:03:03:03:03:03 dev out0",
+			    n, n);
+}
+
+static void open_whole(struct whole *w)
+{
+	const __u64 key[2] = {1, 2};
+	struct tcpc_err err = {};
+
+	if (tcpc_dp_online_open(LAB_PINS, lab.copy, key, &w->dp, &err) ||
+	    tcpc_dp_online_attach(w->dp, lab.live, TCPC_HOOK_TC, &w->tap, &err) ||
+	    tcpc_dp_online_service(w->dp, lab.live, tcpc_htons(SERVICE_PORT), &armed, &err))
+		expect_fail("%s", err.text);
+	tcpc_dp_online_lease(w->dp, NEVER_NS);
+	w->wire = packet_open("live1");
+	w->out = packet_open("out1");
+}
+
+static void close_whole(struct whole *w)
+{
+	close(w->wire);
+	close(w->out);
+	tcpc_attachment_close(&w->tap);
+	tcpc_dp_online_close(w->dp);
+}
+
+/* Which of the targets does this copy go to? Its index; marks it as served. */
+static int target_of(const char *row, const struct tcpc_target_set *set, const __u8 *copy,
+		     __u32 bytes, bool *served)
+{
+	struct tcpc_pkt pkt;
+
+	expect_u64(row, "parse", tcpc_parse(copy, copy + bytes, bytes, TCPC_LINK_ETHER, &pkt),
+		   TCPC_PARSE_OK);
+	for (__u32 i = 0; i < set->n_targets; i++)
+		if (tcpc_addr_equal(&set->target[i].addr, &pkt.daddr)) {
+			expect_true(row, "one copy a target", !served[i]);
+			served[i] = true;
+			return i;
+		}
+	expect_fail("%s: a copy for no target", row);
+}
+
+/* From the IP header on the copy is the pure function's; before it stand our MAC addresses. */
+static void expect_copy_out(const struct shape *shape, const struct tcpc_target_set *set,
+			    const struct whole *w, bool *served)
+{
+	static __u8 copy[RUN_OUT_BYTES];
+	const char *row = shape->description;
+	__u32 bytes = packet_next(row, w->out, PACKET_HOST, copy, sizeof(copy));
+	int index = target_of(row, set, copy, bytes, served);
+	struct frame want = expected_copy(row, shape, &set->target[index]);
+
+	expect_u64(row, "length", bytes, want.bytes);
+	expect_bytes(row, copy + ETH_HLEN, want.data + ETH_HLEN, bytes - ETH_HLEN);
+	expect_bytes(row, copy, neighbour_mac, OUT_MAC_BYTES);
+	/* The client's MAC as source would teach the switch a wrong way to it. LAB_MAC is all 2s.
+	 */
+	expect_bytes(row, copy + OUT_MAC_BYTES, "\x02\x02\x02\x02\x02\x02", OUT_MAC_BYTES);
+	frame_free(&want);
+}
+
+static struct tcpc_online_stats whole_stats(const struct whole *w)
+{
+	struct tcpc_online_stats stats;
+
+	if (tcpc_dp_online_stats(w->dp, &stats))
+		expect_fail("cannot read the counters");
+	return stats;
+}
+
+/* One frame in, one copy out for each target of its family. */
+static void expect_fan_out(const struct shape *shape, const struct tcpc_target_set *set,
+			   const struct whole *w)
+{
+	struct tcpc_online_stats before = whole_stats(w), after;
+	struct frame frame = frame_build(&shape->spec);
+	bool served[TCPC_MAX_TARGETS] = {};
+	const char *row = shape->description;
+	__u32 want = 0, spare;
+	__u8 more[64];
+
+	/* Not a constant MAC, so that it shows in the copy if it is kept. */
+	frame.data[11] = 0x99;
+	for (__u32 i = 0; i < set->n_targets; i++)
+		want += tcpc_addr_is_v4(&set->target[i].addr) == (shape->spec.family != 6);
+	packet_send(row, w->wire, &frame);
+	for (__u32 i = 0; i < want; i++)
+		expect_copy_out(shape, set, w, served);
+	after = whole_stats(w);
+	spare = set->n_targets - want;
+	expect_u64(row, "cloned", after.cloned - before.cloned, 1);
+	expect_u64(row, "copied", after.copied - before.copied, want);
+	expect_u64(row, "copied_bytes", after.copied_bytes - before.copied_bytes,
+		   (__u64)want * shape->spec.payload_bytes);
+	expect_u64(row, "no route", after.target_no_route - before.target_no_route, spare);
+	expect_u64(row, "stray", after.stray - before.stray, 0);
+	expect_u64(row, "clone_failed", after.clone_failed - before.clone_failed, 0);
+	expect_u64(row, "more copies", packet_read(w->out, PACKET_HOST, more, sizeof(more)), 0);
+	frame_free(&frame);
+}
+
+/* Larger than a run can take; on the wire their payload lies in pages. */
+static const struct shape large[] = {
+	{"IPv4, 64 KB", {.payload_bytes = 65301, .tcp_option_bytes = 12}},
+	{"IPv6, 64 KB", {V6, .payload_bytes = 65000}},
+};
+
+static void fan_out_all(const struct whole *w, __u32 n_v4, __u32 n_v6)
+{
+	struct tcpc_target_set set = {.n_targets = n_v4 + n_v6};
+	struct tcpc_err err = {};
+
+	for (__u32 i = 0; i < set.n_targets; i++)
+		set.target[i] = ready_target(i < n_v4 ? 4 : 6, 9 + i, i % 3 ? 8080 + i : 0);
+	if (tcpc_dp_online_targets(w->dp, lab.live, &set, &err))
+		expect_fail("%s", err.text);
+	for (size_t i = 0; i < COUNT_OF(shapes); i++)
+		expect_fan_out(&shapes[i], &set, w);
+	for (size_t i = 0; i < COUNT_OF(large); i++)
+		expect_fan_out(&large[i], &set, w);
+}
+
+static void test_fan_out(void **state)
+{
+	struct whole w = {};
+
+	(void)state;
+	need_netns();
+	route_targets();
+	open_whole(&w);
+	fan_out_all(&w, 1, 0);
+	fan_out_all(&w, 2, 1);
+	fan_out_all(&w, 0, 2);
+	fan_out_all(&w, TCPC_MAX_TARGETS - 3, 3);
+	close_whole(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rewrite),
+		cmocka_unit_test(test_not_copied),
+		cmocka_unit_test(test_unreadable_clone),
+		cmocka_unit_test(test_fan_out),
+	};
+
+	return cmocka_run_group_tests(tests, online_enter, online_leave);
+}

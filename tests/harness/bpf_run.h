@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * bpf_run.h - run the real programs over frames (BPF_PROG_TEST_RUN), and the room for it: a private
+ * network and mount namespace with veth pairs and a bpffs of its own, all gone with the process.
+ */
+#ifndef TCPCOPY_TESTS_BPF_RUN_H
+#define TCPCOPY_TESTS_BPF_RUN_H
+
+#include "expect.h"
+#include "frames.h"
+#include "../unit/netns.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_packet.h>
+
+#include "edge/datapath_priv.h"
+
+#define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
+
+/* A place for pins; the private bpffs is mounted over the machine's. */
+#define LAB_BPFFS "/sys/fs/bpf"
+#define LAB_PINS LAB_BPFFS "/tcpcopy"
+
+/* frames.h gives frames this destination, so the interface they arrive on has it. */
+#define LAB_MAC "02:02:02:02:02:02"
+
+#define VERDICT_NEXT (-1)
+#define VERDICT_DROP 2
+#define VERDICT_REDIRECT 7
+
+/* ---- one run --------------------------------------------------------------------------------- */
+
+/* Room for any frame of these tests. The kernel takes less than a page for a run (RUN_MAX). */
+#define RUN_OUT_BYTES 70000
+#define RUN_MAX 3400
+
+/** One run of a program: what it is told of the packet, and what it made of it. */
+struct bpf_run {
+	int ifindex; /* as skb->ifindex; 0 is lo */
+	int ingress_ifindex;
+	__u32 cb[5];
+	int verdict; /* from here on: set by bpf_run() */
+	__u32 bytes;
+	__u8 out[RUN_OUT_BYTES];
+};
+
+/** bpf_run - run program @fd once over @bytes of @data; fails the test @row if it cannot be run. */
+static inline void bpf_run(const char *row, int fd, struct bpf_run *run, const void *data,
+			   __u32 bytes)
+{
+	struct __sk_buff ctx = {
+		.ifindex = run->ifindex,
+		.ingress_ifindex = run->ingress_ifindex,
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = bytes,
+		    .data_out = run->out, .data_size_out = sizeof(run->out), .ctx_in = &ctx,
+		    .ctx_size_in = sizeof(ctx), .repeat = 1);
+
+	memcpy(ctx.cb, run->cb, sizeof(ctx.cb));
+	if (bpf_prog_test_run_opts(fd, &opts))
+		expect_fail("%s: BPF_PROG_TEST_RUN over %u bytes: %s", row, bytes, strerror(errno));
+	run->verdict = opts.retval;
+	run->bytes = opts.data_size_out;
+}
+
+/** expect_run - fail unless the last run gave @verdict and its packet is @want. */
+static inline void expect_run(const char *row, const struct bpf_run *run, int verdict,
+			      const struct frame *want)
+{
+	expect_u64(row, "verdict", (__u32)run->verdict, (__u32)verdict);
+	expect_u64(row, "length", run->bytes, want->bytes);
+	expect_bytes(row, run->out, want->data, want->bytes);
+}
+
+/* ---- counters -------------------------------------------------------------------------------- */
+
+#define COUNTER_NAME(name, text) #name,
+
+/** A one-element map of counters and what they stood at. */
+struct counters {
+	struct bpf_map *map;
+	const char *const *names;
+	unsigned int n;
+	__u64 before[64];
+};
+
+/** counters_mark - from here on, see expect_moved(). */
+static inline void counters_mark(struct counters *c)
+{
+	if (c->n > COUNT_OF(c->before) || tcpc_datapath_sum(c->map, c->before, c->n))
+		expect_fail("cannot read the counters");
+}
+
+/** expect_moved - fail unless the counters have moved by just @deltas (a struct of counters). */
+static inline void expect_moved(const char *row, const struct counters *c, const void *deltas)
+{
+	const __u64 *want = deltas;
+	__u64 now[64];
+
+	if (tcpc_datapath_sum(c->map, now, c->n))
+		expect_fail("%s: cannot read the counters", row);
+	for (unsigned int i = 0; i < c->n; i++)
+		expect_u64(row, c->names[i], now[i] - c->before[i], want[i]);
+}
+
+/* ---- the lab --------------------------------------------------------------------------------- */
+
+/** lab_command - run a command of the shell, which must go well. */
+#define lab_command(...)                                                                           \
+	do {                                                                                       \
+		if (run_command(__VA_ARGS__))                                                      \
+			expect_fail("failed: " __VA_ARGS__);                                       \
+	} while (0)
+
+/** lab_link - a veth pair, both ends up; @name has LAB_MAC. Returns the index of @name. */
+static inline int lab_link(const char *name, const char *peer)
+{
+	/* The peer is the outside: it has no addresses and says nothing by itself. */
+	if (run_command("ip link add %s mtu 65535 address " LAB_MAC
+			" type veth peer name %s mtu 65535 address 02:02:02:02:02:01 &&"
+			" sysctl -q net.ipv6.conf.%s.disable_ipv6=1 &&"
+			" ip link set %s addrgenmode none && ip link set %s up &&"
+			" ip link set %s up",
+			name, peer, peer, name, name, peer))
+		expect_fail("cannot make the veth pair %s", name);
+	return if_nametoindex(name);
+}
+
+/* Group setup: the namespaces, and a bpffs that nobody else sees. Without root the tests skip. */
+static inline int lab_enter(void **state)
+{
+	if (enter_netns(state))
+		return -1;
+	if (!in_netns)
+		return 0;
+	if (mount("bpf", LAB_BPFFS, "bpf", 0, NULL) || mkdir(LAB_PINS, 0700)) {
+		perror("private bpffs at " LAB_BPFFS);
+		return -1;
+	}
+	tcpc_datapath_init();
+	return 0;
+}
+
+/* ---- packets on a device --------------------------------------------------------------------- */
+
+#define PACKET_WAIT_MS 5000
+
+/** packet_open - a packet socket on device @name; it sees what comes in and what goes out. */
+static inline int packet_open(const char *name)
+{
+	struct sockaddr_ll addr = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = tcpc_htons(ETH_P_ALL),
+		.sll_ifindex = if_nametoindex(name),
+	};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), size = 4 << 20;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) ||
+	    bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		expect_fail("packet socket on %s: %s", name, strerror(errno));
+	return fd;
+}
+
+/* One packet of direction @type (PACKET_OUTGOING, or PACKET_HOST for all that comes in); 0: none.
+ * Only TCP counts, the rest is the network talking to itself. */
+static inline __u32 packet_read(int fd, int type, __u8 *buf, __u32 size)
+{
+	struct sockaddr_ll from;
+	struct tcpc_pkt pkt;
+	ssize_t n;
+
+	for (;;) {
+		socklen_t len = sizeof(from);
+
+		n = recvfrom(fd, buf, size, MSG_DONTWAIT, (struct sockaddr *)&from, &len);
+		if (n <= 0)
+			return 0;
+		if ((from.sll_pkttype == PACKET_OUTGOING) != (type == PACKET_OUTGOING))
+			continue;
+		if (tcpc_parse(buf, buf + n, n, TCPC_LINK_ETHER, &pkt) == TCPC_PARSE_OK)
+			return n;
+	}
+}
+
+/** packet_next - wait for the next TCP packet on @fd. Returns its length; fails when none comes. */
+static inline __u32 packet_next(const char *row, int fd, int type, __u8 *buf, __u32 size)
+{
+	struct pollfd ready = {.fd = fd, .events = POLLIN};
+	__u32 n = packet_read(fd, type, buf, size);
+
+	while (!n && poll(&ready, 1, PACKET_WAIT_MS) > 0)
+		n = packet_read(fd, type, buf, size);
+	if (!n)
+		expect_fail("%s: no packet came", row);
+	return n;
+}
+
+/** packet_send - put @frame on the wire. */
+static inline void packet_send(const char *row, int fd, const struct frame *frame)
+{
+	if (send(fd, frame->data, frame->bytes, 0) != (ssize_t)frame->bytes)
+		expect_fail("%s: cannot send %u bytes: %s", row, frame->bytes, strerror(errno));
+}
+
+#endif

@@ -1,0 +1,713 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test_iptables.c - rules come and go with both variants of iptables, in a namespace, with a
+ * pinned program; and with scripts in the place of iptables, for what real ones seldom do. What is
+ * there is read with iptables -S, not by the code under test.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <bpf/bpf.h>
+
+#include "netns.h"
+#include "edge/iptables.h"
+#include "tcpcopy/bytes.h"
+
+#define TAG "/run/tcpcopy-test"
+
+static char dir[] = "/tmp/tcpcopy-iptables-XXXXXX"; /* a bpffs, if root */
+static char script_dir[] = "/tmp/tcpcopy-scripts-XXXXXX";
+static char pin[64];
+static const char *const variants[] = {"iptables-nft", "iptables-legacy"};
+static uv_loop_t loop;
+
+struct outcome {
+	int called, status;
+	struct tcpc_err err;
+	unsigned int n_rules;
+	struct tcpc_iptables_rule rules[8];
+};
+
+static int pin_program(void)
+{
+	const struct bpf_insn code[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "queue_all", "GPL", code, 2, NULL), r;
+
+	if (fd < 0)
+		return fd;
+	r = bpf_obj_pin(fd, pin);
+	close(fd);
+	return r;
+}
+
+static int set_up(void **state)
+{
+	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1); /* all of them readable */
+	if (enter_netns(state) || !mkdtemp(script_dir) || uv_loop_init(&loop))
+		return -1;
+	if (!in_netns)
+		return 0;
+	if (!mkdtemp(dir) || mount("bpf", dir, "bpf", 0, NULL))
+		return -1;
+	snprintf(pin, sizeof(pin), "%s/queue_filter", dir);
+	return pin_program();
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	if (in_netns && (umount(dir) || rmdir(dir)))
+		return -1;
+	return run_command("rm -r %s", script_dir) | uv_loop_close(&loop);
+}
+
+static void on_done(void *user, int status, const struct tcpc_err *err)
+{
+	struct outcome *out = user;
+
+	out->called++;
+	out->status = status;
+	out->err = *err;
+	assert_int_equal(err->code, -status);
+}
+
+static void on_found(void *user, int status, const struct tcpc_iptables_rule *rules,
+		     unsigned int n_rules, const struct tcpc_err *err)
+{
+	struct outcome *out = user;
+
+	on_done(user, status, err);
+	assert_true(n_rules <= sizeof(out->rules) / sizeof(out->rules[0]));
+	memcpy(out->rules, rules, n_rules * sizeof(*rules));
+	out->n_rules = n_rules;
+}
+
+typedef int (*call)(uv_loop_t *, const struct tcpc_iptables_rule *, tcpc_iptables_done, void *,
+		    struct tcpc_err *);
+
+/* The outcome of one operation, whether it ends at once or later. */
+static struct outcome finish(int started, struct outcome *out)
+{
+	assert_int_equal(out->called, 0);
+	if (started) {
+		assert_int_equal(started, -out->err.code);
+		out->status = started;
+	}
+	assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+	assert_int_equal(out->called, started ? 0 : 1);
+	return *out;
+}
+
+static struct outcome do_call(call function, const struct tcpc_iptables_rule *rule)
+{
+	struct outcome out = {};
+
+	return finish(function(&loop, rule, on_done, &out, &out.err), &out);
+}
+
+static struct outcome do_find(const char *tag)
+{
+	struct outcome out = {};
+
+	return finish(tcpc_iptables_find(&loop, tag, on_found, &out, &out.err), &out);
+}
+
+static void assert_good(const struct outcome *out)
+{
+	if (out->status)
+		fail_msg("%d: %s", out->status, out->err.text);
+}
+
+static struct tcpc_iptables_rule make_rule(const char *iface)
+{
+	struct tcpc_iptables_rule rule = {
+		.ports = {tcpc_htons(80), tcpc_htons(8080)},
+		.n_ports = 2,
+		.queue_first = 3,
+		.queue_last = 5,
+		.tag = TAG,
+	};
+
+	snprintf(rule.iface, sizeof(rule.iface), "%s", iface);
+	snprintf(rule.pin, sizeof(rule.pin), "%s", in_netns ? pin : "/sys/fs/bpf/none");
+	return rule;
+}
+
+/* What `program -S OUTPUT` prints behind the policy, one string. */
+static const char *listing(const char *program)
+{
+	static char text[4096];
+	char command[256];
+	size_t n;
+	FILE *pipe;
+
+	snprintf(command, sizeof(command), "%s -S OUTPUT 2>/dev/null | sed 1d", program);
+	pipe = popen(command, "r");
+	assert_non_null(pipe);
+	n = fread(text, 1, sizeof(text) - 1, pipe);
+	text[n] = '\0';
+	pclose(pipe);
+	return text;
+}
+
+static const char *expected_listing(const struct tcpc_iptables_rule *rule)
+{
+	static char text[2048];
+
+	snprintf(text, sizeof(text),
+		 "-A OUTPUT -o %s -p icmp -m bpf --object-pinned %s -m comment --comment "
+		 "\"tcpcopyd:%s\" -j NFQUEUE --queue-balance 3:5\n"
+		 "-A OUTPUT -o %s -p tcp -m multiport --sports 80,8080 -m bpf --object-pinned %s "
+		 "-m comment --comment \"tcpcopyd:%s\" -j NFQUEUE --queue-balance 3:5\n",
+		 rule->iface, rule->pin, rule->tag, rule->iface, rule->pin, rule->tag);
+	return text;
+}
+
+/* One test for each variant; the default program is the one that the environment names. */
+#define for_each_variant(program)                                                                  \
+	for (unsigned int v_ = 0;                                                                  \
+	     v_ < 2 && (program = variants[v_]) && !setenv("TCPCOPY_IPTABLES", program, 1); v_++)
+
+static void test_install_find_remove(void **state)
+{
+	struct tcpc_iptables_rule rule = make_rule("eth0");
+	const char *program;
+	struct outcome out;
+
+	(void)state;
+	need_netns();
+	for_each_variant(program)
+	{
+		assert_string_equal(listing(program), "");
+		out = do_find(TAG);
+		assert_good(&out);
+		assert_int_equal(out.n_rules, 0);
+		out = do_call(tcpc_iptables_install, &rule);
+		assert_good(&out);
+		assert_string_equal(listing(program), expected_listing(&rule));
+		out = do_find(TAG);
+		assert_good(&out);
+		assert_int_equal(out.n_rules, 1);
+		assert_memory_equal(&out.rules[0], &rule, sizeof(rule));
+		out = do_call(tcpc_iptables_remove, &out.rules[0]);
+		assert_good(&out);
+		assert_string_equal(listing(program), "");
+		/* Again: nothing to do is no error. */
+		out = do_call(tcpc_iptables_remove, &rule);
+		assert_good(&out);
+	}
+}
+
+/* Ours come first, and other people's rules and other daemons' survive. */
+static void test_among_others(void **state)
+{
+	struct tcpc_iptables_rule rule = make_rule("eth0"), other = make_rule("eth0");
+	struct tcpc_iptables_rule third = make_rule("eth1");
+	const char *program;
+	struct outcome out;
+	char before[4096];
+
+	(void)state;
+	need_netns();
+	strcat(other.tag, "-2");
+	for_each_variant(program)
+	{
+		assert_int_equal(run_command("%s -A OUTPUT -p tcp --sport 80 -j ACCEPT", program),
+				 0);
+		out = do_call(tcpc_iptables_install, &other);
+		assert_good(&out);
+		out = do_call(tcpc_iptables_install, &third);
+		assert_good(&out);
+		snprintf(before, sizeof(before), "%s", listing(program));
+		out = do_call(tcpc_iptables_install, &rule);
+		assert_good(&out);
+		assert_int_equal(strncmp(listing(program), expected_listing(&rule),
+					 strlen(expected_listing(&rule))),
+				 0);
+		out = do_find(TAG);
+		assert_good(&out);
+		assert_int_equal(out.n_rules, 2);
+		out = do_call(tcpc_iptables_remove, &rule);
+		assert_good(&out);
+		assert_string_equal(listing(program), before);
+		assert_int_equal(run_command("%s -F OUTPUT", program), 0);
+	}
+}
+
+/* One queue and one port are written in another way than several. */
+static void test_single(void **state)
+{
+	struct tcpc_iptables_rule rule = make_rule("eth0");
+	const char *program;
+	struct outcome out;
+
+	(void)state;
+	need_netns();
+	rule.n_ports = 1;
+	rule.ports[1] = 0;
+	rule.queue_last = rule.queue_first;
+	for_each_variant(program)
+	{
+		out = do_call(tcpc_iptables_install, &rule);
+		assert_good(&out);
+		assert_non_null(strstr(listing(program), "--sports 80 -m bpf"));
+		assert_non_null(strstr(listing(program), "--queue-num 3\n"));
+		out = do_find(TAG);
+		assert_int_equal(out.n_rules, 1);
+		assert_memory_equal(&out.rules[0], &rule, sizeof(rule));
+		out = do_call(tcpc_iptables_remove, &rule);
+		assert_good(&out);
+		assert_string_equal(listing(program), "");
+	}
+}
+
+/* More of the same than are deleted one by one, and the half of an intercept. */
+static void test_duplicates_and_halves(void **state)
+{
+	struct tcpc_iptables_rule rule = make_rule("eth0");
+	const char *program;
+	struct outcome out;
+	int i;
+
+	(void)state;
+	need_netns();
+	for_each_variant(program)
+	{
+		for (i = 0; i < 20; i++) {
+			out = do_call(tcpc_iptables_install, &rule);
+			assert_good(&out);
+		}
+		out = do_find(TAG);
+		assert_int_equal(out.n_rules, 1);
+		out = do_call(tcpc_iptables_remove, &rule);
+		assert_good(&out);
+		assert_string_equal(listing(program), "");
+
+		out = do_call(tcpc_iptables_install, &rule);
+		assert_good(&out);
+		assert_int_equal(run_command("%s -D OUTPUT 2", program), 0);
+		out = do_find(TAG);
+		assert_int_equal(out.n_rules, 1);
+		assert_int_equal(out.rules[0].n_ports, 0);
+		out = do_call(tcpc_iptables_remove, &out.rules[0]);
+		assert_good(&out);
+		assert_string_equal(listing(program), "");
+	}
+}
+
+/* Deleting by text compares the number that the pin's descriptor had inside iptables. Descriptors
+ * that we hold must not shift it, and rules written with it shifted must go all the same. */
+static void test_other_descriptors(void **state)
+{
+	struct tcpc_iptables_rule rule = make_rule("eth0");
+	const char *program;
+	struct outcome out;
+	int fds[8], i;
+
+	(void)state;
+	need_netns();
+	for_each_variant(program)
+	{
+		out = do_call(tcpc_iptables_install, &rule);
+		assert_good(&out);
+		for (i = 0; i < 8; i++)
+			fds[i] = open("/dev/null", O_RDONLY); /* inherited unless we see to it */
+		out = do_call(tcpc_iptables_remove, &rule);
+		assert_good(&out);
+		for (i = 0; i < 8; i++)
+			close(fds[i]);
+		assert_string_equal(listing(program), "");
+
+		assert_int_equal(run_command("%s -A OUTPUT -o lo -j ACCEPT", program), 0);
+		assert_int_equal(
+			run_command(
+				"%s 3</dev/null 4</dev/null 5</dev/null -A OUTPUT -o eth0 -p icmp "
+				"-m bpf --object-pinned %s -m comment "
+				"--comment tcpcopyd:%s -j NFQUEUE --queue-balance 3:5",
+				program, pin, TAG),
+			0);
+		assert_int_equal(run_command("%s -A OUTPUT -o lo -j ACCEPT", program), 0);
+		out = do_call(tcpc_iptables_remove, &rule);
+		assert_good(&out);
+		assert_string_equal(listing(program),
+				    "-A OUTPUT -o lo -j ACCEPT\n-A OUTPUT -o lo -j ACCEPT\n");
+		assert_int_equal(run_command("%s -F OUTPUT", program), 0);
+	}
+}
+
+/* Without the pin iptables understands neither rule any more; they go nevertheless. */
+static void test_pin_gone(void **state)
+{
+	struct tcpc_iptables_rule rule = make_rule("eth0");
+	const char *program;
+	struct outcome out;
+
+	(void)state;
+	need_netns();
+	for_each_variant(program)
+	{
+		out = do_call(tcpc_iptables_install, &rule);
+		assert_good(&out);
+		assert_int_equal(unlink(pin), 0);
+		out = do_call(tcpc_iptables_remove, &rule);
+		assert_int_equal(pin_program(), 0);
+		assert_good(&out);
+		assert_string_equal(listing(program), "");
+	}
+}
+
+/* Installed when the other variant was the default. */
+static void test_other_variant(void **state)
+{
+	struct tcpc_iptables_rule rule = make_rule("eth0");
+	struct outcome out, found;
+	unsigned int i;
+
+	(void)state;
+	need_netns();
+	for (i = 0; i < 2; i++) {
+		setenv("TCPCOPY_IPTABLES", variants[i], 1);
+		out = do_call(tcpc_iptables_install, &rule);
+		assert_good(&out);
+		setenv("TCPCOPY_IPTABLES", variants[!i], 1);
+		found = do_find(TAG);
+		assert_good(&found);
+		assert_int_equal(found.n_rules, 1);
+		assert_string_equal(found.rules[0].program, variants[i]);
+		/* And in both at once. */
+		out = do_call(tcpc_iptables_install, &rule);
+		assert_good(&out);
+		found = do_find(TAG);
+		assert_good(&found);
+		assert_int_equal(found.n_rules, 2);
+		assert_string_equal(found.rules[0].program, "");
+		out = do_call(tcpc_iptables_remove, &found.rules[0]);
+		assert_good(&out);
+		assert_string_equal(listing(variants[!i]), "");
+		assert_string_not_equal(listing(variants[i]), "");
+		out = do_call(tcpc_iptables_remove, &found.rules[1]);
+		assert_good(&out);
+		assert_string_equal(listing(variants[i]), "");
+	}
+}
+
+/* iptables is the other name of one of the two: nothing is found twice. */
+static void test_default_program(void **state)
+{
+	struct tcpc_iptables_rule rule = make_rule("eth0");
+	struct outcome out;
+
+	(void)state;
+	need_netns();
+	unsetenv("TCPCOPY_IPTABLES");
+	out = do_call(tcpc_iptables_install, &rule);
+	assert_good(&out);
+	out = do_find(TAG);
+	assert_good(&out);
+	assert_int_equal(out.n_rules, 1);
+	assert_string_equal(out.rules[0].program, "");
+	out = do_call(tcpc_iptables_remove, &rule);
+	assert_good(&out);
+	assert_string_equal(listing("iptables"), "");
+}
+
+/* A chain that is longer than any buffer of ours. */
+static void test_long_chain(void **state)
+{
+	struct tcpc_iptables_rule rule = make_rule("eth0");
+	const char *program;
+	struct outcome out;
+
+	(void)state;
+	need_netns();
+	for_each_variant(program)
+	{
+		assert_int_equal(run_command("(echo '*filter'; for i in $(seq 1500); do echo "
+					     "-A OUTPUT -p tcp -m tcp --dport $i -m comment "
+					     "--comment a-rule-of-somebody-else -j ACCEPT; done; "
+					     "echo COMMIT) | %s-restore --noflush",
+					     program),
+				 0);
+		assert_int_equal(run_command("%s 3</dev/null -A OUTPUT -o eth0 -p icmp -m bpf "
+					     "--object-pinned %s -m comment --comment tcpcopyd:%s "
+					     "-j NFQUEUE --queue-balance 3:5",
+					     program, pin, TAG),
+				 0);
+		out = do_find(TAG);
+		assert_good(&out);
+		assert_int_equal(out.n_rules, 1);
+		out = do_call(tcpc_iptables_remove, &rule);
+		assert_good(&out);
+		assert_int_equal(run_command("test $(%s -S OUTPUT | wc -l) = 1501", program), 0);
+		assert_int_equal(run_command("%s -S OUTPUT | grep -q tcpcopyd", program), 256);
+		assert_int_equal(run_command("%s -F OUTPUT", program), 0);
+	}
+}
+
+/* The error is iptables' own words, and nothing is left. */
+static void test_install_fails(void **state)
+{
+	struct tcpc_iptables_rule rule = make_rule("eth0");
+	const char *program;
+	struct outcome out;
+
+	(void)state;
+	need_netns();
+	strcat(rule.pin, "-missing");
+	for_each_variant(program)
+	{
+		out = do_call(tcpc_iptables_install, &rule);
+		assert_int_equal(out.status, -EIO);
+		assert_non_null(strstr(out.err.text, "bpf"));
+		assert_string_equal(listing(program), "");
+	}
+}
+
+static void test_nft_only_table(void **state)
+{
+	struct outcome out;
+
+	(void)state;
+	need_netns();
+	if (run_command("nft -v >/dev/null 2>&1")) {
+		print_message("skipped: nft is not installed\n");
+		skip();
+	}
+	setenv("TCPCOPY_IPTABLES", "iptables-nft", 1);
+	assert_int_equal(run_command("iptables-nft -A OUTPUT -j ACCEPT && nft add rule ip filter "
+				     "OUTPUT meta cgroup 7 numgen inc mod 2 vmap "
+				     "'{ 0 : accept, 1 : accept }'"),
+			 0);
+	out = do_find(TAG);
+	assert_int_equal(run_command("nft flush ruleset"), 0);
+	assert_int_equal(out.status, -EOPNOTSUPP);
+	assert_non_null(strstr(out.err.text, "nft list table"));
+}
+
+static void test_permission(void **state)
+{
+	struct tcpc_iptables_rule rule = make_rule("eth0");
+	const char *program;
+	struct outcome out;
+
+	(void)state;
+	need_netns();
+	for_each_variant(program)
+	{
+		/* Only the effective ids count: the program gets them as its real ones. */
+		assert_int_equal(setresuid(65534, 65534, 0), 0);
+		out = do_call(tcpc_iptables_install, &rule);
+		assert_int_equal(setresuid(0, 0, 0), 0);
+		if (out.status != -EPERM)
+			fail_msg("%d: %s", out.status, out.err.text);
+		assert_non_null(strstr(out.err.text, "needs root"));
+	}
+}
+
+/* ---- scripts in the place of iptables; these need no root ------------------------------------ */
+
+static void write_script(const char *suffix, const char *body)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/fake%s", script_dir, suffix);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	fprintf(file, "#!/bin/sh\necho \"$(basename $0) $*\" >> %s/log\n%s\n", script_dir, body);
+	fclose(file);
+	assert_int_equal(chmod(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/fake", script_dir);
+	assert_int_equal(setenv("TCPCOPY_IPTABLES", path, 1), 0);
+}
+
+/* Every run so far, one line each; forgets them. */
+static const char *script_log(void)
+{
+	static char text[8192];
+	char path[128];
+	FILE *file;
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/log", script_dir);
+	file = fopen(path, "re");
+	if (!file)
+		return "";
+	n = fread(text, 1, sizeof(text) - 1, file);
+	text[n] = '\0';
+	fclose(file);
+	assert_int_equal(unlink(path), 0);
+	return text;
+}
+
+static void test_missing_program(void **state)
+{
+	struct tcpc_iptables_rule rule = make_rule("eth0");
+	struct outcome out;
+
+	(void)state;
+	setenv("TCPCOPY_IPTABLES", "tcpcopy-no-such-program", 1);
+	out = do_call(tcpc_iptables_install, &rule);
+	assert_int_equal(out.status, -ENOENT);
+	assert_non_null(strstr(out.err.text, "apt-get install iptables"));
+	out = do_call(tcpc_iptables_remove, &rule);
+	assert_int_equal(out.status, -ENOENT);
+	out = do_find(TAG);
+	assert_int_equal(out.status, -ENOENT);
+}
+
+static void test_bad_rules(void **state)
+{
+	struct tcpc_iptables_rule rule = make_rule("eth+");
+	char tag[TCPC_IPTABLES_TAG_BYTES + 1];
+	struct outcome out;
+
+	(void)state;
+	write_script("", "exit 0");
+	out = do_call(tcpc_iptables_install, &rule);
+	assert_int_equal(out.status, -EINVAL);
+	out = do_call(tcpc_iptables_remove, &rule);
+	assert_int_equal(out.status, -EINVAL);
+	memset(tag, 'a', sizeof(tag) - 1);
+	tag[sizeof(tag) - 1] = '\0';
+	out = do_find(tag);
+	assert_int_equal(out.status, -EINVAL);
+	assert_string_equal(script_log(), "");
+}
+
+static const struct {
+	const char *body;
+	int status;
+	const char *text;
+} failures[] = {
+	{"echo '# Warning: a remark' >&2; echo 'iptables: No chain.' >&2; exit 1", -EIO,
+	 "No chain."},
+	{"echo 'iptables v1: Permission denied (you must be root)' >&2; exit 3", -EPERM,
+	 "needs root"},
+	{"echo 'Another app is currently holding the xtables lock.' >&2; exit 4", -EBUSY, "lock"},
+	{"exit 9", -EIO, "exit status 9 and no message"},
+	{"kill -9 $$", -EIO, "exit status -1"},
+	{"printf '\\001\\002\\n' >&2; exit 1", -EIO, "failed: ??"},
+};
+
+static void test_failures(void **state)
+{
+	struct tcpc_iptables_rule rule = make_rule("eth0");
+	struct outcome out;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+		write_script("", failures[i].body);
+		out = do_call(tcpc_iptables_install, &rule);
+		assert_int_equal(out.status, failures[i].status);
+		if (!strstr(out.err.text, failures[i].text))
+			fail_msg("not '%s' in: %s", failures[i].text, out.err.text);
+		script_log();
+	}
+}
+
+/* The second rule fails: the first goes, and the error is still the second one's. */
+static void test_second_fails(void **state)
+{
+	struct tcpc_iptables_rule rule = make_rule("eth0");
+	struct outcome out;
+	const char *log;
+
+	(void)state;
+	write_script("", "case \"$*\" in *-I*icmp*) echo no icmp here >&2; exit 1;; "
+			 "*-I*) exit 0;; esac; echo none >&2; exit 1");
+	write_script("-save", "exit 0");
+	out = do_call(tcpc_iptables_install, &rule);
+	assert_int_equal(out.status, -EIO);
+	assert_non_null(strstr(out.err.text, "no icmp here"));
+	assert_null(strstr(out.err.text, "taken back"));
+	log = script_log();
+	assert_non_null(strstr(log, "fake -w 5 -D OUTPUT -o eth0 -p tcp"));
+	assert_non_null(strstr(log, "fake-save -t filter"));
+	/* It does not go: the user must know. */
+	write_script("-save", "exit 1");
+	out = do_call(tcpc_iptables_install, &rule);
+	assert_int_equal(out.status, -EIO);
+	assert_non_null(strstr(out.err.text, "no icmp here"));
+	assert_non_null(strstr(out.err.text, "could not be taken back"));
+	script_log();
+}
+
+/* What iptables-nft-save prints about a table that it cannot show: the rules may be there. */
+static void test_unreadable_table(void **state)
+{
+	struct tcpc_iptables_rule rule = make_rule("eth0");
+	struct outcome out;
+
+	(void)state;
+	write_script("", "echo none >&2; exit 1");
+	write_script("-save", "echo \"# Table \\`filter' is incompatible, use 'nft' tool.\"");
+	out = do_find(TAG);
+	assert_int_equal(out.status, -EOPNOTSUPP);
+	assert_non_null(strstr(out.err.text, "nft list table"));
+	out = do_call(tcpc_iptables_remove, &rule);
+	assert_int_equal(out.status, -EOPNOTSUPP);
+	script_log();
+}
+
+/* Rules that nothing removes end in an error, after a bounded number of attempts. */
+static void test_immortal_rules(void **state)
+{
+	struct tcpc_iptables_rule rule = make_rule("eth0");
+	struct outcome out;
+	char save[512];
+
+	(void)state;
+	write_script("", "exit 0"); /* says that it deleted, again and again */
+	snprintf(save, sizeof(save),
+		 "echo '# Generated by iptables-save v1.8.9 (nf_tables)'; echo '*filter'; "
+		 "echo '-A OUTPUT -o eth0 -p icmp -m bpf --object-pinned %s -m comment "
+		 "--comment tcpcopyd:" TAG " -j NFQUEUE --queue-balance 3:5'",
+		 rule.pin);
+	write_script("-save", save);
+	write_script("-restore", "cat >> $(dirname $0)/log");
+	out = do_call(tcpc_iptables_remove, &rule);
+	assert_int_equal(out.status, -EIO);
+	assert_non_null(strstr(out.err.text, "tcpcopyd:" TAG));
+	assert_non_null(strstr(script_log(), "*filter\n-D OUTPUT 1\nCOMMIT\n"));
+	write_script("-restore", "echo cannot >&2; exit 1");
+	out = do_call(tcpc_iptables_remove, &rule);
+	assert_int_equal(out.status, -EIO);
+	assert_non_null(strstr(out.err.text, "cannot"));
+	script_log();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_install_find_remove),
+		cmocka_unit_test(test_among_others),
+		cmocka_unit_test(test_single),
+		cmocka_unit_test(test_duplicates_and_halves),
+		cmocka_unit_test(test_other_descriptors),
+		cmocka_unit_test(test_pin_gone),
+		cmocka_unit_test(test_other_variant),
+		cmocka_unit_test(test_default_program),
+		cmocka_unit_test(test_long_chain),
+		cmocka_unit_test(test_install_fails),
+		cmocka_unit_test(test_nft_only_table),
+		cmocka_unit_test(test_permission),
+		cmocka_unit_test(test_missing_program),
+		cmocka_unit_test(test_bad_rules),
+		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_second_fails),
+		cmocka_unit_test(test_unreadable_table),
+		cmocka_unit_test(test_immortal_rules),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * spec.h - a request, checked and typed: what a command asks for, after every check that needs no
+ * look at the machine. Both tcpcopyctl (before it sends) and tcpcopyd (which trusts nobody) read
+ * requests through these functions. Pure.
+ *
+ * A request is a JSON object {"command": "attach", "args": ["eth0"], "options": {"to": "..."}}
+ * whose strings are just what the user typed.
+ */
+#ifndef TCPCOPY_CORE_SPEC_H
+#define TCPCOPY_CORE_SPEC_H
+
+#include <stdbool.h>
+#include <net/if.h>
+
+#include "core/err.h"
+#include "core/text.h"
+#include "tcpcopy/abi.h"
+
+struct json_object;
+
+enum tcpc_hook { TCPC_HOOK_TC, TCPC_HOOK_TCX, TCPC_HOOK_CLSACT };
+
+/** A list of prefixes. @list is owned and freed with the spec that holds it. */
+struct tcpc_prefix_list {
+	struct tcpc_prefix *list;
+	__u32 n;
+};
+
+/** Which connections of a service are copied. */
+struct tcpc_filter_spec {
+	bool has_sample, has_clients, has_excludes; /* given; `filter set` leaves the others alone */
+	__u32 sample;				    /* 0..TCPC_SAMPLE_ALL, default all */
+	struct tcpc_prefix_list clients;
+	struct tcpc_prefix_list excludes;
+};
+
+/** `attach`. */
+struct tcpc_attach_spec {
+	char iface[IFNAMSIZ];
+	struct tcpc_endpoint targets[TCPC_MAX_TARGETS];
+	__u32 n_targets;
+	__be16 ports[TCPC_MAX_PORTS]; /* inbound; filled from the targets' when not given */
+	__u32 n_ports;
+	enum tcpc_hook hook;
+	struct tcpc_filter_spec filter;
+	bool feedback_none;	     /* --feedback none, only together with --force */
+	char feedback_host[256];     /* "": each target's own address */
+	__u16 feedback_port;	     /* host order */
+	bool force;
+};
+
+/** `intercept`. */
+struct tcpc_intercept_spec {
+	char iface[IFNAMSIZ];
+	__be16 ports[TCPC_MAX_PORTS];
+	__u32 n_ports;
+	struct tcpc_endpoint listen;	/* default 0.0.0.0:36524 */
+	int queue_first, queue_last;	/* -1: the daemon chooses */
+};
+
+/** `detach`, `release`: one interface, or all. */
+struct tcpc_iface_spec {
+	char iface[IFNAMSIZ]; /* "": all */
+	bool all;
+};
+
+/** `target list|add|del`. */
+enum tcpc_list_verb { TCPC_VERB_LIST, TCPC_VERB_ADD, TCPC_VERB_DEL, TCPC_VERB_SET };
+
+struct tcpc_target_spec {
+	enum tcpc_list_verb verb;
+	char iface[IFNAMSIZ]; /* "" only for list */
+	struct tcpc_endpoint target;
+};
+
+/** `filter list|set`. */
+struct tcpc_filter_cmd_spec {
+	enum tcpc_list_verb verb;
+	char iface[IFNAMSIZ]; /* "" only for list */
+	struct tcpc_filter_spec filter;
+};
+
+/** `allow list|add|del`. */
+struct tcpc_allow_spec {
+	enum tcpc_list_verb verb;
+	struct tcpc_prefix_list prefixes;
+};
+
+/*
+ * Each reads a request. @request: borrowed.  @ret: set on success only; release with the matching
+ * _free where there is one.  @err: says which word is wrong and what would be right.
+ * Return 0 or -EINVAL (the user's input, exit status 2), -ENOMEM, -EOPNOTSUPP (a word of the
+ * contract that this version does not do yet).
+ */
+int tcpc_spec_attach(struct json_object *request, struct tcpc_attach_spec *ret,
+		     struct tcpc_err *err);
+int tcpc_spec_intercept(struct json_object *request, struct tcpc_intercept_spec *ret,
+			struct tcpc_err *err);
+int tcpc_spec_iface(struct json_object *request, struct tcpc_iface_spec *ret,
+		    struct tcpc_err *err);
+int tcpc_spec_target(struct json_object *request, struct tcpc_target_spec *ret,
+		     struct tcpc_err *err);
+int tcpc_spec_filter(struct json_object *request, struct tcpc_filter_cmd_spec *ret,
+		     struct tcpc_err *err);
+int tcpc_spec_allow(struct json_object *request, struct tcpc_allow_spec *ret,
+		    struct tcpc_err *err);
+
+/** Free what a spec owns; the spec itself stays with the caller. Harmless on a zeroed spec. */
+void tcpc_spec_attach_free(struct tcpc_attach_spec *spec);
+void tcpc_spec_filter_free(struct tcpc_filter_cmd_spec *spec);
+void tcpc_spec_allow_free(struct tcpc_allow_spec *spec);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * ask.h - one question to the daemon's control socket, from the outside: control.h is the other
+ * end. Blocking, with a time limit; no loop.
+ */
+#ifndef TCPCOPY_EDGE_ASK_H
+#define TCPCOPY_EDGE_ASK_H
+
+#include "core/err.h"
+
+#define TCPC_ASK_SECONDS 30
+#define TCPC_ASK_MAX_BYTES (64u << 20)
+#define TCPC_ASK_PATH_BYTES 108 /* of a Unix socket's path, with the zero behind it */
+
+/**
+ * tcpc_ask - send one line, wait for one line.
+ * @path: the socket, shorter than TCPC_ASK_PATH_BYTES.  @request: without newline.
+ * @ret_answer: the answer without its newline, owned by the caller (free).
+ * Returns: 0; -ENOENT and -ECONNREFUSED: no daemon there; -EACCES: not permitted; -ETIMEDOUT: no
+ * whole answer within TCPC_ASK_SECONDS; -EMSGSIZE: an answer beyond TCPC_ASK_MAX_BYTES; -EIO,
+ * -ENOMEM. Never -EINVAL: whatever goes wrong here is no bad usage.
+ */
+int tcpc_ask(const char *path, const char *request, char **ret_answer, struct tcpc_err *err);
+
+#endif

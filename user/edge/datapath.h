@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * datapath.h - the BPF programs and maps, as the rest of the daemon sees them. The datapath*.c
+ * files are the only ones that know libbpf and the skeletons.
+ *
+ * Programs are attached through links or filters that this process owns and never pins, so a
+ * killed daemon's programs go with it; what cannot go by itself (clsact filters, pins) is found by
+ * tcpc_datapath_sweep().
+ */
+#ifndef TCPCOPY_EDGE_DATAPATH_H
+#define TCPCOPY_EDGE_DATAPATH_H
+
+#include <stdbool.h>
+
+#include "core/err.h"
+#include "core/spec.h"
+#include "core/text.h"
+#include "tcpcopy/abi.h"
+
+/** tcpc_datapath_init - route libbpf's messages to the log. Call once. */
+void tcpc_datapath_init(void);
+
+/** tcpc_datapath_probe - can this kernel run the programs? Returns 0, or -EOPNOTSUPP with the
+ * feature that is missing. */
+int tcpc_datapath_probe(struct tcpc_err *err);
+
+/** Called for one feature; @present: 1, 0, or -errno when the probe itself failed. @needed: false
+ * for features that only make things better. */
+typedef void (*tcpc_datapath_feature)(void *user, const char *name, int present, bool needed,
+				      const char *hint);
+
+/** tcpc_datapath_each_feature - report every kernel feature the datapath looks for. */
+void tcpc_datapath_each_feature(tcpc_datapath_feature cb, void *user);
+
+/**
+ * tcpc_datapath_sweep - remove what an earlier daemon left: its clsact filters on any interface
+ * (recognised by the maps pinned below @bpffs) and its pins below @bpffs/@side.
+ * @side: "online" or "target".  Returns: number of things removed, or -errno.
+ */
+int tcpc_datapath_sweep(const char *bpffs, const char *side, struct tcpc_err *err);
+
+/* ---- how a program hangs on an interface ----------------------------------------------------- */
+
+enum tcpc_attach_kind { TCPC_ATTACH_NONE, TCPC_ATTACH_TCX, TCPC_ATTACH_CLSACT };
+
+/** One attached program. Zeroed: nothing attached. */
+struct tcpc_attachment {
+	enum tcpc_attach_kind kind;
+	int ifindex;
+	bool egress;
+	int link_fd;	    /* TCX */
+	bool made_qdisc;    /* clsact: the qdisc was not there before */
+};
+
+/** tcpc_attachment_close - detach; harmless on a zeroed one, and when the interface is gone. */
+void tcpc_attachment_close(struct tcpc_attachment *attachment);
+
+/** tcpc_attach_kind_name - "tcx", "clsact" or "none". */
+const char *tcpc_attach_kind_name(enum tcpc_attach_kind kind);
+
+/* ---- online host ----------------------------------------------------------------------------- */
+
+struct tcpc_dp_online;
+
+/**
+ * tcpc_dp_online_open - load the programs, pin the maps below @bpffs/online, attach copy to the
+ * copy device.
+ * @hash_key: key of the sampling hash.
+ */
+int tcpc_dp_online_open(const char *bpffs, int copy_ifindex, const __u64 hash_key[2],
+			struct tcpc_dp_online **ret, struct tcpc_err *err);
+
+/** tcpc_dp_online_close - unload and unpin. Attachments of the tap must be closed before. */
+void tcpc_dp_online_close(struct tcpc_dp_online *dp);
+
+/** tcpc_dp_online_attach - attach the tap at the front of an interface's ingress. */
+int tcpc_dp_online_attach(struct tcpc_dp_online *dp, int ifindex, enum tcpc_hook hook,
+			  struct tcpc_attachment *ret, struct tcpc_err *err);
+
+/** tcpc_dp_online_lease - let the tap copy until @until_ns (CLOCK_MONOTONIC). No system call. */
+void tcpc_dp_online_lease(struct tcpc_dp_online *dp, __u64 until_ns);
+
+/* Each writes or deletes one map element; NULL deletes (a missing one is no error). Returns 0 or
+ * -errno with @err set. */
+int tcpc_dp_online_service(struct tcpc_dp_online *dp, int ifindex, __be16 port,
+			   const struct tcpc_service *service, struct tcpc_err *err);
+int tcpc_dp_online_targets(struct tcpc_dp_online *dp, int ifindex,
+			   const struct tcpc_target_set *set, struct tcpc_err *err);
+int tcpc_dp_online_filter(struct tcpc_dp_online *dp, __u32 set, const struct tcpc_prefix *prefix,
+			  const struct tcpc_filter *filter, struct tcpc_err *err);
+int tcpc_dp_online_peer_allow(struct tcpc_dp_online *dp, __u32 id,
+			      const struct tcpc_prefix *prefix, bool present,
+			      struct tcpc_err *err);
+
+/** tcpc_dp_online_stats - the counters, summed over processors. */
+int tcpc_dp_online_stats(struct tcpc_dp_online *dp, struct tcpc_online_stats *ret);
+
+/* ---- target host ----------------------------------------------------------------------------- */
+
+struct tcpc_dp_target;
+
+/** tcpc_dp_target_open - load the programs, pin maps and queue_filter below @bpffs/target. */
+int tcpc_dp_target_open(const char *bpffs, struct tcpc_dp_target **ret, struct tcpc_err *err);
+void tcpc_dp_target_close(struct tcpc_dp_target *dp);
+
+/** tcpc_dp_target_pin - path of the pinned queue_filter, for the iptables rule. Borrowed. */
+const char *tcpc_dp_target_pin(const struct tcpc_dp_target *dp);
+
+/** tcpc_dp_target_attach - attach align to an interface's ingress. */
+int tcpc_dp_target_attach(struct tcpc_dp_target *dp, int ifindex, struct tcpc_attachment *ret,
+			  struct tcpc_err *err);
+
+int tcpc_dp_target_service(struct tcpc_dp_target *dp, int ifindex, __be16 port,
+			   const struct tcpc_intercept *service, struct tcpc_err *err);
+int tcpc_dp_target_allow(struct tcpc_dp_target *dp, const struct tcpc_prefix *prefix,
+			 enum tcpc_allow_state state, struct tcpc_err *err);
+
+int tcpc_dp_target_stats(struct tcpc_dp_target *dp, struct tcpc_target_stats *ret);
+
+/** tcpc_dp_target_queues - counters of the queue threads: TCPC_MAX_QUEUES elements of shared
+ * memory, valid until close. */
+struct tcpc_queue_stats *tcpc_dp_target_queues(struct tcpc_dp_target *dp);
+
+/** tcpc_datapath_allowed_before - was @client allowed by the map that an earlier daemon left
+ * pinned below @bpffs? */
+bool tcpc_datapath_allowed_before(const char *bpffs, const struct tcpc_addr *client);
+
+#endif

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* datapath_online.c - the online host's programs and maps, see datapath.h. */
+#include "edge/datapath_priv.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "online.skel.h"
+
+struct tcpc_dp_online {
+	struct online_bpf *skel;
+	struct tcpc_online_config *config; /* shared with the programs */
+	struct tcpc_attachment copy;
+	char dir[PATH_MAX];
+};
+
+static int set_up(struct tcpc_dp_online *dp, const char *bpffs, int copy_ifindex,
+		  const __u64 hash_key[2], struct tcpc_err *err)
+{
+	struct online_bpf *s = dp->skel;
+	const struct tcpc_pin pins[] = {
+		{s->maps.services, "services"}, {s->maps.targets, "targets"},
+		{s->maps.filters, "filters"},	{s->maps.peer_allow, "peer_allow"},
+		{s->maps.config, "config"},	{s->maps.stats, "stats"},
+	};
+
+	dp->config = tcpc_datapath_map_shared(s->maps.config, sizeof(*dp->config));
+	if (!dp->config)
+		return tcpc_err_set(err, errno, "cannot share the config map: %s",
+				    strerror(errno));
+	dp->config->abi_version = TCPC_ABI_VERSION;
+	dp->config->copy_ifindex = copy_ifindex;
+	memcpy(dp->config->hash_key, hash_key, sizeof(dp->config->hash_key));
+	if (tcpc_datapath_attach(bpf_program__fd(s->progs.copy), copy_ifindex, true, TCPC_HOOK_TC,
+				 &dp->copy, err))
+		return -err->code;
+	return tcpc_datapath_pin(bpffs, "online", pins, sizeof(pins) / sizeof(pins[0]), dp->dir,
+				 err);
+}
+
+int tcpc_dp_online_open(const char *bpffs, int copy_ifindex, const __u64 hash_key[2],
+			struct tcpc_dp_online **ret, struct tcpc_err *err)
+{
+	struct tcpc_dp_online *dp = calloc(1, sizeof(*dp));
+	int r;
+
+	if (!dp)
+		return tcpc_err_set(err, ENOMEM, "out of memory");
+	dp->skel = online_bpf__open();
+	r = dp->skel ? online_bpf__load(dp->skel) : -errno;
+	/* Loading reads the kernel's whole BTF: give those megabytes back. */
+	malloc_trim(0);
+	r = r ? tcpc_datapath_load_error(r, "the online programs", err)
+	      : set_up(dp, bpffs, copy_ifindex, hash_key, err);
+	if (r) {
+		tcpc_dp_online_close(dp);
+		return r;
+	}
+	*ret = dp;
+	return 0;
+}
+
+void tcpc_dp_online_close(struct tcpc_dp_online *dp)
+{
+	tcpc_attachment_close(&dp->copy);
+	if (dp->dir[0])
+		tcpc_datapath_unpin(dp->dir);
+	if (dp->config)
+		munmap(dp->config, sizeof(*dp->config));
+	online_bpf__destroy(dp->skel);
+	free(dp);
+}
+
+int tcpc_dp_online_attach(struct tcpc_dp_online *dp, int ifindex, enum tcpc_hook hook,
+			  struct tcpc_attachment *ret, struct tcpc_err *err)
+{
+	int r = tcpc_datapath_attach(bpf_program__fd(dp->skel->progs.tap), ifindex, false, hook,
+				     ret, err);
+
+	if (!r)
+		tcpc_datapath_note_qdisc(dp->dir, bpf_map__fd(dp->skel->maps.config), ret);
+	return r;
+}
+
+void tcpc_dp_online_lease(struct tcpc_dp_online *dp, __u64 until_ns)
+{
+	__atomic_store_n(&dp->config->lease_until_ns, until_ns, __ATOMIC_RELAXED);
+}
+
+int tcpc_dp_online_service(struct tcpc_dp_online *dp, int ifindex, __be16 port,
+			   const struct tcpc_service *service, struct tcpc_err *err)
+{
+	struct tcpc_service_key key = {.ifindex = ifindex, .port = port};
+
+	return tcpc_datapath_write(dp->skel->maps.services, &key, service, "services", err);
+}
+
+int tcpc_dp_online_targets(struct tcpc_dp_online *dp, int ifindex,
+			   const struct tcpc_target_set *set, struct tcpc_err *err)
+{
+	__u32 key = ifindex;
+
+	return tcpc_datapath_write(dp->skel->maps.targets, &key, set, "target sets", err);
+}
+
+int tcpc_dp_online_filter(struct tcpc_dp_online *dp, __u32 set, const struct tcpc_prefix *prefix,
+			  const struct tcpc_filter *filter, struct tcpc_err *err)
+{
+	struct tcpc_filter_key key = {
+		.prefixlen = TCPC_FILTER_SET_BITS + prefix->bits,
+		.set = set,
+		.addr = prefix->addr,
+	};
+
+	return tcpc_datapath_write(dp->skel->maps.filters, &key, filter, "filter prefixes", err);
+}
+
+int tcpc_dp_online_peer_allow(struct tcpc_dp_online *dp, __u32 id,
+			      const struct tcpc_prefix *prefix, bool present, struct tcpc_err *err)
+{
+	struct tcpc_filter_key key = {
+		.prefixlen = TCPC_FILTER_SET_BITS + prefix->bits,
+		.set = id,
+		.addr = prefix->addr,
+	};
+	struct tcpc_filter value = {.action = TCPC_FILTER_EXCLUDE};
+
+	return tcpc_datapath_write(dp->skel->maps.peer_allow, &key, present ? &value : NULL,
+				   "prefixes in the targets' allow-lists", err);
+}
+
+int tcpc_dp_online_stats(struct tcpc_dp_online *dp, struct tcpc_online_stats *ret)
+{
+	return tcpc_datapath_sum(dp->skel->maps.stats, (__u64 *)ret, sizeof(*ret) / 8);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * datapath_priv.h - what the datapath*.c files share among themselves. Nobody else includes it.
+ */
+#ifndef TCPCOPY_EDGE_DATAPATH_PRIV_H
+#define TCPCOPY_EDGE_DATAPATH_PRIV_H
+
+#include <bpf/libbpf.h>
+#include <limits.h>
+
+#include "edge/datapath.h"
+
+/** tcpc_datapath_attach - attach @prog_fd to one side of an interface, at the front. */
+int tcpc_datapath_attach(int prog_fd, int ifindex, bool egress, enum tcpc_hook hook,
+			 struct tcpc_attachment *ret, struct tcpc_err *err);
+
+/** tcpc_datapath_note_qdisc - pin a note below @dir that the clsact qdisc of @attachment's
+ * interface is ours, so that it is cleared after a crash too. @map_fd: any map. */
+void tcpc_datapath_note_qdisc(const char *dir, int map_fd,
+			      const struct tcpc_attachment *attachment);
+
+/** tcpc_datapath_remove_qdisc - remove the clsact qdisc with all that hangs on it. */
+void tcpc_datapath_remove_qdisc(int ifindex);
+
+/** tcpc_datapath_filters - filters on the interface's clsact qdisc, both sides, or -errno. */
+int tcpc_datapath_filters(int ifindex);
+
+/** tcpc_datapath_sweep_filters - detach clsact filters whose program uses map @map_id (0: any map,
+ * the names must do) from all interfaces, and drop the qdiscs noted below @dir. */
+int tcpc_datapath_sweep_filters(const char *dir, __u32 map_id);
+
+/** A map and the name it is pinned under; the contract's names. */
+struct tcpc_pin {
+	struct bpf_map *map;
+	const char *name;
+};
+
+/**
+ * tcpc_datapath_pin - pin maps below @bpffs/@side, which is made. All or nothing.
+ * @ret_dir: the directory, PATH_MAX bytes.
+ */
+int tcpc_datapath_pin(const char *bpffs, const char *side, const struct tcpc_pin *pins,
+		      unsigned int n_pins, char *ret_dir, struct tcpc_err *err);
+
+/** tcpc_datapath_unpin - remove everything below @dir and @dir itself. Returns files removed. */
+int tcpc_datapath_unpin(const char *dir);
+
+/** tcpc_datapath_write - update one map element, or delete it when @value is NULL. */
+int tcpc_datapath_write(struct bpf_map *map, const void *key, const void *value, const char *what,
+			struct tcpc_err *err);
+
+/** tcpc_datapath_sum - add up a one-element per-CPU map of @n counters. */
+int tcpc_datapath_sum(struct bpf_map *map, __u64 *counters, unsigned int n);
+
+/** tcpc_datapath_map_shared - map a BPF_F_MMAPABLE array into this process, or NULL. */
+void *tcpc_datapath_map_shared(struct bpf_map *map, size_t bytes);
+
+/** tcpc_datapath_load_error - describe a failed load with libbpf's last words. */
+int tcpc_datapath_load_error(int code, const char *what, struct tcpc_err *err);
+
+#endif

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* datapath_target.c - the target host's programs and maps, see datapath.h. */
+#include "edge/datapath_priv.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "target.skel.h"
+
+struct tcpc_dp_target {
+	struct target_bpf *skel;
+	struct tcpc_queue_stats *queues; /* shared; whole pages */
+	char dir[PATH_MAX];
+	char pin[PATH_MAX + 32];
+};
+
+#define QUEUES_BYTES (TCPC_MAX_QUEUES * sizeof(struct tcpc_queue_stats))
+
+static int set_up(struct tcpc_dp_target *dp, const char *bpffs, struct tcpc_err *err)
+{
+	struct target_bpf *s = dp->skel;
+	const struct tcpc_pin pins[] = {
+		{s->maps.services, "services"}, {s->maps.allow, "allow"},
+		{s->maps.exchanges, "exchanges"}, {s->maps.config, "config"},
+		{s->maps.stats, "stats"},	{s->maps.queues, "queues"},
+	};
+	struct tcpc_target_config config = {.abi_version = TCPC_ABI_VERSION};
+	__u32 zero = 0;
+	int r;
+
+	dp->queues = tcpc_datapath_map_shared(s->maps.queues, QUEUES_BYTES);
+	if (!dp->queues)
+		return tcpc_err_set(err, errno, "cannot share the queues map: %s",
+				    strerror(errno));
+	r = tcpc_datapath_write(s->maps.config, &zero, &config, "config", err);
+	if (!r)
+		r = tcpc_datapath_pin(bpffs, "target", pins, sizeof(pins) / sizeof(pins[0]),
+				      dp->dir, err);
+	if (r)
+		return r;
+	snprintf(dp->pin, sizeof(dp->pin), "%s/queue_filter", dp->dir);
+	r = bpf_program__pin(s->progs.queue_filter, dp->pin);
+	return r ? tcpc_err_set(err, -r, "cannot pin %s: %s", dp->pin, strerror(-r)) : 0;
+}
+
+int tcpc_dp_target_open(const char *bpffs, struct tcpc_dp_target **ret, struct tcpc_err *err)
+{
+	struct tcpc_dp_target *dp = calloc(1, sizeof(*dp));
+	int r;
+
+	if (!dp)
+		return tcpc_err_set(err, ENOMEM, "out of memory");
+	dp->skel = target_bpf__open();
+	r = dp->skel ? target_bpf__load(dp->skel) : -errno;
+	/* Loading reads the kernel's whole BTF: give those megabytes back. */
+	malloc_trim(0);
+	r = r ? tcpc_datapath_load_error(r, "the target programs", err) : set_up(dp, bpffs, err);
+	if (r) {
+		tcpc_dp_target_close(dp);
+		return r;
+	}
+	*ret = dp;
+	return 0;
+}
+
+void tcpc_dp_target_close(struct tcpc_dp_target *dp)
+{
+	if (dp->dir[0])
+		tcpc_datapath_unpin(dp->dir);
+	if (dp->queues)
+		munmap(dp->queues, QUEUES_BYTES);
+	target_bpf__destroy(dp->skel);
+	free(dp);
+}
+
+const char *tcpc_dp_target_pin(const struct tcpc_dp_target *dp)
+{
+	return dp->pin;
+}
+
+int tcpc_dp_target_attach(struct tcpc_dp_target *dp, int ifindex, struct tcpc_attachment *ret,
+			  struct tcpc_err *err)
+{
+	int r = tcpc_datapath_attach(bpf_program__fd(dp->skel->progs.align), ifindex, false,
+				     TCPC_HOOK_TC, ret, err);
+
+	if (!r)
+		tcpc_datapath_note_qdisc(dp->dir, bpf_map__fd(dp->skel->maps.config), ret);
+	return r;
+}
+
+int tcpc_dp_target_service(struct tcpc_dp_target *dp, int ifindex, __be16 port,
+			   const struct tcpc_intercept *service, struct tcpc_err *err)
+{
+	struct tcpc_service_key key = {.ifindex = ifindex, .port = port};
+
+	return tcpc_datapath_write(dp->skel->maps.services, &key, service, "services", err);
+}
+
+int tcpc_dp_target_allow(struct tcpc_dp_target *dp, const struct tcpc_prefix *prefix,
+			 enum tcpc_allow_state state, struct tcpc_err *err)
+{
+	struct tcpc_allow_key key = {.prefixlen = prefix->bits, .addr = prefix->addr};
+	struct tcpc_allow value = {.state = state};
+
+	return tcpc_datapath_write(dp->skel->maps.allow, &key,
+				   state == TCPC_ALLOW_NONE ? NULL : &value,
+				   "prefixes in the allow-list", err);
+}
+
+int tcpc_dp_target_stats(struct tcpc_dp_target *dp, struct tcpc_target_stats *ret)
+{
+	return tcpc_datapath_sum(dp->skel->maps.stats, (__u64 *)ret, sizeof(*ret) / 8);
+}
+
+struct tcpc_queue_stats *tcpc_dp_target_queues(struct tcpc_dp_target *dp)
+{
+	return dp->queues;
+}

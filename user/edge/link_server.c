@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* link_server.c - the target host's end of the feedback link, see link.h: it listens, tells each
+ * peer what it has to know, and spreads receipts. */
+#include "edge/link.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "edge/link_book.h"
+#include "edge/link_peer.h"
+#include "edge/link_socket.h"
+#include "edge/log.h"
+#include "tcpcopy/feedback_receipt.h"
+#include "tcpcopy/seq.h"
+
+#define BACKLOG 128
+#define WARN_MS 1000 /* strangers must not be able to fill the log */
+
+struct tcpc_link_server {
+	uv_tcp_t listener;
+	uv_timer_t beat;   /* pings, while there are connections */
+	uv_timer_t flush;  /* of the receipts that wait for company */
+	uv_timer_t settle; /* look again at what is settled */
+	const struct tcpc_link_server_events *events;
+	void *user;
+	__u8 key[TCPC_LINK_KEY_BYTES];
+	bool secure;
+	bool closing;
+	bool accept_waits; /* a connection is left in the listener for want of memory */
+	__u32 refs;	   /* handles and peers that are not freed yet */
+	__u32 n_up;
+	struct tcpc_link_peers peers;
+	struct tcpc_link_book book;
+	struct tcpc_link_counters counters;
+	__u64 warn_after_ms;
+	__u32 unwarned;
+	__u32 dropped; /* receipts, since the caller was last told */
+	struct tcpc_feedback_batch batch;
+	__u8 batch_body[TCPC_FEEDBACK_BODY_MAX];
+};
+
+static void unref(struct tcpc_link_server *server)
+{
+	if (--server->refs)
+		return;
+	tcpc_link_book_free(&server->book);
+	sodium_memzero(server->key, sizeof(server->key));
+	free(server);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	unref(handle->data);
+}
+
+/* ---- what is settled ------------------------------------------------------------------------ */
+
+/* The smallest serial that a connected peer has acted on. */
+static __u32 least_acked(const struct tcpc_link_server *server)
+{
+	__u32 least = server->book.settle.serial;
+
+	for (__u32 i = 0; i < server->peers.n; i++) {
+		const struct tcpc_link_peer *peer = server->peers.list[i];
+
+		if (peer->phase == TCPC_LINK_UP && tcpc_seq_lt(peer->acked, least))
+			least = peer->acked;
+	}
+	return least;
+}
+
+static void on_settle_timer(uv_timer_t *timer);
+
+static void report_settled(struct tcpc_link_server *server)
+{
+	struct tcpc_link_settle *settle = &server->book.settle;
+	const __u64 now_ms = uv_now(server->settle.loop);
+	__u32 upto;
+	__s64 wait_ms;
+
+	tcpc_link_settle_expire(settle, now_ms);
+	upto = tcpc_link_settle_upto(settle, least_acked(server));
+	while (!server->closing && settle->reported != upto)
+		if (++settle->reported) /* serials leave 0 out */
+			server->events->settled(server->user, settle->reported);
+	if (server->closing || settle->reported == settle->serial)
+		return;
+	wait_ms = tcpc_link_settle_wait(settle, now_ms);
+	if (wait_ms >= 0)
+		uv_timer_start(&server->settle, on_settle_timer, wait_ms, 0);
+}
+
+static void on_settle_timer(uv_timer_t *timer)
+{
+	report_settled(timer->data);
+}
+
+/* Never at once: the caller does not know the serial yet. */
+static void settle_soon(struct tcpc_link_server *server)
+{
+	uv_timer_start(&server->settle, on_settle_timer, 0, 0);
+}
+
+__u32 tcpc_link_server_services(struct tcpc_link_server *server,
+				const struct tcpc_link_service *services, unsigned int n)
+{
+	settle_soon(server);
+	return tcpc_link_book_services(&server->book, services, n, &server->peers);
+}
+
+__u32 tcpc_link_server_allow(struct tcpc_link_server *server, enum tcpc_link_allow_op op,
+			     const struct tcpc_prefix *prefixes, unsigned int n)
+{
+	settle_soon(server);
+	return tcpc_link_book_allow(&server->book, op, prefixes, n, &server->peers);
+}
+
+/* ---- receipts ------------------------------------------------------------------------------- */
+
+static void flush_receipts(struct tcpc_link_server *server)
+{
+	const __u32 n = server->batch.n, n_bytes = tcpc_feedback_batch_end(&server->batch);
+	bool missed = false;
+	int ret;
+
+	for (__u32 i = 0; n && i < server->peers.n; i++) {
+		struct tcpc_link_peer *peer = server->peers.list[i];
+
+		ret = tcpc_link_peer_send(peer, server->batch_body, n_bytes,
+					  TCPC_LINK_OUT_RECEIPTS_BYTES);
+		if (ret == -EPIPE)
+			continue;
+		if (ret) {
+			missed = true;
+			server->counters.receipts_dropped += n;
+		} else {
+			server->counters.receipts += n;
+		}
+		tcpc_link_peer_flush(peer);
+	}
+	if (missed)
+		server->dropped += n;
+	tcpc_feedback_batch_begin(&server->batch, server->batch_body, sizeof(server->batch_body));
+}
+
+static void on_flush_timer(uv_timer_t *timer)
+{
+	flush_receipts(timer->data);
+}
+
+unsigned int tcpc_link_server_receipts(struct tcpc_link_server *server,
+				       const struct tcpc_receipt *receipts, unsigned int n)
+{
+	unsigned int dropped;
+	int added;
+
+	for (unsigned int i = 0; server->n_up && i < n; i++) {
+		added = tcpc_feedback_batch_add(&server->batch, &receipts[i]);
+		if (!added) {
+			flush_receipts(server);
+			added = tcpc_feedback_batch_add(&server->batch, &receipts[i]);
+		}
+		if (added < 0) { /* more SACK blocks than a TCP header holds */
+			server->counters.receipts_dropped++;
+			server->dropped++;
+		}
+	}
+	if (server->batch.n && !uv_is_active((uv_handle_t *)&server->flush))
+		uv_timer_start(&server->flush, on_flush_timer, TCPC_LINK_FLUSH_MS, 0);
+	dropped = server->dropped;
+	server->dropped = 0;
+	return dropped;
+}
+
+/* ---- peers ---------------------------------------------------------------------------------- */
+
+static void on_up(struct tcpc_link_peer *peer)
+{
+	struct tcpc_link_server *server = peer->owner;
+
+	server->n_up++;
+	/* It comes with nothing: what it copies will rest on what it is told now. */
+	peer->acked = server->book.settle.serial;
+	tcpc_link_book_brief(&server->book, peer);
+	server->events->peer_up(server->user, peer->name);
+}
+
+static enum tcpc_feedback_reason on_frame(struct tcpc_link_peer *peer, enum tcpc_feedback_type type,
+					  struct tcpc_feedback_reader *body)
+{
+	struct tcpc_link_server *server = peer->owner;
+	enum tcpc_feedback_reason reason;
+	__u32 serial;
+
+	if (type != TCPC_FEEDBACK_ACK)
+		return TCPC_FEEDBACK_STATE;
+	reason = tcpc_feedback_get_ack(body, &serial);
+	if (reason)
+		return reason;
+	/* Neither backwards nor ahead of what there is. */
+	if (tcpc_seq_lt(serial, peer->acked) || tcpc_seq_lt(server->book.settle.serial, serial))
+		return TCPC_FEEDBACK_VALUE;
+	peer->acked = serial;
+	return TCPC_FEEDBACK_OK;
+}
+
+static void on_idle(struct tcpc_link_peer *peer)
+{
+	struct tcpc_link_server *server = peer->owner;
+
+	if (server->book.settle.reported != server->book.settle.serial)
+		report_settled(server);
+}
+
+static void warn(struct tcpc_link_server *server, const char *peer, const char *why)
+{
+	const __u64 now_ms = uv_now(server->beat.loop);
+
+	if (now_ms < server->warn_after_ms) {
+		server->unwarned++;
+		return;
+	}
+	if (server->unwarned)
+		tcpc_log_warn("feedback link: %u more connections refused", server->unwarned);
+	tcpc_log_warn("feedback link: connection refused: %s %s", peer, why);
+	server->unwarned = 0;
+	server->warn_after_ms = now_ms + WARN_MS;
+}
+
+static void count_end(struct tcpc_link_counters *counters, enum tcpc_link_end end)
+{
+	__u64 *const counter[] = {
+		[TCPC_LINK_END_CLOSED] = &counters->left,
+		[TCPC_LINK_END_SILENT] = &counters->silent,
+		[TCPC_LINK_END_ALIEN] = &counters->alien,
+		[TCPC_LINK_END_BROKEN] = &counters->broken,
+		[TCPC_LINK_END_BAD_KEY] = &counters->bad_key,
+		[TCPC_LINK_END_BAD_VERSION] = &counters->bad_version,
+		[TCPC_LINK_END_BEHIND] = &counters->behind,
+		[TCPC_LINK_END_CROWDED] = &counters->turned_away,
+		[TCPC_LINK_END_FAILED] = &counters->failed,
+	};
+
+	++*counter[end];
+}
+
+static void remove_peer(struct tcpc_link_peers *peers, const struct tcpc_link_peer *peer)
+{
+	__u32 i = 0;
+
+	while (peers->list[i] != peer)
+		i++;
+	peers->n--;
+	memmove(&peers->list[i], &peers->list[i + 1], (peers->n - i) * sizeof(peers->list[0]));
+}
+
+static void on_ended(struct tcpc_link_peer *peer, bool was_up, enum tcpc_link_end end,
+		     const char *why)
+{
+	struct tcpc_link_server *server = peer->owner;
+
+	remove_peer(&server->peers, peer);
+	count_end(&server->counters, end);
+	if (!was_up) {
+		warn(server, peer->name, why);
+		return;
+	}
+	server->n_up--;
+	tcpc_link_settle_lost(&server->book.settle, peer->acked,
+			      uv_now(server->beat.loop) + TCPC_LINK_SETTLE_MS);
+	settle_soon(server);
+	server->events->peer_down(server->user, peer->name, why);
+}
+
+static void on_gone(struct tcpc_link_peer *peer)
+{
+	unref(peer->owner);
+}
+
+static const struct tcpc_link_peer_ops peer_ops = {
+	.up = on_up,
+	.frame = on_frame,
+	.idle = on_idle,
+	.ended = on_ended,
+	.gone = on_gone,
+};
+
+/* ---- accepting ------------------------------------------------------------------------------ */
+
+/* Make room for one more: who has not shown that he knows the key goes before who has, the oldest
+ * first. So a flood of silent connections does not keep out a peer that says hello at once. */
+static bool make_room(struct tcpc_link_server *server)
+{
+	struct tcpc_link_peers *peers = &server->peers;
+
+	if (peers->n < TCPC_LINK_MAX_PEERS)
+		return true;
+	for (__u32 i = 0; i < peers->n; i++) {
+		if (peers->list[i]->phase == TCPC_LINK_UP)
+			continue;
+		tcpc_link_peer_end(peers->list[i], TCPC_LINK_END_CROWDED,
+				   "has to make room for another one, there are %u connections",
+				   TCPC_LINK_MAX_PEERS);
+		return true;
+	}
+	server->counters.turned_away++;
+	return false;
+}
+
+static void on_beat(uv_timer_t *timer);
+
+static void accept_one(struct tcpc_link_server *server)
+{
+	struct tcpc_link_peer *peer;
+	int ret;
+
+	peer = tcpc_link_peer_new(server->beat.loop, server->secure ? server->key : NULL, true,
+				  TCPC_FEEDBACK_SHORT_BODY_MAX, &peer_ops, server);
+	server->accept_waits = !peer;
+	if (!uv_is_active((uv_handle_t *)&server->beat))
+		uv_timer_start(&server->beat, on_beat, TCPC_LINK_PING_MS, TCPC_LINK_PING_MS);
+	if (!peer)
+		return;
+	server->refs++;
+	ret = uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&peer->tcp);
+	tcpc_link_socket_name(&peer->tcp, peer->name, sizeof(peer->name));
+	if (ret || !make_room(server)) {
+		warn(server, peer->name, ret ? uv_strerror(ret) : "is one peer too many");
+		tcpc_link_peer_close(peer);
+		return;
+	}
+	server->counters.connections++;
+	server->peers.list[server->peers.n++] = peer;
+	tcpc_link_peer_start(peer);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+	struct tcpc_link_server *server = listener->data;
+
+	if (status)
+		warn(server, "somebody", uv_strerror(status));
+	else
+		accept_one(server);
+}
+
+static void on_beat(uv_timer_t *timer)
+{
+	struct tcpc_link_server *server = timer->data;
+
+	if (server->accept_waits)
+		accept_one(server);
+	for (__u32 i = 0; i < server->peers.n; i++)
+		tcpc_link_peer_ping(server->peers.list[i]);
+	if (!server->peers.n && !server->accept_waits)
+		uv_timer_stop(timer);
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static void init_handles(struct tcpc_link_server *server, uv_loop_t *loop)
+{
+	uv_tcp_init(loop, &server->listener);
+	uv_timer_init(loop, &server->beat);
+	uv_timer_init(loop, &server->flush);
+	uv_timer_init(loop, &server->settle);
+	server->listener.data = server;
+	server->beat.data = server;
+	server->flush.data = server;
+	server->settle.data = server;
+	server->refs = 4;
+}
+
+int tcpc_link_server_open(uv_loop_t *loop, const struct tcpc_endpoint *listen, const __u8 *key,
+			  const struct tcpc_link_server_events *events, void *user,
+			  struct tcpc_link_server **ret, struct tcpc_err *err)
+{
+	struct tcpc_link_server *server;
+	int status;
+
+	status = tcpc_link_socket_prepare(err);
+	if (status)
+		return status;
+	server = calloc(1, sizeof(*server));
+	if (!server)
+		return tcpc_err_set(err, ENOMEM, "feedback link: out of memory");
+	server->events = events;
+	server->user = user;
+	server->secure = key;
+	if (key)
+		memcpy(server->key, key, sizeof(server->key));
+	tcpc_feedback_batch_begin(&server->batch, server->batch_body, sizeof(server->batch_body));
+	init_handles(server, loop);
+	status = tcpc_link_socket_listen(&server->listener, listen, BACKLOG, on_connection, err);
+	if (status) {
+		tcpc_link_server_close(server);
+		return status;
+	}
+	*ret = server;
+	return 0;
+}
+
+unsigned int tcpc_link_server_peers(const struct tcpc_link_server *server)
+{
+	return server->n_up;
+}
+
+const struct tcpc_link_counters *tcpc_link_server_counters(const struct tcpc_link_server *server)
+{
+	return &server->counters;
+}
+
+void tcpc_link_server_close(struct tcpc_link_server *server)
+{
+	flush_receipts(server);
+	server->closing = true;
+	for (__u32 i = 0; i < server->peers.n; i++)
+		tcpc_link_peer_close(server->peers.list[i]);
+	server->peers.n = 0;
+	uv_close((uv_handle_t *)&server->listener, on_handle_closed);
+	uv_close((uv_handle_t *)&server->beat, on_handle_closed);
+	uv_close((uv_handle_t *)&server->flush, on_handle_closed);
+	uv_close((uv_handle_t *)&server->settle, on_handle_closed);
+}

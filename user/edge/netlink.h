@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * netlink.h - what we ask the kernel's routing socket (through libmnl): interfaces, the private
+ * copy device, routes. Every call is one short synchronous request.
+ */
+#ifndef TCPCOPY_EDGE_NETLINK_H
+#define TCPCOPY_EDGE_NETLINK_H
+
+#include <stdbool.h>
+#include <net/if.h>
+
+#include "core/err.h"
+#include "tcpcopy/addr.h"
+
+#define TCPC_ALIAS_BYTES 256
+
+/** An interface. */
+struct tcpc_iface {
+	int ifindex;
+	char name[IFNAMSIZ];
+	unsigned int flags;	      /* IFF_* */
+	unsigned short type;	      /* ARPHRD_* */
+	unsigned int mtu;	      /* bytes */
+	char alias[TCPC_ALIAS_BYTES]; /* "" if none */
+};
+
+/** A route to one address. */
+struct tcpc_route {
+	bool local;	  /* the address is this host's own */
+	bool unicast;	  /* packets can be sent there */
+	int ifindex;	  /* outgoing interface, 0 if neither */
+	unsigned int mtu; /* of that interface or of the route, bytes */
+};
+
+/** tcpc_netlink_iface - look up interface @name. Returns 0, or -ENODEV with an error that lists
+ * the interfaces there are. */
+int tcpc_netlink_iface(const char *name, struct tcpc_iface *ret, struct tcpc_err *err);
+
+/** Called for each interface; a non-zero result ends the walk and becomes its result. */
+typedef int (*tcpc_iface_cb)(void *user, const struct tcpc_iface *iface);
+
+/** tcpc_netlink_each_iface - walk all interfaces. */
+int tcpc_netlink_each_iface(tcpc_iface_cb cb, void *user, struct tcpc_err *err);
+
+/**
+ * tcpc_netlink_create_sink - make a device that swallows what is sent to it: dummy, else ifb, else
+ * one end of a veth pair (peer left down). Without ARP and IPv6 autoconfiguration noise, up.
+ * @name: must be free.  @alias: written on the device (and a veth peer), marks it as ours.
+ * @ret_kind: "dummy", "ifb" or "veth", static storage.
+ * Returns: 0 or -errno; on failure nothing is left.
+ */
+int tcpc_netlink_create_sink(const char *name, const char *alias, int *ret_ifindex,
+			     const char **ret_kind, struct tcpc_err *err);
+
+/** tcpc_netlink_delete - delete the device. Returns 0, -ENODEV, other -errno. */
+int tcpc_netlink_delete(int ifindex, struct tcpc_err *err);
+
+/** tcpc_netlink_route - how the kernel would send to @dst now. Returns 0 (look at @ret) or -errno
+ * (-ENETUNREACH, -EHOSTUNREACH: no route). */
+int tcpc_netlink_route(const struct tcpc_addr *dst, struct tcpc_route *ret, struct tcpc_err *err);
+
+/** tcpc_netlink_addresses - addresses of an interface, both families, link-local ones left out.
+ * @ret: room for @max.  Returns: how many there are (may exceed @max), or -errno. */
+int tcpc_netlink_addresses(int ifindex, struct tcpc_addr *ret, int max, struct tcpc_err *err);
+
+#endif

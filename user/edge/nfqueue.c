@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * nfqueue.c - threads and netlink of the interceptor, see nfqueue.h. What is done with one packet
+ * is decided in core/verdict.c.
+ */
+#include "edge/nfqueue.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <arpa/inet.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nfnetlink_queue.h>
+#include <libnetfilter_queue/libnetfilter_queue.h>
+
+#include "core/verdict.h"
+#include "edge/log.h"
+
+#define RECV_BYTES 65536
+#define BATCH_BYTES 32768
+#define BATCH_SLACK 8192 /* mnl_nlmsg_batch needs room for the message that overflows it */
+#define OVERFLOW_POLL_MS 1000
+
+struct queue {
+	struct tcpc_nfqueue *owner;
+	unsigned int number;
+	struct mnl_socket *nl;
+	pthread_t thread;
+	bool started;
+	struct tcpc_queue_stats *stats;
+	struct mnl_nlmsg_batch *batch;
+	unsigned char send_buf[BATCH_BYTES + BATCH_SLACK];
+	unsigned char recv_buf[RECV_BYTES];
+};
+
+struct tcpc_nfqueue {
+	struct tcpc_nfqueue_options options;
+	unsigned int n_queues;
+	int stop_fd;
+	bool stopping;
+	uv_async_t async;
+	pthread_mutex_t lock; /* guards the two members below */
+	struct tcpc_receipt *pending;
+	unsigned int n_pending;
+	struct tcpc_receipt *handing_on; /* the loop's half of the double buffer */
+	struct queue queue[];
+};
+
+/* ---- receipts, from the threads to the loop -------------------------------------------------- */
+
+static void push_receipt(struct queue *q, const struct tcpc_receipt *receipt)
+{
+	struct tcpc_nfqueue *nfq = q->owner;
+	bool first = false, full = false;
+
+	pthread_mutex_lock(&nfq->lock);
+	if (nfq->n_pending < TCPC_NFQUEUE_RECEIPTS) {
+		first = nfq->n_pending == 0;
+		nfq->pending[nfq->n_pending++] = *receipt;
+	} else {
+		full = true;
+	}
+	pthread_mutex_unlock(&nfq->lock);
+	if (full)
+		q->stats->receipts_lost++;
+	if (first)
+		uv_async_send(&nfq->async);
+}
+
+static void on_receipts(uv_async_t *async)
+{
+	struct tcpc_nfqueue *nfq = async->data;
+	struct tcpc_receipt *swap;
+	unsigned int n;
+
+	pthread_mutex_lock(&nfq->lock);
+	swap = nfq->pending;
+	nfq->pending = nfq->handing_on;
+	nfq->handing_on = swap;
+	n = nfq->n_pending;
+	nfq->n_pending = 0;
+	pthread_mutex_unlock(&nfq->lock);
+	if (n && !nfq->stopping)
+		nfq->options.receipts(nfq->options.user, nfq->handing_on, n);
+}
+
+/* ---- verdicts -------------------------------------------------------------------------------- */
+
+/* A verdict that could not be sent leaves its packet in the kernel's queue, so try until it goes:
+ * the send only fails while the kernel is out of memory. */
+static void flush_verdicts(struct queue *q)
+{
+	const void *head = mnl_nlmsg_batch_head(q->batch);
+	size_t size = mnl_nlmsg_batch_size(q->batch);
+
+	if (mnl_nlmsg_batch_is_empty(q->batch))
+		return;
+	while (mnl_socket_sendto(q->nl, head, size) < 0) {
+		q->stats->send_failed++;
+		if (errno != EINTR && errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM) {
+			tcpc_log_error("queue %u: cannot send verdicts: %s", q->number,
+				       strerror(errno));
+			break;
+		}
+		poll(NULL, 0, 1);
+	}
+	mnl_nlmsg_batch_reset(q->batch);
+}
+
+static void put_verdict(struct queue *q, __u32 packet_id, const struct tcpc_verdict *verdict)
+{
+	int action = verdict->action == TCPC_VERDICT_DROP ? NF_DROP : NF_ACCEPT;
+	struct nlmsghdr *nlh = nfq_nlmsg_put(mnl_nlmsg_batch_current(q->batch), NFQNL_MSG_VERDICT,
+					     q->number);
+
+	nfq_nlmsg_verdict_put(nlh, packet_id, action);
+	if (verdict->action == TCPC_VERDICT_REPLACE)
+		nfq_nlmsg_verdict_put_pkt(nlh, verdict->packet, verdict->packet_bytes);
+	/* "false" means that the batch is full; the message then lies in the slack behind it. */
+	if (!mnl_nlmsg_batch_next(q->batch))
+		flush_verdicts(q);
+}
+
+static void count_verdict(struct tcpc_queue_stats *stats, const struct tcpc_verdict *verdict)
+{
+	stats->packets++;
+	switch (verdict->reason) {
+	case TCPC_REASON_REFLECTED:
+		stats->reflected++;
+		break;
+	case TCPC_REASON_NO_ACK_NEEDED:
+		stats->dropped++;
+		break;
+	case TCPC_REASON_ICMP:
+		stats->icmp_dropped++;
+		break;
+	case TCPC_REASON_MALFORMED:
+		stats->malformed++;
+		break;
+	case TCPC_REASON_NOT_OURS:
+		stats->accepted++;
+		break;
+	}
+}
+
+/* One message from the kernel. Every packet gets its verdict, whatever it holds. */
+static int on_message(const struct nlmsghdr *nlh, void *data)
+{
+	struct nlattr *attr[NFQA_MAX + 1] = {};
+	struct nfqnl_msg_packet_hdr *header;
+	struct tcpc_verdict verdict;
+	const void *payload = NULL;
+	__u32 captured = 0, bytes;
+	struct queue *q = data;
+
+	if (nfq_nlmsg_parse(nlh, attr) < 0 || !attr[NFQA_PACKET_HDR]) {
+		q->stats->malformed++; /* no packet id: there is nothing to give a verdict on */
+		return MNL_CB_OK;
+	}
+	header = mnl_attr_get_payload(attr[NFQA_PACKET_HDR]);
+	if (attr[NFQA_PAYLOAD]) {
+		payload = mnl_attr_get_payload(attr[NFQA_PAYLOAD]);
+		captured = mnl_attr_get_payload_len(attr[NFQA_PAYLOAD]);
+	}
+	bytes = attr[NFQA_CAP_LEN] ? ntohl(mnl_attr_get_u32(attr[NFQA_CAP_LEN])) : captured;
+	tcpc_verdict_decide(payload, captured, bytes, q->owner->options.ports,
+			    q->owner->options.n_ports, &verdict);
+	put_verdict(q, ntohl(header->packet_id), &verdict);
+	count_verdict(q->stats, &verdict);
+	if (verdict.has_receipt)
+		push_receipt(q, &verdict.receipt);
+	return MNL_CB_OK;
+}
+
+/* ---- the thread ------------------------------------------------------------------------------ */
+
+/* The kernel's own count of packets it dropped because the queue was full (invariant 5). */
+static void update_overflow(struct queue *q)
+{
+	FILE *file = fopen("/proc/thread-self/net/netfilter/nfnetlink_queue", "re");
+	unsigned int number;
+	unsigned long long dropped;
+	char line[256];
+
+	if (!file)
+		return;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "%u %*u %*u %*u %*u %llu", &number, &dropped) == 2 &&
+		    number == q->number)
+			q->stats->overflow = dropped;
+	fclose(file);
+}
+
+/* Read until the socket is empty, then send all verdicts at once. */
+static void drain(struct queue *q)
+{
+	unsigned int portid = mnl_socket_get_portid(q->nl);
+
+	for (;;) {
+		ssize_t n = recv(mnl_socket_get_fd(q->nl), q->recv_buf, sizeof(q->recv_buf),
+				 MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == ENOBUFS) {
+			q->stats->enobufs++;
+			continue;
+		}
+		if (n <= 0)
+			break;
+		if (mnl_cb_run(q->recv_buf, n, 0, portid, on_message, q) < 0 && errno != EPROTO)
+			tcpc_log_warn("queue %u: %s", q->number, strerror(errno));
+	}
+	flush_verdicts(q);
+}
+
+static void *queue_thread(void *data)
+{
+	struct queue *q = data;
+	struct pollfd fds[2] = {
+		{.fd = mnl_socket_get_fd(q->nl), .events = POLLIN},
+		{.fd = q->owner->stop_fd, .events = POLLIN},
+	};
+
+	while (!(fds[1].revents & POLLIN)) {
+		int n = poll(fds, 2, OVERFLOW_POLL_MS);
+
+		if (n > 0 && fds[0].revents)
+			drain(q);
+		else if (n == 0)
+			update_overflow(q);
+	}
+	return NULL;
+}
+
+/* ---- set-up ---------------------------------------------------------------------------------- */
+
+/* Send one configuration message and wait for the kernel's answer. Returns 0 or -errno. */
+static int configure(struct queue *q, struct nlmsghdr *nlh)
+{
+	unsigned int portid = mnl_socket_get_portid(q->nl);
+	char answer[MNL_SOCKET_BUFFER_SIZE];
+	ssize_t n;
+
+	nlh->nlmsg_flags |= NLM_F_ACK;
+	nlh->nlmsg_seq = 1;
+	if (mnl_socket_sendto(q->nl, nlh, nlh->nlmsg_len) < 0)
+		return -errno;
+	n = mnl_socket_recvfrom(q->nl, answer, sizeof(answer));
+	if (n < 0)
+		return -errno;
+	return mnl_cb_run(answer, n, 1, portid, NULL, NULL) < 0 ? -errno : 0;
+}
+
+static int bind_queue(struct queue *q)
+{
+	char buf[MNL_SOCKET_BUFFER_SIZE];
+	struct nlmsghdr *nlh = nfq_nlmsg_put(buf, NFQNL_MSG_CONFIG, q->number);
+
+	nfq_nlmsg_cfg_put_cmd(nlh, AF_UNSPEC, NFQNL_CFG_CMD_BIND);
+	return configure(q, nlh);
+}
+
+static int set_params(struct queue *q)
+{
+	char buf[MNL_SOCKET_BUFFER_SIZE];
+	struct nlmsghdr *nlh = nfq_nlmsg_put(buf, NFQNL_MSG_CONFIG, q->number);
+
+	nfq_nlmsg_cfg_put_params(nlh, NFQNL_COPY_PACKET, TCPC_NFQUEUE_COPY_BYTES);
+	nfq_nlmsg_cfg_put_qmaxlen(nlh, TCPC_NFQUEUE_LENGTH);
+	/* GSO: take large responses whole, the kernel need not cut and checksum them first. */
+	mnl_attr_put_u32(nlh, NFQA_CFG_FLAGS, htonl(NFQA_CFG_F_GSO));
+	mnl_attr_put_u32(nlh, NFQA_CFG_MASK, htonl(NFQA_CFG_F_GSO));
+	return configure(q, nlh);
+}
+
+static int open_queue(struct queue *q, struct tcpc_err *err)
+{
+	int size = TCPC_NFQUEUE_RCVBUF_BYTES, r;
+
+	q->nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	if (!q->nl || mnl_socket_bind(q->nl, 0, MNL_SOCKET_AUTOPID) < 0)
+		return tcpc_err_set(err, errno, "cannot open a netfilter netlink socket: %s",
+				    strerror(errno));
+	r = bind_queue(q);
+	if (r == -EBUSY || r == -EPERM)
+		return tcpc_err_set(err, EBUSY,
+				    "NFQUEUE queue %u is taken by another program; choose a free "
+				    "one with --queue",
+				    q->number);
+	if (!r)
+		r = set_params(q);
+	if (r)
+		return tcpc_err_set(err, -r,
+				    "NFQUEUE queue %u cannot be set up: %s; the kernel needs "
+				    "CONFIG_NETFILTER_NETLINK_QUEUE",
+				    q->number, strerror(-r));
+	if (setsockopt(mnl_socket_get_fd(q->nl), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
+		tcpc_log_warn("queue %u: socket buffer stays small: %s", q->number,
+			      strerror(errno));
+	q->batch = mnl_nlmsg_batch_start(q->send_buf, BATCH_BYTES);
+	return q->batch ? 0 : tcpc_err_set(err, ENOMEM, "out of memory");
+}
+
+static int start_thread(struct queue *q, struct tcpc_err *err)
+{
+	sigset_t all, old;
+	int r;
+
+	/* Signals are the loop's; a thread must not take them. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&q->thread, NULL, queue_thread, q);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r)
+		return tcpc_err_set(err, r, "cannot start a queue thread: %s", strerror(r));
+	q->started = true;
+	return 0;
+}
+
+static void stop_threads(struct tcpc_nfqueue *nfq)
+{
+	uint64_t one = 1;
+
+	if (write(nfq->stop_fd, &one, sizeof(one)) < 0)
+		tcpc_log_error("cannot stop the queue threads: %s", strerror(errno));
+	for (unsigned int i = 0; i < nfq->n_queues; i++) {
+		struct queue *q = &nfq->queue[i];
+
+		if (q->started)
+			pthread_join(q->thread, NULL);
+		if (q->batch)
+			mnl_nlmsg_batch_stop(q->batch);
+		if (q->nl)
+			mnl_socket_close(q->nl);
+	}
+}
+
+static void free_nfqueue(struct tcpc_nfqueue *nfq)
+{
+	if (nfq->stop_fd >= 0)
+		close(nfq->stop_fd);
+	pthread_mutex_destroy(&nfq->lock);
+	free(nfq->pending);
+	free(nfq->handing_on);
+	free(nfq);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	free_nfqueue(handle->data);
+}
+
+static struct tcpc_nfqueue *new_nfqueue(const struct tcpc_nfqueue_options *options)
+{
+	unsigned int n = options->last - options->first + 1;
+	struct tcpc_nfqueue *nfq = calloc(1, sizeof(*nfq) + n * sizeof(nfq->queue[0]));
+
+	if (!nfq)
+		return NULL;
+	nfq->options = *options;
+	nfq->n_queues = n;
+	pthread_mutex_init(&nfq->lock, NULL);
+	nfq->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	nfq->pending = calloc(TCPC_NFQUEUE_RECEIPTS, sizeof(*nfq->pending));
+	nfq->handing_on = calloc(TCPC_NFQUEUE_RECEIPTS, sizeof(*nfq->handing_on));
+	if (nfq->stop_fd < 0 || !nfq->pending || !nfq->handing_on) {
+		free_nfqueue(nfq);
+		return NULL;
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		nfq->queue[i].owner = nfq;
+		nfq->queue[i].number = options->first + i;
+		nfq->queue[i].stats = &options->stats[i];
+	}
+	return nfq;
+}
+
+int tcpc_nfqueue_start(uv_loop_t *loop, const struct tcpc_nfqueue_options *options,
+		       struct tcpc_nfqueue **ret, struct tcpc_err *err)
+{
+	struct tcpc_nfqueue *nfq = new_nfqueue(options);
+	int r;
+
+	if (!nfq)
+		return tcpc_err_set(err, ENOMEM, "out of memory");
+	r = uv_async_init(loop, &nfq->async, on_receipts);
+	if (r) {
+		free_nfqueue(nfq);
+		return tcpc_err_set(err, -r, "cannot set up the queue threads: %s", uv_strerror(r));
+	}
+	nfq->async.data = nfq;
+	for (unsigned int i = 0; i < nfq->n_queues && !r; i++)
+		r = open_queue(&nfq->queue[i], err);
+	for (unsigned int i = 0; i < nfq->n_queues && !r; i++)
+		r = start_thread(&nfq->queue[i], err);
+	if (r) {
+		tcpc_nfqueue_stop(nfq);
+		return r;
+	}
+	*ret = nfq;
+	return 0;
+}
+
+void tcpc_nfqueue_stop(struct tcpc_nfqueue *nfq)
+{
+	nfq->stopping = true;
+	stop_threads(nfq);
+	uv_close((uv_handle_t *)&nfq->async, on_closed);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * sockdiag.h - end the target's own half of copied connections (sock_diag(7), SOCK_DESTROY), so
+ * that nothing retransmits to a client once responses are no longer held back.
+ */
+#ifndef TCPCOPY_EDGE_SOCKDIAG_H
+#define TCPCOPY_EDGE_SOCKDIAG_H
+
+#include <stdbool.h>
+
+#include "core/err.h"
+#include "tcpcopy/abi.h"
+
+/** Decides about one connection of a local port; @flow->client is the remote side. */
+typedef bool (*tcpc_sockdiag_match)(void *user, const struct tcpc_flow *flow);
+
+/**
+ * tcpc_sockdiag_destroy - end every TCP connection (all states but LISTEN; request sockets and
+ * TIME_WAIT too, both families) whose local port is one of @ports and that @match accepts.
+ * @ports: wire order.  @match: NULL for all.  @ret_left: matching connections that could not be
+ * ended; set on success.
+ * Blocks: lists and ends at most three times; 2 s at most for any answer of the kernel's.
+ * The kernel resets the connections it ends: call this while responses are still held back.
+ * Returns: number ended, or -errno (-EOPNOTSUPP: kernel without CONFIG_INET_DIAG_DESTROY).
+ */
+int tcpc_sockdiag_destroy(const __be16 *ports, unsigned int n_ports, tcpc_sockdiag_match match,
+			  void *user, unsigned int *ret_left, struct tcpc_err *err);
+
+/** tcpc_sockdiag_check - 0 if this kernel can end connections (privileges are not looked at), else
+ * what the call above would say: better known before connections exist that must be ended. */
+int tcpc_sockdiag_check(struct tcpc_err *err);
+
+#endif

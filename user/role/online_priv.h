@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * online_priv.h - what the online*.c files share: one room in several files.
+ *
+ * online.c        the datapath's life, heartbeat, commands
+ * online_tap.c    one attached interface: its maps
+ * online_peer.c   one feedback link: who is ready, whom the target allows
+ * online_show.c   status and counters as JSON
+ */
+#ifndef TCPCOPY_ROLE_ONLINE_PRIV_H
+#define TCPCOPY_ROLE_ONLINE_PRIV_H
+
+#include "edge/datapath.h"
+#include "edge/link.h"
+#include "edge/netlink.h"
+#include "role/online.h"
+
+/* What receipts told us so far. */
+struct receipt_counts {
+	__u64 receipts;
+	__u64 syn_acks; /* connections that the target opened */
+	__u64 resets;	/* connections that it reset */
+	__u64 bytes;	/* of payload in its responses */
+};
+
+/** The feedback link to one target host, shared by all targets there. */
+struct peer {
+	struct peer *next;
+	struct tcpc_online *online;
+	struct tcpc_link_client *link;
+	char host[256];
+	__u16 port; /* host order */
+	__u32 id;   /* of its entries in peer_allow */
+	unsigned int refs;
+	enum tcpc_link_state state;
+	bool has_services; /* it has said what it intercepts */
+	struct tcpc_link_service services[TCPC_LINK_MAX_SERVICES];
+	unsigned int n_services;
+	struct tcpc_prefix *allow;
+	unsigned int n_allow;
+	struct receipt_counts counts;
+};
+
+/** One of a tap's targets. */
+struct target {
+	struct tcpc_endpoint endpoint;
+	struct peer *peer; /* NULL: --feedback none, copy without asking */
+	struct tcpc_route route;
+};
+
+/** One attached interface. */
+struct tap {
+	struct tap *next;
+	struct tcpc_online *online;
+	char iface[IFNAMSIZ];
+	int ifindex;
+	struct tcpc_attachment attachment;
+	__be16 ports[TCPC_MAX_PORTS];
+	unsigned int n_ports;
+	struct target targets[TCPC_MAX_TARGETS];
+	unsigned int n_targets;
+	struct tcpc_filter_spec filter; /* lists owned */
+	__u32 filter_set;
+	bool feedback_none;
+	char feedback_host[256]; /* "": each target's own address */
+	__u16 feedback_port;
+	bool armed;
+};
+
+struct waiter;
+
+struct tcpc_online {
+	struct tcpc_role_config config;
+	struct tcpc_dp_online *dp; /* NULL while nothing is attached */
+	int copy_ifindex;
+	char alias[TCPC_ALIAS_BYTES]; /* marks our copy device */
+	__u64 hash_key[2];
+	struct tap *taps;
+	struct peer *peers;
+	struct waiter *waiters;
+	uv_timer_t *heartbeat;
+	uv_timer_t *routes;
+	__u32 next_filter_set;
+	__u32 next_peer_id;
+};
+
+/* ---- online_tap.c ---- */
+
+/** tap_new - a tap after @spec, not yet in the kernel; takes over the filter's lists. The targets
+ * are not in it yet. */
+struct tap *tap_new(struct tcpc_online *online, const struct tcpc_iface *iface,
+		    struct tcpc_attach_spec *spec);
+
+/** tap_free - detach, delete its map elements, let its peers go. */
+void tap_free(struct tap *tap);
+
+/** tap_add_target - check the route, open or share the feedback link. Not yet published. */
+int tap_add_target(struct tap *tap, const struct tcpc_endpoint *endpoint, struct tcpc_err *err);
+
+/** tap_take_target - take target number @index out; not yet published. Returns its peer (or NULL),
+ * to be put once that is done: what the peer knows of its allow-list must outlive the last copy. */
+struct peer *tap_take_target(struct tap *tap, unsigned int index);
+
+/** tap_find_target - index of the target, or -1. */
+int tap_find_target(const struct tap *tap, const struct tcpc_endpoint *endpoint);
+
+/** tap_publish - write targets and services as they are now. */
+int tap_publish(struct tap *tap, struct tcpc_err *err);
+
+/** tap_write_filter - write the filter as a new set; the old set goes once the services point to
+ * the new one. On failure the old one stays in force. @filter's lists are taken over on success. */
+int tap_write_filter(struct tap *tap, const struct tcpc_filter_spec *filter, struct tcpc_err *err);
+
+/** tap_refresh_routes - ask the kernel again; publish if something changed. */
+void tap_refresh_routes(struct tap *tap);
+
+/** target_ready - may copies flow to this target?  @ret_reason: why not, one line. */
+bool target_ready(const struct tap *tap, const struct target *target, char *ret_reason,
+		  size_t size);
+
+/* ---- online_peer.c ---- */
+
+/** peer_get - the link to @host:@port, opened if need be. Counts a reference. */
+int peer_get(struct tcpc_online *online, const char *host, __u16 port, struct peer **ret,
+	     struct tcpc_err *err);
+void peer_put(struct peer *peer);
+
+/** peer_intercepts - has it said that it intercepts this? @any_addr: the port alone must match. */
+bool peer_intercepts(const struct peer *peer, const struct tcpc_endpoint *endpoint, bool any_addr);
+
+/** peer_settled - has the first attempt to reach it come to an end? */
+bool peer_settled(const struct peer *peer);
+
+/* ---- online.c ---- */
+
+/** online_peer_changed - a peer's readiness changed: publish its taps, wake those who wait. */
+void online_peer_changed(struct tcpc_online *online, struct peer *peer);
+
+#endif

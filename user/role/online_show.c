@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* online_show.c - the online role's state and counters as JSON, see online_priv.h. */
+#include "role/online_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <arpa/inet.h>
+#include <json-c/json.h>
+
+#include "role/show.h"
+
+static const char *const state_names[] = {
+	[TCPC_LINK_CONNECTING] = "connecting", [TCPC_LINK_READY] = "ready",
+	[TCPC_LINK_REFUSED] = "unreachable",   [TCPC_LINK_BAD_KEY] = "bad key",
+	[TCPC_LINK_BAD_VERSION] = "bad version", [TCPC_LINK_LOST] = "lost",
+};
+
+static struct json_object *show_target(const struct tap *tap, const struct target *target)
+{
+	struct json_object *o = json_object_new_object();
+	char reason[256], text[TCPC_TEXT_BYTES], feedback[300] = "none";
+	bool ready = target_ready(tap, target, reason, sizeof(reason));
+	const struct peer *peer = target->peer;
+
+	tcpc_show_string(o, "target", tcpc_text_from_endpoint(&target->endpoint, text));
+	tcpc_show_string(o, "state",
+			 ready			   ? "copying"
+			 : peer && peer->state != TCPC_LINK_READY ? state_names[peer->state]
+								   : "not ready");
+	tcpc_show_string(o, "reason", reason);
+	if (peer) {
+		snprintf(feedback, sizeof(feedback), "%s:%u", peer->host, peer->port);
+		tcpc_show_number(o, "receipts", peer->counts.receipts);
+		tcpc_show_number(o, "syn_acks", peer->counts.syn_acks);
+		tcpc_show_number(o, "resets", peer->counts.resets);
+	}
+	tcpc_show_string(o, "feedback", feedback);
+	return o;
+}
+
+static struct json_object *show_tap(const struct tap *tap)
+{
+	struct json_object *o = json_object_new_object(), *targets = json_object_new_array();
+	char reason[256] = "", percent[16];
+
+	for (unsigned int i = 0; i < tap->n_targets; i++) {
+		json_object_array_add(targets, show_target(tap, &tap->targets[i]));
+		if (!tap->armed)
+			target_ready(tap, &tap->targets[i], reason, sizeof(reason));
+	}
+	snprintf(percent, sizeof(percent), "%g", tap->filter.sample / 100.0);
+	tcpc_show_string(o, "iface", tap->iface);
+	tcpc_show_string(o, "hook", tcpc_attach_kind_name(tap->attachment.kind));
+	json_object_object_add(o, "ports", tcpc_show_ports(tap->ports, tap->n_ports));
+	json_object_object_add(o, "copying", json_object_new_boolean(tap->armed));
+	tcpc_show_string(o, "reason", reason);
+	tcpc_show_string(o, "percent", percent);
+	json_object_object_add(o, "clients", tcpc_show_prefixes(&tap->filter.clients));
+	json_object_object_add(o, "excludes", tcpc_show_prefixes(&tap->filter.excludes));
+	json_object_object_add(o, "targets", targets);
+	return o;
+}
+
+static void list_targets(const struct tap *tap, struct json_object *list)
+{
+	for (unsigned int i = 0; i < tap->n_targets; i++) {
+		struct json_object *o = show_target(tap, &tap->targets[i]);
+
+		tcpc_show_string(o, "iface", tap->iface);
+		json_object_array_add(list, o);
+	}
+}
+
+struct json_object *tcpc_online_list(const struct tcpc_online *online, const char *iface,
+				     const char *what, struct tcpc_err *err)
+{
+	struct json_object *o, *list = json_object_new_array();
+	bool found = !iface[0];
+
+	for (const struct tap *tap = online->taps; tap; tap = tap->next) {
+		if (iface[0] && strcmp(tap->iface, iface))
+			continue;
+		found = true;
+		if (!strcmp(what, "targets"))
+			list_targets(tap, list);
+		else
+			json_object_array_add(list, show_tap(tap));
+	}
+	if (!found) {
+		json_object_put(list);
+		tcpc_err_set(err, ENOENT, "%s is not attached; `tcpcopyctl status` lists what is",
+			     iface);
+		return NULL;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, what, list);
+	return o;
+}
+
+struct json_object *tcpc_online_status(const struct tcpc_online *online)
+{
+	struct json_object *all = json_object_new_array();
+
+	for (const struct tap *tap = online->taps; tap; tap = tap->next)
+		json_object_array_add(all, show_tap(tap));
+	return all;
+}
+
+struct json_object *tcpc_online_stats(struct tcpc_online *online)
+{
+	struct tcpc_online_stats stats;
+	struct json_object *o;
+
+	if (!online->dp || tcpc_dp_online_stats(online->dp, &stats))
+		return NULL;
+	o = json_object_new_object();
+#define SHOW(name, text) tcpc_show_number(o, #name, stats.name);
+	TCPC_ONLINE_COUNTERS(SHOW)
+#undef SHOW
+	return o;
+}
+
+struct json_object *tcpc_online_link_stats(const struct tcpc_online *online)
+{
+	struct receipt_counts sum = {};
+	struct json_object *o;
+
+	if (!online->peers)
+		return NULL;
+	for (const struct peer *peer = online->peers; peer; peer = peer->next) {
+		sum.receipts += peer->counts.receipts;
+		sum.syn_acks += peer->counts.syn_acks;
+		sum.resets += peer->counts.resets;
+		sum.bytes += peer->counts.bytes;
+	}
+	o = json_object_new_object();
+	tcpc_show_number(o, "receipts", sum.receipts);
+	tcpc_show_number(o, "syn_acks", sum.syn_acks);
+	tcpc_show_number(o, "resets", sum.resets);
+	tcpc_show_number(o, "response_bytes", sum.bytes);
+	return o;
+}

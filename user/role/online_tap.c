@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* online_tap.c - one attached interface of the online host, see online_priv.h. */
+#include "role/online_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <arpa/inet.h>
+
+#include "edge/log.h"
+
+struct tap *tap_new(struct tcpc_online *online, const struct tcpc_iface *iface,
+		    struct tcpc_attach_spec *spec)
+{
+	struct tap *tap = calloc(1, sizeof(*tap));
+
+	if (!tap)
+		return NULL;
+	tap->online = online;
+	memcpy(tap->iface, iface->name, sizeof(tap->iface));
+	tap->ifindex = iface->ifindex;
+	memcpy(tap->ports, spec->ports, sizeof(tap->ports));
+	tap->n_ports = spec->n_ports;
+	tap->feedback_none = spec->feedback_none;
+	memcpy(tap->feedback_host, spec->feedback_host, sizeof(tap->feedback_host));
+	tap->feedback_port = spec->feedback_port;
+	return tap;
+}
+
+static void free_lists(struct tcpc_filter_spec *filter)
+{
+	free(filter->clients.list);
+	free(filter->excludes.list);
+	memset(filter, 0, sizeof(*filter));
+}
+
+static int write_list(struct tap *tap, __u32 set, const struct tcpc_prefix_list *list,
+		      const struct tcpc_filter *value, struct tcpc_err *err)
+{
+	int r = 0;
+
+	for (__u32 i = 0; i < list->n && !r; i++)
+		r = tcpc_dp_online_filter(tap->online->dp, set, &list->list[i], value, err);
+	return r;
+}
+
+static void delete_set(struct tap *tap, __u32 set, const struct tcpc_filter_spec *filter)
+{
+	struct tcpc_err err;
+
+	if (write_list(tap, set, &filter->clients, NULL, &err) ||
+	    write_list(tap, set, &filter->excludes, NULL, &err))
+		tcpc_log_warn("%s: old filter entries stay: %s", tap->iface, err.text);
+}
+
+int tap_write_filter(struct tap *tap, const struct tcpc_filter_spec *filter, struct tcpc_err *err)
+{
+	const struct tcpc_filter client = {.action = TCPC_FILTER_CLIENT};
+	const struct tcpc_filter exclude = {.action = TCPC_FILTER_EXCLUDE};
+	struct tcpc_filter_spec old = tap->filter;
+	__u32 old_set = tap->filter_set, set = ++tap->online->next_filter_set;
+	int r = write_list(tap, set, &filter->clients, &client, err);
+
+	if (!r)
+		r = write_list(tap, set, &filter->excludes, &exclude, err);
+	if (!r) {
+		tap->filter = *filter;
+		tap->filter_set = set;
+		r = tap_publish(tap, err);
+	}
+	if (r) {
+		tap->filter = old;
+		tap->filter_set = old_set;
+		delete_set(tap, set, filter);
+		if (old_set)
+			tap_publish(tap, NULL);
+		return r;
+	}
+	delete_set(tap, old_set, &old);
+	free_lists(&old);
+	return 0;
+}
+
+int tap_find_target(const struct tap *tap, const struct tcpc_endpoint *endpoint)
+{
+	for (unsigned int i = 0; i < tap->n_targets; i++)
+		if (!memcmp(&tap->targets[i].endpoint, endpoint, sizeof(*endpoint)))
+			return i;
+	return -1;
+}
+
+static int check_route(const struct tcpc_endpoint *endpoint, struct tcpc_route *ret,
+		       struct tcpc_err *err)
+{
+	char text[TCPC_TEXT_BYTES];
+	int r = tcpc_netlink_route(&endpoint->addr, ret, err);
+
+	if (r)
+		return r;
+	tcpc_text_from_addr(&endpoint->addr, text);
+	if (ret->local)
+		return tcpc_err_set(err, EADDRNOTAVAIL,
+				    "target %s is an address of this host; the target must be "
+				    "another host",
+				    text);
+	if (!ret->unicast)
+		return tcpc_err_set(err, ENETUNREACH,
+				    "no route to target %s; check `ip route get %s`", text, text);
+	return 0;
+}
+
+int tap_add_target(struct tap *tap, const struct tcpc_endpoint *endpoint, struct tcpc_err *err)
+{
+	struct target target = {.endpoint = *endpoint};
+	char text[TCPC_TEXT_BYTES];
+	bool own = !tap->feedback_host[0];
+	int r;
+
+	if (tap->n_targets == TCPC_MAX_TARGETS)
+		return tcpc_err_set(err, ENOSPC, "%s has %d targets already, the most there can be",
+				    tap->iface, TCPC_MAX_TARGETS);
+	r = check_route(endpoint, &target.route, err);
+	if (r)
+		return r;
+	if (!tap->feedback_none) {
+		tcpc_text_from_addr(&endpoint->addr, text);
+		r = peer_get(tap->online, own ? text : tap->feedback_host,
+			     tap->feedback_port ?: TCPC_DEFAULT_FEEDBACK_PORT, &target.peer, err);
+		if (r)
+			return r;
+	}
+	tap->targets[tap->n_targets++] = target;
+	return 0;
+}
+
+struct peer *tap_take_target(struct tap *tap, unsigned int index)
+{
+	struct peer *peer = tap->targets[index].peer;
+
+	tap->n_targets--;
+	memmove(&tap->targets[index], &tap->targets[index + 1],
+		(tap->n_targets - index) * sizeof(tap->targets[0]));
+	return peer;
+}
+
+bool target_ready(const struct tap *tap, const struct target *target, char *ret_reason, size_t size)
+{
+	const char *why;
+
+	if (!target->route.ifindex) {
+		snprintf(ret_reason, size, "no route to it");
+		return false;
+	}
+	if (!target->peer ||
+	    peer_intercepts(target->peer, &target->endpoint, tap->feedback_host[0])) {
+		snprintf(ret_reason, size, "%s", "");
+		return true;
+	}
+	if (target->peer->state != TCPC_LINK_READY) {
+		tcpc_link_client_state(target->peer->link, &why);
+		snprintf(ret_reason, size, "%s", why);
+	} else {
+		snprintf(ret_reason, size,
+			 "it does not intercept this address and port: run there "
+			 "`tcpcopyctl intercept IFACE --port %u`",
+			 ntohs(target->endpoint.port));
+	}
+	return false;
+}
+
+static bool fill_set(const struct tap *tap, struct tcpc_target_set *set)
+{
+	bool any = false;
+	char reason[256];
+
+	memset(set, 0, sizeof(*set));
+	set->n_targets = tap->n_targets;
+	for (unsigned int i = 0; i < tap->n_targets; i++) {
+		const struct target *t = &tap->targets[i];
+		struct tcpc_target *out = &set->target[i];
+
+		out->addr = t->endpoint.addr;
+		out->port = t->endpoint.port;
+		out->ifindex = t->route.ifindex;
+		out->id = t->peer ? t->peer->id : 0;
+		if (target_ready(tap, t, reason, sizeof(reason))) {
+			out->flags |= TCPC_TARGET_READY;
+			any = true;
+		}
+		if (t->peer && t->peer->n_allow)
+			out->flags |= TCPC_TARGET_EXCLUDE;
+	}
+	return any;
+}
+
+static int write_services(struct tap *tap, struct tcpc_err *err)
+{
+	struct tcpc_service service = {
+		.filter_set = tap->filter_set,
+		.sample = tap->filter.sample,
+		.target_set = tap->ifindex,
+	};
+	int r = 0;
+
+	if (tap->armed)
+		service.flags |= TCPC_SERVICE_ARMED;
+	if (tap->filter.clients.n)
+		service.flags |= TCPC_SERVICE_CLIENTS;
+	if (tap->filter.clients.n || tap->filter.excludes.n)
+		service.flags |= TCPC_SERVICE_FILTER;
+	for (unsigned int i = 0; i < tap->n_ports && !r; i++)
+		r = tcpc_dp_online_service(tap->online->dp, tap->ifindex, tap->ports[i], &service,
+					   err);
+	return r;
+}
+
+int tap_publish(struct tap *tap, struct tcpc_err *err)
+{
+	struct tcpc_target_set set;
+	int r;
+
+	tap->armed = fill_set(tap, &set);
+	r = tcpc_dp_online_targets(tap->online->dp, tap->ifindex, &set, err);
+	return r ?: write_services(tap, err);
+}
+
+void tap_refresh_routes(struct tap *tap)
+{
+	bool changed = false;
+	struct tcpc_err err;
+
+	for (unsigned int i = 0; i < tap->n_targets; i++) {
+		struct target *t = &tap->targets[i];
+		struct tcpc_route now = {};
+
+		if (check_route(&t->endpoint, &now, &err))
+			memset(&now, 0, sizeof(now));
+		if (now.ifindex != t->route.ifindex) {
+			tcpc_log_info("%s: the way to a target changed to interface %d%s%s",
+				      tap->iface, now.ifindex, now.ifindex ? "" : ": ",
+				      now.ifindex ? "" : err.text);
+			changed = true;
+		}
+		t->route = now;
+	}
+	if (changed && tap_publish(tap, &err))
+		tcpc_log_error("%s: %s", tap->iface, err.text);
+}
+
+void tap_free(struct tap *tap)
+{
+	struct tcpc_dp_online *dp = tap->online->dp;
+	struct tcpc_err err;
+
+	tcpc_attachment_close(&tap->attachment);
+	for (unsigned int i = 0; i < tap->n_ports; i++)
+		if (tcpc_dp_online_service(dp, tap->ifindex, tap->ports[i], NULL, &err))
+			tcpc_log_warn("%s: %s", tap->iface, err.text);
+	if (tcpc_dp_online_targets(dp, tap->ifindex, NULL, &err))
+		tcpc_log_warn("%s: %s", tap->iface, err.text);
+	if (tap->filter_set)
+		delete_set(tap, tap->filter_set, &tap->filter);
+	while (tap->n_targets) {
+		struct peer *peer = tap_take_target(tap, tap->n_targets - 1);
+
+		if (peer)
+			peer_put(peer);
+	}
+	free_lists(&tap->filter);
+	free(tap);
+}

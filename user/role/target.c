@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * target.c - the target host's role: life of datapath and link, `intercept`, what peers are told.
+ *
+ * Order of starting: queues have readers and the rule is in the kernel before any peer hears that
+ * it may copy.
+ */
+#include "role/target_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <net/if_arp.h>
+#include <arpa/inet.h>
+
+#include "edge/log.h"
+#include "edge/probe.h"
+
+#define ADDRESSES_MS 1000
+#define DEFAULT_QUEUE 100
+#define LAST_QUEUE 65535
+#define MAX_DEFAULT_QUEUES 4
+
+/* ---- timers ---------------------------------------------------------------------------------- */
+
+static void free_handle(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+uv_timer_t *target_start_timer(uv_loop_t *loop, uv_timer_cb cb, unsigned int first_ms,
+			       unsigned int repeat_ms, void *data)
+{
+	uv_timer_t *timer = malloc(sizeof(*timer));
+
+	if (!timer)
+		return NULL;
+	uv_timer_init(loop, timer);
+	timer->data = data;
+	uv_timer_start(timer, cb, first_ms, repeat_ms);
+	return timer;
+}
+
+void target_stop_timer(uv_timer_t **timer)
+{
+	if (*timer)
+		uv_close((uv_handle_t *)*timer, free_handle);
+	*timer = NULL;
+}
+
+/* ---- what peers are told --------------------------------------------------------------------- */
+
+static unsigned int list_services(const struct tcpc_target_role *role,
+				  struct tcpc_link_service *services, unsigned int max)
+{
+	unsigned int n = 0;
+
+	for (const struct intercept *i = role->intercepts; i; i = i->next) {
+		if (i->state != INTERCEPT_ACTIVE)
+			continue;
+		for (int a = 0; a < i->n_addresses; a++)
+			for (unsigned int p = 0; p < i->n_ports && n < max; p++)
+				services[n++] = (struct tcpc_link_service){
+					.addr = i->addresses[a],
+					.port = i->ports[p],
+				};
+	}
+	return n;
+}
+
+__u32 target_publish(struct tcpc_target_role *role)
+{
+	struct tcpc_link_service services[TCPC_LINK_MAX_SERVICES];
+	unsigned int n = list_services(role, services, TCPC_LINK_MAX_SERVICES);
+
+	return role->link ? tcpc_link_server_services(role->link, services, n) : 0;
+}
+
+/* Addresses come and go; a peer may copy only to those that are here. */
+static bool refresh_addresses(struct intercept *i)
+{
+	struct tcpc_addr now[MAX_ADDRESSES];
+	struct tcpc_err err;
+	int n = tcpc_netlink_addresses(i->ifindex, now, MAX_ADDRESSES, &err);
+
+	if (n < 0) {
+		tcpc_log_warn("%s: %s", i->iface, err.text);
+		return false;
+	}
+	if (n > MAX_ADDRESSES)
+		n = MAX_ADDRESSES;
+	if (n == i->n_addresses && !memcmp(now, i->addresses, n * sizeof(now[0])))
+		return false;
+	memcpy(i->addresses, now, n * sizeof(now[0]));
+	i->n_addresses = n;
+	return true;
+}
+
+static void on_addresses(uv_timer_t *timer)
+{
+	struct tcpc_target_role *role = timer->data;
+	bool changed = false;
+
+	for (struct intercept *i = role->intercepts; i; i = i->next)
+		if (i->state == INTERCEPT_ACTIVE && refresh_addresses(i))
+			changed = true;
+	if (changed)
+		target_publish(role);
+}
+
+/* ---- waiting for peers ----------------------------------------------------------------------- */
+
+static void run_awaits(struct tcpc_target_role *role, __u32 serial, bool all)
+{
+	struct await **p = &role->awaits;
+
+	while (*p) {
+		struct await *a = *p;
+
+		if (!all && (__s32)(a->serial - serial) > 0) {
+			p = &a->next;
+			continue;
+		}
+		*p = a->next;
+		a->cb(a->user);
+		free(a);
+		p = &role->awaits; /* the callback may have changed the list */
+	}
+}
+
+static void on_no_link(uv_timer_t *timer)
+{
+	struct tcpc_target_role *role = timer->data;
+
+	target_stop_timer(&timer);
+	if (!role->link)
+		run_awaits(role, 0, true);
+}
+
+int target_await(struct tcpc_target_role *role, __u32 serial, void (*cb)(void *user), void *user)
+{
+	struct await *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return -ENOMEM;
+	if (!role->link && !target_start_timer(role->config.loop, on_no_link, 0, 0, role)) {
+		free(a);
+		return -ENOMEM;
+	}
+	a->serial = serial;
+	a->cb = cb;
+	a->user = user;
+	a->next = role->awaits;
+	role->awaits = a;
+	return 0;
+}
+
+/* ---- the link -------------------------------------------------------------------------------- */
+
+static void on_peer_up(void *user, const char *peer)
+{
+	struct tcpc_target_role *role = user;
+
+	tcpc_log_info("feedback link: %s is connected", peer);
+	if (role->n_peers < MAX_PEER_NAMES)
+		strncpy(role->peers[role->n_peers++], peer, TCPC_TEXT_BYTES - 1);
+}
+
+static void on_peer_down(void *user, const char *peer, const char *why)
+{
+	struct tcpc_target_role *role = user;
+
+	tcpc_log_warn("feedback link: %s is gone: %s", peer, why);
+	for (unsigned int i = 0; i < role->n_peers; i++) {
+		if (strcmp(role->peers[i], peer))
+			continue;
+		role->n_peers--;
+		memmove(role->peers[i], role->peers[role->n_peers], TCPC_TEXT_BYTES);
+		return;
+	}
+}
+
+static void on_settled(void *user, __u32 serial)
+{
+	run_awaits(user, serial, false);
+}
+
+static const struct tcpc_link_server_events link_events = {
+	.peer_up = on_peer_up,
+	.peer_down = on_peer_down,
+	.settled = on_settled,
+};
+
+/* One link a daemon: a second intercept shares the first one's. */
+static int open_link(struct tcpc_target_role *role, const struct tcpc_endpoint *listen,
+		     struct tcpc_err *err)
+{
+	const struct tcpc_endpoint any = {tcpc_addr_from_v4(0), htons(TCPC_DEFAULT_FEEDBACK_PORT)};
+	char text[TCPC_TEXT_BYTES];
+	int r;
+
+	if (role->link) {
+		if (!memcmp(listen, &role->listen, sizeof(*listen)) ||
+		    !memcmp(listen, &any, sizeof(*listen)))
+			return 0;
+		tcpc_text_from_endpoint(&role->listen, text);
+		return tcpc_err_set(err, EADDRINUSE,
+				    "the feedback link listens on %s already; leave --listen out "
+				    "or give the same",
+				    text);
+	}
+	r = tcpc_link_server_open(role->config.loop, listen, role->config.key, &link_events, role,
+				  &role->link, err);
+	if (!r)
+		role->listen = *listen;
+	return r;
+}
+
+static void close_all(struct tcpc_target_role *role)
+{
+	target_stop_timer(&role->addresses_timer);
+	if (role->link)
+		tcpc_link_server_close(role->link);
+	role->link = NULL;
+	role->n_peers = 0;
+	if (role->dp)
+		tcpc_dp_target_close(role->dp);
+	role->dp = NULL;
+	run_awaits(role, 0, true);
+}
+
+static int open_all(struct tcpc_target_role *role, const struct tcpc_endpoint *listen,
+		    struct tcpc_err *err)
+{
+	int r = open_link(role, listen, err);
+
+	if (r || role->dp)
+		return r;
+	r = tcpc_datapath_probe(err) ?: tcpc_probe_bpffs(role->config.bpffs, err);
+	r = r ?: tcpc_dp_target_open(role->config.bpffs, &role->dp, err);
+	r = r ?: target_write_allow(role, err);
+	if (!r) {
+		role->addresses_timer = target_start_timer(role->config.loop, on_addresses,
+							   ADDRESSES_MS, ADDRESSES_MS, role);
+		if (!role->addresses_timer)
+			r = tcpc_err_set(err, ENOMEM, "out of memory");
+	}
+	return r;
+}
+
+/* ---- intercept ------------------------------------------------------------------------------- */
+
+static void on_receipts(void *user, const struct tcpc_receipt *receipts, unsigned int n)
+{
+	struct intercept *i = user;
+	struct tcpc_queue_stats *stats = tcpc_dp_target_queues(i->role->dp);
+
+	if (i->role->link)
+		stats[i->slot].receipts_lost +=
+			tcpc_link_server_receipts(i->role->link, receipts, n);
+}
+
+static int check_iface(struct tcpc_target_role *role, const char *name, struct tcpc_iface *ret,
+		       struct tcpc_err *err)
+{
+	int r = tcpc_netlink_iface(name, ret, err);
+
+	if (r)
+		return r;
+	for (struct intercept *i = role->intercepts; i; i = i->next)
+		if (!strcmp(i->iface, name))
+			return tcpc_err_set(err, EEXIST,
+					    "%s is intercepted already; release it first to change "
+					    "its ports",
+					    name);
+	if (!(ret->flags & IFF_UP))
+		return tcpc_err_set(err, ENETDOWN, "%s is down; `ip link set %s up` first", name,
+				    name);
+	if (ret->type != ARPHRD_ETHER)
+		return tcpc_err_set(err, ENOTSUP,
+				    "%s is not an Ethernet interface (type %u); copies arrive on "
+				    "one",
+				    name, ret->type);
+	return 0;
+}
+
+static bool queue_is_ours(const struct tcpc_target_role *role, unsigned int queue)
+{
+	for (const struct intercept *i = role->intercepts; i; i = i->next)
+		if (queue >= i->queue_first && queue <= i->queue_last)
+			return true;
+	return false;
+}
+
+static bool queues_free(const struct tcpc_target_role *role, unsigned int first, unsigned int n)
+{
+	unsigned int portid;
+
+	for (unsigned int q = first; q < first + n; q++)
+		if (queue_is_ours(role, q) || tcpc_probe_queue_owner(q, &portid) == 1)
+			return false;
+	return true;
+}
+
+/* Queues: as asked, or one a processor (four at most) from the first free ones on. */
+static int choose_queues(struct intercept *i, const struct tcpc_intercept_spec *spec,
+			 struct tcpc_err *err)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned int n = cpus < 1 ? 1 : cpus > MAX_DEFAULT_QUEUES ? MAX_DEFAULT_QUEUES : cpus;
+	unsigned int first = DEFAULT_QUEUE;
+
+	if (spec->queue_first >= 0) {
+		i->queue_first = spec->queue_first;
+		i->queue_last = spec->queue_last;
+		return 0;
+	}
+	while (first + n <= LAST_QUEUE && !queues_free(i->role, first, n))
+		first++;
+	if (first + n > LAST_QUEUE)
+		return tcpc_err_set(err, EBUSY, "no %u free NFQUEUE queues in a row", n);
+	i->queue_first = first;
+	i->queue_last = first + n - 1;
+	return 0;
+}
+
+/* Elements of the queues map that nobody counts in. */
+static int choose_slot(struct intercept *i, struct tcpc_err *err)
+{
+	unsigned int n = i->queue_last - i->queue_first + 1, used = 0;
+
+	for (const struct intercept *o = i->role->intercepts; o; o = o->next)
+		used |= ((1u << (o->queue_last - o->queue_first + 1)) - 1) << o->slot;
+	for (unsigned int slot = 0; slot + n <= TCPC_MAX_QUEUES; slot++) {
+		if (used & (((1u << n) - 1) << slot))
+			continue;
+		i->slot = slot;
+		memset(tcpc_dp_target_queues(i->role->dp) + slot, 0,
+		       n * sizeof(struct tcpc_queue_stats));
+		return 0;
+	}
+	return tcpc_err_set(err, ENOSPC, "a daemon reads at most %d queues; give fewer with --queue",
+			    TCPC_MAX_QUEUES);
+}
+
+static int start_queues(struct intercept *i, struct tcpc_err *err)
+{
+	struct tcpc_nfqueue_options options = {
+		.first = i->queue_first,
+		.last = i->queue_last,
+		.n_ports = i->n_ports,
+		.stats = tcpc_dp_target_queues(i->role->dp) + i->slot,
+		.receipts = on_receipts,
+		.user = i,
+	};
+
+	memcpy(options.ports, i->ports, sizeof(options.ports));
+	return tcpc_nfqueue_start(i->role->config.loop, &options, &i->nfq, err);
+}
+
+static int set_services(struct intercept *i, const struct tcpc_intercept *value,
+			struct tcpc_err *err)
+{
+	int r = 0;
+
+	for (unsigned int p = 0; p < i->n_ports && !r; p++)
+		r = tcpc_dp_target_service(i->role->dp, i->ifindex, i->ports[p], value, err);
+	return r;
+}
+
+static void fill_rule(struct intercept *i)
+{
+	struct tcpc_iptables_rule *rule = &i->rule;
+
+	memcpy(rule->iface, i->iface, sizeof(rule->iface));
+	memcpy(rule->ports, i->ports, sizeof(rule->ports));
+	rule->n_ports = i->n_ports;
+	rule->queue_first = i->queue_first;
+	rule->queue_last = i->queue_last;
+	strncpy(rule->pin, tcpc_dp_target_pin(i->role->dp), sizeof(rule->pin) - 1);
+	memcpy(rule->tag, i->role->tag, sizeof(rule->tag));
+}
+
+void intercept_free(struct intercept *i)
+{
+	struct tcpc_target_role *role = i->role;
+	struct intercept **p = &role->intercepts;
+	struct tcpc_err err;
+
+	while (*p && *p != i)
+		p = &(*p)->next;
+	if (*p)
+		*p = i->next;
+	target_stop_timer(&i->timer);
+	tcpc_attachment_close(&i->align);
+	if (role->dp && set_services(i, NULL, &err))
+		tcpc_log_warn("%s: %s", i->iface, err.text);
+	if (i->nfq)
+		tcpc_nfqueue_stop(i->nfq);
+	free(i);
+	if (!role->intercepts)
+		close_all(role);
+}
+
+static void on_installed(void *user, int status, const struct tcpc_err *err)
+{
+	struct intercept *i = user;
+	struct tcpc_reply *reply = i->reply;
+	char iface[IFNAMSIZ];
+
+	i->reply = NULL;
+	if (status) {
+		intercept_free(i);
+		tcpc_reply_fail(reply, err);
+		return;
+	}
+	i->state = INTERCEPT_ACTIVE;
+	memcpy(iface, i->iface, sizeof(iface));
+	target_publish(i->role);
+	tcpc_log_info("%s is intercepted (nfqueue, queues %u-%u)", iface, i->queue_first,
+		      i->queue_last);
+	tcpc_reply_text(reply, "%s is intercepted (nfqueue, queues %u-%u)", iface, i->queue_first,
+			i->queue_last);
+	if (i->role->stopped)
+		intercept_release(i);
+}
+
+/* Everything up to the iptables rule, which comes later and may still fail. */
+static int set_up(struct intercept *i, const struct tcpc_intercept_spec *spec,
+		  struct tcpc_err *err)
+{
+	const struct tcpc_intercept service = {};
+	int r = open_all(i->role, &spec->listen, err);
+
+	r = r ?: choose_queues(i, spec, err);
+	r = r ?: choose_slot(i, err);
+	if (r)
+		return r;
+	i->next = i->role->intercepts;
+	i->role->intercepts = i;
+	refresh_addresses(i);
+	fill_rule(i);
+	r = start_queues(i, err);
+	r = r ?: set_services(i, &service, err);
+	r = r ?: tcpc_dp_target_attach(i->role->dp, i->ifindex, &i->align, err);
+	return r ?: tcpc_iptables_install(i->role->config.loop, &i->rule, on_installed, i, err);
+}
+
+void tcpc_target_intercept(struct tcpc_target_role *role, const struct tcpc_intercept_spec *spec,
+			   struct tcpc_reply *reply)
+{
+	struct intercept *i = NULL;
+	struct tcpc_iface iface;
+	struct tcpc_err err;
+	int r = check_iface(role, spec->iface, &iface, &err);
+
+	if (!r) {
+		i = calloc(1, sizeof(*i));
+		if (!i)
+			r = tcpc_err_set(&err, ENOMEM, "out of memory");
+	}
+	if (!r) {
+		i->role = role;
+		i->reply = reply;
+		i->ifindex = iface.ifindex;
+		memcpy(i->iface, iface.name, sizeof(i->iface));
+		memcpy(i->ports, spec->ports, sizeof(i->ports));
+		i->n_ports = spec->n_ports;
+		r = set_up(i, spec, &err);
+	}
+	if (!r)
+		return;
+	if (i)
+		intercept_free(i);
+	tcpc_reply_fail(reply, &err);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * target_priv.h - what the target*.c files share: one room in several files.
+ *
+ * target.c          life of datapath and link, `intercept`, what peers are told
+ * target_release.c  `release` and stopping: the safe order
+ * target_allow.c    the allow-list
+ * target_sweep.c    what an earlier daemon left
+ * target_show.c     status and counters as JSON
+ */
+#ifndef TCPCOPY_ROLE_TARGET_PRIV_H
+#define TCPCOPY_ROLE_TARGET_PRIV_H
+
+#include "edge/datapath.h"
+#include "edge/iptables.h"
+#include "edge/link.h"
+#include "edge/netlink.h"
+#include "edge/nfqueue.h"
+#include "role/target.h"
+
+#define MAX_ADDRESSES 16 /* of one interface, that peers are told of */
+#define MAX_PEER_NAMES TCPC_LINK_MAX_PEERS
+
+enum intercept_state { INTERCEPT_STARTING, INTERCEPT_ACTIVE, INTERCEPT_RELEASING };
+
+/** One intercepted interface. */
+struct intercept {
+	struct intercept *next;
+	struct tcpc_target_role *role;
+	enum intercept_state state;
+	char iface[IFNAMSIZ];
+	int ifindex;
+	__be16 ports[TCPC_MAX_PORTS];
+	unsigned int n_ports;
+	struct tcpc_addr addresses[MAX_ADDRESSES];
+	int n_addresses;
+	unsigned int queue_first, queue_last;
+	unsigned int slot; /* first element of the queues map */
+	struct tcpc_attachment align;
+	struct tcpc_nfqueue *nfq;
+	struct tcpc_iptables_rule rule;
+	struct tcpc_reply *reply; /* of the command under way, or NULL */
+	/* release */
+	uv_timer_t *timer;
+	unsigned int passes;
+};
+
+struct allow_entry {
+	struct tcpc_prefix prefix;
+	enum tcpc_allow_state state;
+};
+
+/** Something that goes on once every peer has acted on a change. */
+struct await {
+	struct await *next;
+	__u32 serial;
+	void (*cb)(void *user);
+	void *user;
+};
+
+struct tcpc_target_role {
+	struct tcpc_role_config config;
+	char tag[TCPC_IPTABLES_TAG_BYTES]; /* marks our rules */
+	struct tcpc_dp_target *dp;	   /* NULL while nothing is intercepted */
+	struct tcpc_link_server *link;	   /* likewise */
+	struct tcpc_endpoint listen;
+	struct intercept *intercepts;
+	struct allow_entry *allow;
+	unsigned int n_allow;
+	struct await *awaits;
+	char peers[MAX_PEER_NAMES][TCPC_TEXT_BYTES];
+	unsigned int n_peers;
+	uv_timer_t *addresses_timer;
+	/* stopping */
+	tcpc_target_done stopped;
+	void *stopped_user;
+	/* `release --all` under way */
+	struct tcpc_reply *release_all;
+	unsigned int n_released;
+};
+
+/* ---- target.c ---- */
+
+/** target_start_timer - a heap timer with @data; target_stop_timer() closes and frees it. */
+uv_timer_t *target_start_timer(uv_loop_t *loop, uv_timer_cb cb, unsigned int first_ms,
+			       unsigned int repeat_ms, void *data);
+void target_stop_timer(uv_timer_t **timer);
+
+/** target_publish - tell peers what is intercepted now. Returns the change's serial. */
+__u32 target_publish(struct tcpc_target_role *role);
+
+/** target_await - call @cb once all peers have acted on change @serial; at once, but never from
+ * within this call, if there is no link. Returns 0 or -ENOMEM. */
+int target_await(struct tcpc_target_role *role, __u32 serial, void (*cb)(void *user), void *user);
+
+/** intercept_free - take all of it out of the kernel but for the iptables rules, which must be gone
+ * or never have been. Closes datapath and link with the last one. */
+void intercept_free(struct intercept *intercept);
+
+/* ---- target_release.c ---- */
+
+/** intercept_release - begin; intercept->reply, if any, gets the outcome. */
+void intercept_release(struct intercept *intercept);
+
+/* ---- target_allow.c ---- */
+
+/** target_write_allow - write the whole allow-list into a datapath and link just opened. */
+int target_write_allow(struct tcpc_target_role *role, struct tcpc_err *err);
+
+/** target_allows - is @client one that uses the target itself? */
+bool target_allows(const struct tcpc_target_role *role, const struct tcpc_addr *client);
+
+#endif

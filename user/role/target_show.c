@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* target_show.c - the target role's state and counters as JSON, see target_priv.h. */
+#include "role/target_priv.h"
+
+#include <stdio.h>
+#include <json-c/json.h>
+
+#include "role/show.h"
+
+static struct json_object *show_intercept(const struct intercept *i)
+{
+	static const char *const states[] = {"starting", "active", "releasing"};
+	struct json_object *o = json_object_new_object(), *peers = json_object_new_array();
+	const struct tcpc_target_role *role = i->role;
+	char queues[32], text[TCPC_TEXT_BYTES];
+
+	snprintf(queues, sizeof(queues), "%u:%u", i->queue_first, i->queue_last);
+	tcpc_show_string(o, "iface", i->iface);
+	json_object_object_add(o, "ports", tcpc_show_ports(i->ports, i->n_ports));
+	tcpc_show_string(o, "engine", "nfqueue");
+	tcpc_show_string(o, "queues", queues);
+	tcpc_show_string(o, "hook", tcpc_attach_kind_name(i->align.kind));
+	tcpc_show_string(o, "state", states[i->state]);
+	tcpc_show_string(o, "listen", tcpc_text_from_endpoint(&role->listen, text));
+	for (unsigned int p = 0; p < role->n_peers; p++)
+		json_object_array_add(peers, json_object_new_string(role->peers[p]));
+	json_object_object_add(o, "peers", peers);
+	return o;
+}
+
+struct json_object *tcpc_target_status(const struct tcpc_target_role *role)
+{
+	struct json_object *all = json_object_new_array();
+
+	for (const struct intercept *i = role->intercepts; i; i = i->next)
+		json_object_array_add(all, show_intercept(i));
+	return all;
+}
+
+struct json_object *tcpc_target_allowed(const struct tcpc_target_role *role)
+{
+	static const char *const states[] = {"none", "pending", "direct"};
+	struct json_object *all = json_object_new_array();
+	char text[TCPC_TEXT_BYTES];
+
+	for (unsigned int i = 0; i < role->n_allow; i++) {
+		struct json_object *o = json_object_new_object();
+
+		tcpc_show_string(o, "prefix",
+				 tcpc_text_from_prefix(&role->allow[i].prefix, text));
+		tcpc_show_string(o, "state", states[role->allow[i].state]);
+		json_object_array_add(all, o);
+	}
+	return all;
+}
+
+struct json_object *tcpc_target_stats(struct tcpc_target_role *role)
+{
+	struct tcpc_target_stats stats;
+	struct json_object *o;
+
+	if (!role->dp || tcpc_dp_target_stats(role->dp, &stats))
+		return NULL;
+	o = json_object_new_object();
+#define SHOW(name, text) tcpc_show_number(o, #name, stats.name);
+	TCPC_TARGET_COUNTERS(SHOW)
+#undef SHOW
+	return o;
+}
+
+struct json_object *tcpc_target_queue_stats(struct tcpc_target_role *role)
+{
+	struct tcpc_queue_stats sum = {};
+	const struct tcpc_queue_stats *q;
+	struct json_object *o;
+
+	if (!role->dp)
+		return NULL;
+	q = tcpc_dp_target_queues(role->dp);
+	o = json_object_new_object();
+#define SUM(name, text)                                                                            \
+	for (int i = 0; i < TCPC_MAX_QUEUES; i++)                                                  \
+		sum.name += q[i].name;                                                             \
+	tcpc_show_number(o, #name, sum.name);
+	TCPC_QUEUE_COUNTERS(SUM)
+#undef SUM
+	return o;
+}

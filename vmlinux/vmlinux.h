@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vmlinux.h - the few kernel-internal types that BPF programs read, cut down to the fields used.
+ * libbpf finds the real offsets in the running kernel's BTF (CO-RE). UAPI headers serve for all
+ * else, so this file never clashes with them.
+ */
+#ifndef __VMLINUX_H__
+#define __VMLINUX_H__
+
+#include <linux/types.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+/* include/linux/tcp.h: a connection that is being opened. */
+struct tcp_request_sock {
+	__u32 snt_isn; /* our initial sequence number, host order */
+};
+
+/* include/net/sock.h: the part that all kinds of sockets begin with. */
+struct sock_common {
+	union {
+		__u32 skc_tw_snd_nxt; /* struct tcp_timewait_sock keeps its snd_nxt here; host order */
+	};
+};
+
+struct inet_timewait_sock {
+	struct sock_common __tw_common;
+};
+
+/* include/linux/tcp.h: what is left of a connection in FIN_WAIT_2 (once its application has closed)
+ * and TIME_WAIT. */
+struct tcp_timewait_sock {
+	struct inet_timewait_sock tw_sk;
+};
+
+/* include/linux/tcp.h: a connection. */
+struct tcp_sock {
+	__u32 snd_nxt;	   /* next sequence number we send */
+	__u32 rcv_nxt;	   /* next byte expected from the client */
+	__u32 copied_seq;  /* next byte that the application will read */
+};
+
+#pragma clang attribute pop
+
+#endif
