@@ -23,7 +23,8 @@ struct {
 	__type(value, struct tcpc_service);
 } services SEC(".maps");
 
-/* Where the copies of an interface go; key is its ifindex. Written by the daemon, replaced whole. */
+/* Where the copies of an interface go; key is its ifindex. Written by the daemon, replaced whole.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, TCPC_MAX_SERVICES);
@@ -199,19 +200,24 @@ static __always_inline int rewrite_dest(struct __sk_buff *skb, const struct tcpc
 
 	err = bpf_l4_csum_replace(skb, check, 0, diff.pseudo, BPF_F_PSEUDO_HDR);
 	err = err ?: bpf_l4_csum_replace(skb, check, 0, diff.l4, 0);
-	err = err ?: bpf_skb_store_bytes(skb, pkt->l4_off + offsetof(struct tcphdr, dest), &port,
-					 sizeof(port), 0);
+	err = err
+		      ?: bpf_skb_store_bytes(skb, pkt->l4_off + offsetof(struct tcphdr, dest),
+					     &port, sizeof(port), 0);
 	if (pkt->family == 4) {
-		err = err ?: bpf_l3_csum_replace(skb, l3 + offsetof(struct iphdr, check), 0,
-						 diff.l3, 0);
-		err = err ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct iphdr, daddr),
-						 &addr->w[3], 4, 0);
+		err = err
+			      ?: bpf_l3_csum_replace(skb, l3 + offsetof(struct iphdr, check), 0,
+						     diff.l3, 0);
+		err = err
+			      ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct iphdr, daddr),
+						     &addr->w[3], 4, 0);
 		err = err ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct iphdr, ttl), &ttl, 1, 0);
 	} else {
-		err = err ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct ipv6hdr, daddr), addr,
-						 sizeof(*addr), 0);
-		err = err ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct ipv6hdr, hop_limit),
-						 &ttl, 1, 0);
+		err = err
+			      ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct ipv6hdr, daddr),
+						     addr, sizeof(*addr), 0);
+		err = err
+			      ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct ipv6hdr, hop_limit),
+						     &ttl, 1, 0);
 	}
 	return err;
 }

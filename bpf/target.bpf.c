@@ -8,6 +8,7 @@
  */
 #include "vmlinux.h"
 #include "common.bpf.h"
+#include "connection.bpf.h"
 #include "tcpcopy/options.h"
 #include "tcpcopy/rewrite.h"
 #include "tcpcopy/seq.h"
@@ -69,6 +70,15 @@ struct {
 	__type(key, __u32);
 	__type(value, struct tcpc_queue_stats);
 } queues SEC(".maps");
+
+/* The devices of the hold queue: the interface to which each gives packets back. Written by the
+ * daemon. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TCPC_MAX_HOLD_DEVICES);
+	__type(key, __u32);
+	__type(value, __u32);
+} hold_devices SEC(".maps");
 
 /* Room to work on TCP options; see options.h for why it is not the stack. */
 struct options_scratch {
@@ -156,10 +166,12 @@ static __always_inline void flow_of(const struct tcpc_pkt *pkt, struct tcpc_flow
 	flow->pad = 0;
 }
 
+#include "hold.bpf.h"
+
 static __always_inline int align_syn(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
 				     struct tcpc_target_stats *st)
 {
-	struct tcpc_exchange fresh = {};
+	struct tcpc_exchange fresh = {}, *old;
 	struct tcpc_flow flow;
 	int err = blank_options(skb, pkt, TCPC_OPTS_SYN_BLANK);
 
@@ -171,6 +183,9 @@ static __always_inline int align_syn(struct __sk_buff *skb, const struct tcpc_pk
 		return VERDICT_DROP;
 	}
 	flow_of(pkt, &flow);
+	old = bpf_map_lookup_elem(&exchanges, &flow);
+	if (old)
+		fresh.held = old->held; /* packets behind this SYN may still be in the queue */
 	bpf_map_update_elem(&exchanges, &flow, &fresh, BPF_ANY);
 	COUNT(st, syn);
 	return VERDICT_NEXT;
@@ -195,79 +210,6 @@ static __always_inline void note_exchange(const struct tcpc_pkt *pkt, __u32 snd_
 		COUNT(st, exchanges);
 	}
 	x->request_end = pkt->seq + tcpc_pkt_seq_len(pkt);
-}
-
-/* What the socket table says of a copied segment. */
-enum state { CONN_NONE, CONN_CLOSING, CONN_OPENING, CONN_OPEN };
-
-struct connection {
-	enum state state;
-	__u32 snd_nxt;
-	__u32 unread; /* CONN_OPEN: bytes that the application has not read yet */
-};
-
-/* Read the connection's numbers from its socket, whichever kind it is. */
-static __always_inline void read_socket(struct bpf_sock *sk, struct connection *conn)
-{
-	struct tcp_timewait_sock *tw;
-	struct tcp_request_sock *req;
-	struct tcp_sock *tcp;
-
-	switch (sk->state) {
-	case BPF_TCP_LISTEN:
-		return;
-	case BPF_TCP_TIME_WAIT:
-		/* Also FIN_WAIT_2 after close(): the client's FIN must get through, or the next
-		 * connection from that port is refused for a minute. */
-		tw = bpf_skc_to_tcp_timewait_sock(sk);
-		if (tw) {
-			conn->snd_nxt = tw->tw_sk.__tw_common.skc_tw_snd_nxt;
-			conn->state = CONN_CLOSING;
-		}
-		return;
-	case BPF_TCP_NEW_SYN_RECV:
-		req = bpf_skc_to_tcp_request_sock(sk);
-		if (req) {
-			conn->snd_nxt = req->snt_isn + 1;
-			conn->state = CONN_OPENING;
-		}
-		return;
-	default:
-		tcp = bpf_skc_to_tcp_sock(sk);
-		if (tcp) {
-			conn->snd_nxt = tcp->snd_nxt;
-			conn->unread = tcp->rcv_nxt - tcp->copied_seq;
-			conn->state = CONN_OPEN;
-		}
-	}
-}
-
-/* Find the target's half of the connection. */
-static __always_inline void find_connection(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
-					    struct connection *conn)
-{
-	struct bpf_sock_tuple tuple = {};
-	struct bpf_sock *sk;
-	__u32 size;
-
-	if (pkt->family == 4) {
-		tuple.ipv4.saddr = pkt->saddr.w[3];
-		tuple.ipv4.daddr = pkt->daddr.w[3];
-		tuple.ipv4.sport = pkt->sport;
-		tuple.ipv4.dport = pkt->dport;
-		size = sizeof(tuple.ipv4);
-	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, &pkt->saddr, sizeof(pkt->saddr));
-		__builtin_memcpy(tuple.ipv6.daddr, &pkt->daddr, sizeof(pkt->daddr));
-		tuple.ipv6.sport = pkt->sport;
-		tuple.ipv6.dport = pkt->dport;
-		size = sizeof(tuple.ipv6);
-	}
-	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-	if (!sk)
-		return;
-	read_socket(sk, conn);
-	bpf_sk_release(sk);
 }
 
 /*
@@ -326,7 +268,9 @@ static __always_inline int options_need_care(struct __sk_buff *skb, const struct
 				  TCPC_OPT_TIMESTAMP << 8 | 10);
 }
 
+/* @hold_ifindex: 0 if nothing is ever held.  @returned: comes back from the hold queue. */
 static __always_inline int align_segment(struct __sk_buff *skb, struct tcpc_pkt *pkt,
+					 __u32 hold_ifindex, int returned,
 					 struct tcpc_target_stats *st)
 {
 	struct connection conn = {};
@@ -337,6 +281,8 @@ static __always_inline int align_segment(struct __sk_buff *skb, struct tcpc_pkt 
 		COUNT(st, no_connection);
 		return VERDICT_DROP;
 	}
+	if (!returned && hold_ifindex && must_hold(pkt, &conn, st))
+		return divert(skb, pkt, hold_ifindex, st);
 	if (is_early_reset(pkt, &conn)) {
 		if (soften_reset(skb, pkt))
 			goto failed;
@@ -366,12 +312,15 @@ failed:
 static __always_inline int align_packet(struct __sk_buff *skb, struct tcpc_target_stats *st)
 {
 	struct tcpc_service_key key = {.ifindex = skb->ifindex};
+	int returned = skb->mark == TCPC_HOLD_MARK;
 	struct tcpc_intercept *service;
 	struct tcpc_pkt pkt;
 	__u32 state;
 	int result;
 
 	COUNT(st, seen);
+	if (returned)
+		skb->mark = 0;
 	result = read_headers(skb, TCPC_LINK_ETHER, &pkt);
 	if (result != TCPC_PARSE_OK) {
 		COUNT_PARSE_FAILURE(st, result);
@@ -396,9 +345,16 @@ static __always_inline int align_packet(struct __sk_buff *skb, struct tcpc_targe
 		COUNT(st, pure_ack);
 		return VERDICT_DROP;
 	}
-	if ((pkt.flags & (TCPC_TCP_SYN | TCPC_TCP_ACK)) == TCPC_TCP_SYN)
+	if (returned) {
+		COUNT(st, returned);
+		end_hold(skb, &pkt);
+	}
+	if ((pkt.flags & (TCPC_TCP_SYN | TCPC_TCP_ACK)) == TCPC_TCP_SYN) {
+		if (!returned && service->hold_ifindex && is_held(&pkt))
+			return divert(skb, &pkt, service->hold_ifindex, st);
 		return align_syn(skb, &pkt, st);
-	return align_segment(skb, &pkt, st);
+	}
+	return align_segment(skb, &pkt, service->hold_ifindex, returned, st);
 }
 
 /* TC ingress of the interface on which copies arrive. */
@@ -469,6 +425,7 @@ int queue_filter(struct __sk_buff *skb)
 		return 0;
 	}
 	COUNT(st, queued);
+	note_answer(skb);
 	return 1;
 }
 

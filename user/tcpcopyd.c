@@ -297,9 +297,10 @@ static void clean_up(struct daemon *d)
 
 static void usage(FILE *out)
 {
-	fprintf(out, "usage: tcpcopyd [--run-dir DIR=/run/tcpcopy] [--bpffs DIR=/sys/fs/bpf/tcpcopy]\n"
-		     "                [--config FILE] [--key FILE | --insecure] [--log-level "
-		     "error|warn|info|debug]\n");
+	fprintf(out,
+		"usage: tcpcopyd [--run-dir DIR=/run/tcpcopy] [--bpffs DIR=/sys/fs/bpf/tcpcopy]\n"
+		"                [--config FILE] [--key FILE | --insecure] [--log-level "
+		"error|warn|info|debug]\n");
 }
 
 /* Returns 0 to go on, 1 when all is said (help, version), -EINVAL. */
@@ -337,10 +338,12 @@ static int parse_options(int argc, char **argv, struct options *o, struct tcpc_e
 		else if (c == 'v')
 			return puts("tcpcopyd " TCPC_VERSION), 1;
 		else if (c == ':')
-			return tcpc_err_set(err, EINVAL, "option %s needs a value", argv[optind - 1]);
+			return tcpc_err_set(err, EINVAL, "option %s needs a value",
+					    argv[optind - 1]);
 		else if (c == '?')
-			return tcpc_err_set(err, EINVAL, "unknown option %s; `tcpcopyd --help` lists "
-							 "them",
+			return tcpc_err_set(err, EINVAL,
+					    "unknown option %s; `tcpcopyd --help` lists "
+					    "them",
 					    argv[optind - 1]);
 	}
 	if (optind < argc)

@@ -20,6 +20,7 @@
 #define TCPC_MAX_ALLOW 131072
 #define TCPC_MAX_EXCHANGES 65536
 #define TCPC_MAX_QUEUES 16
+#define TCPC_MAX_HOLD_DEVICES 64
 #define TCPC_MAX_SACK 4
 
 /* Copying needs a heartbeat: the daemon extends the lease every TCPC_HEARTBEAT_MS, the program
@@ -117,7 +118,7 @@ struct tcpc_target_config {
 /** Target: value of its services map. */
 struct tcpc_intercept {
 	__u32 flags;
-	__u32 pad;
+	__u32 hold_ifindex; /* where packets that came too early go; 0: never hold */
 };
 
 /** Target: key of `allow`, a longest-prefix match over client addresses. */
@@ -150,13 +151,17 @@ struct tcpc_flow {
 };
 
 /** Target: the exchange (a request and its answer) a connection is in. Sequence numbers in host
- * order. */
+ * order. align writes the first part, queue_filter the answer's. */
 struct tcpc_exchange {
 	__u64 start_ns;	    /* CLOCK_MONOTONIC, first packet of the request */
 	__u32 client_ack;   /* ACK number the client sent, made for the online host */
 	__u32 request_end;  /* SEG.SEQ + SEG.LEN of the request's last packet */
 	__u32 snd_nxt;	    /* the target's snd_nxt when the exchange began */
 	__u32 exchanges;    /* how many this connection had */
+	__u32 answer_end;   /* SEG.SEQ + SEG.LEN of the target's last segment */
+	__u32 answer_flags; /* TCP flags of that segment */
+	__u32 window_end;   /* right edge of the target's receive window */
+	__u32 held;	    /* packets diverted since the hold began; 0: not held */
 };
 
 /** A response header, the receipt for what the target accepted. Host order but for ports. */
@@ -219,7 +224,10 @@ struct tcpc_receipt {
 	X(queued, "responses given to the queue")                                                  \
 	X(allowed_out, "responses to clients in the allow-list, left alone")                       \
 	X(pure_ack, "dropped: copied acknowledgement without data")                                \
-	X(exchanges, "exchanges begun")
+	X(exchanges, "exchanges begun")                                                            \
+	X(held, "packets diverted to the hold queue: the target has not answered yet")             \
+	X(held_window, "of these: because they lie beyond the target's receive window")            \
+	X(returned, "packets that came back from the hold queue")
 
 /* Counters of one NFQUEUE queue, written by its thread. */
 #define TCPC_QUEUE_COUNTERS(X)                                                                     \
@@ -234,6 +242,21 @@ struct tcpc_receipt {
 	X(receipts_lost, "receipts dropped because the feedback link was behind")                  \
 	X(send_failed, "verdicts that could not be sent at the first try")
 
+/* Counters of the hold queue, kept by the daemon. */
+#define TCPC_HOLD_COUNTERS(X)                                                                      \
+	X(taken, "packets taken into the queue")                                                   \
+	X(released, "packets written back when the target had answered")                          \
+	X(released_quiet, "of these: because the target went quiet after a shorter answer")        \
+	X(released_late, "of these: FIN or RST whose answer did not come within its time")         \
+	X(shed_lag, "connections reset because they were further behind than --max-lag")           \
+	X(shed_full, "connections reset because the queue was at --hold")                          \
+	X(lost, "packets thrown away with these connections")                                      \
+	X(malformed, "packets from the device that could not be read")                             \
+	X(device_dropped, "packets the device dropped because we were too slow to read")           \
+	X(write_failed, "packets that could not be written back")                                  \
+	X(connections, "connections with packets in the queue now")                                \
+	X(bytes, "memory the queue takes now, in bytes")
+
 #define TCPC_COUNTER_FIELD(name, text) __u64 name;
 struct tcpc_online_stats {
 	TCPC_ONLINE_COUNTERS(TCPC_COUNTER_FIELD)
@@ -243,6 +266,9 @@ struct tcpc_target_stats {
 };
 struct tcpc_queue_stats {
 	TCPC_QUEUE_COUNTERS(TCPC_COUNTER_FIELD)
+};
+struct tcpc_hold_stats {
+	TCPC_HOLD_COUNTERS(TCPC_COUNTER_FIELD)
 };
 #undef TCPC_COUNTER_FIELD
 
@@ -255,7 +281,7 @@ _Static_assert(sizeof(struct tcpc_filter_key) == 24, "ABI");
 _Static_assert(sizeof(struct tcpc_online_config) == 32, "ABI");
 _Static_assert(sizeof(struct tcpc_allow_key) == 20, "ABI");
 _Static_assert(sizeof(struct tcpc_flow) == 40, "ABI");
-_Static_assert(sizeof(struct tcpc_exchange) == 24, "ABI");
+_Static_assert(sizeof(struct tcpc_exchange) == 40, "ABI");
 _Static_assert(sizeof(struct tcpc_receipt) == 84, "ABI");
 
 #endif

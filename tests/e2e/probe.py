@@ -6,7 +6,7 @@ probe.py direct SERVER PORT SOURCE        a new connection every 5 ms, whatever 
 probe.py stream SERVER PORT SOURCE SPORT  one keep-alive connection, one request after the other
 
 Both run until SIGTERM. Each result is a line on stdout, times in microseconds of the wall clock:
-    direct: START END ok | START END none       answered or not within 300 ms
+    direct: START END ok | START END none WHY   answered or not within 300 ms
     stream: START END NAME                      request /m/NAME answered
             error TEXT                          the connection failed
 """
@@ -59,9 +59,9 @@ class Attempt:
                 self.sent = True
                 return False
             good = self.sock.recv(4096).startswith(b"HTTP/1.1 200")
-        except OSError:
-            good = False
-        return self.end("ok" if good else "none")
+        except OSError as error:
+            return self.end("none %s" % error)
+        return self.end("ok" if good else "none closed")
 
     def end(self, result):
         say(self.start_us, now_us(), result)
@@ -82,7 +82,7 @@ def direct(server, source):
                 del open_attempts[fd]
         for fd, other in list(open_attempts.items()):
             if time.monotonic() > other.deadline:
-                other.end("none")
+                other.end("none silent" if other.sent else "none unconnected")
                 del open_attempts[fd]
         time.sleep(0.005)
 

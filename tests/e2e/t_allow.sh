@@ -42,7 +42,15 @@ began_at_least() {
 
 # last_begun NAME RESULT: when the last such attempt began.
 last_begun() {
-	awk -v r="$2" '$3 == r && $1 > t { t = $1 } END { printf "%d", t }' "$LAB_DIR/$1.txt"
+	awk -v r="$2" '$3 == r && $1 > t { t = $1 } END { printf "%.0f", t }' "$LAB_DIR/$1.txt"
+}
+
+# show_attempts TIME: the first that failed after it, for the reader of a failure.
+show_attempts() {
+	awk -v t="$1" '$1 > t && $3 != "ok" {
+		printf "#   begun %.1f ms after, ended %.1f ms after: %s %s\n",
+			($1 - t) / 1000, ($2 - t) / 1000, $3, $4
+	}' "$LAB_DIR/direct.txt" | head -n 20
 }
 
 ms_since() {
@@ -104,6 +112,7 @@ allow_one() {
 	try "direct attempts go on" wait_for 5 began_at_least direct ok "$after" 100
 	is "direct attempts begun after the command that failed" \
 		"$(began_after direct none "$after")" 0
+	[ "$(began_after direct none "$after")" = 0 ] || show_attempts "$after"
 
 	before=$(now_us)
 	try "allow del /32" ask target allow del "$ip/32"

@@ -14,13 +14,18 @@ declare -A BEFORE
 # state HOST: what the daemon says and what the kernel holds there. Times pass by themselves.
 state() {
 	ctl "$1" --json status 2>&1 |
-		jq -S 'del(.. | objects | .uptime_s?, .rss_bytes?)' || true
+		jq -RS '(fromjson? // .) | del(.. | objects | .uptime_s?, .rss_bytes?)' || true
 	ctl "$1" --json allow list 2>&1 || true
 	kernel_state "$1"
 }
 
 remember() {
 	BEFORE[$1]=$(state "$1")
+}
+
+# changes HOST STATE: what is new or gone, on one line.
+changes() {
+	diff <(echo "${BEFORE[$1]}") <(echo "$2") | grep '^[<>]' | head -n 3 | tr '\n' ' ' || true
 }
 
 # judge TEXT HOST STATUS WANTED REGEX: what the command just run did. $ERR holds its stderr.
@@ -30,9 +35,7 @@ judge() {
 	[ "$status" = "$wanted" ] || wrong+=" exit status $status, expected $wanted;"
 	[ "$(wc -l <"$ERR")" = 1 ] || wrong+=" $(wc -l <"$ERR") lines on stderr;"
 	grep -Eiq -- "$regex" "$ERR" || wrong+=" does not mention /$regex/;"
-	[ "$after" = "${BEFORE[$host]}" ] ||
-		wrong+=" changed: $(diff <(echo "${BEFORE[$host]}") <(echo "$after") |
-			grep '^[<>]' | head -n 3 | tr '\n' ' ');"
+	[ "$after" = "${BEFORE[$host]}" ] || wrong+=" changed: $(changes "$host" "$after");"
 	if [ -z "$wrong" ]; then
 		ok "$text: $(head -n 1 "$ERR")"
 	else

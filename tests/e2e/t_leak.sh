@@ -8,16 +8,16 @@ set -euo pipefail
 # shellcheck source=tests/harness/lab.sh
 . "$(dirname "$0")/../harness/lab.sh"
 
-# under_load TEXT FUNCTION: run it while wrk loads the online host, and count what leaks until the
+# under_load SECONDS TEXT FUNCTION: run it while wrk loads the online host, and count what leaks until the
 # load has ended and both daemons are gone. One connection a request, so that some begin at every
 # moment; and keep-alive connections that were there before.
 under_load() {
-	local text=$1
+	local seconds=$1 text=$2
 	requests_reset
 	leak_start
-	load_start 3 8 / -s "$(close_script)"
-	load_start 3 8 /
-	"$2" "$text"
+	load_start "$seconds" 8 / -s "$(close_script)"
+	load_start "$seconds" 8 /
+	"$3" "$text"
 	try "$text: no error for the clients" load_end
 	copy_down
 	leak_end "$text"
@@ -123,14 +123,14 @@ compare "control: packets seen at the target's port" "$CAPTURED" ">=" 3
 capture_stop leak-client
 compare "control: packets seen at the client" "$CAPTURED" ">=" 3
 
-under_load "target's daemon first" target_first
-under_load "online daemon first" online_first
-under_load "attach before intercept" attach_before_intercept
-under_load "kill -9 of the target's daemon" target_killed
-under_load "kill -9 of the target's daemon, started again" target_killed_restarted
-under_load "kill -9 of the online daemon" online_killed
-under_load "feedback link cut" link_cut
-under_load "clean stop of the target's daemon" target_stopped
-under_load "clean stop of the online daemon" online_stopped
-under_load "release and detach" released
+under_load 3 "target's daemon first" target_first
+under_load 3 "online daemon first" online_first
+under_load 3 "attach before intercept" attach_before_intercept
+under_load 3 "kill -9 of the target's daemon" target_killed
+under_load 6 "kill -9 of the target's daemon, started again" target_killed_restarted
+under_load 3 "kill -9 of the online daemon" online_killed
+under_load 4 "feedback link cut" link_cut
+under_load 3 "clean stop of the target's daemon" target_stopped
+under_load 3 "clean stop of the online daemon" online_stopped
+under_load 4 "release and detach" released
 tap_done

@@ -145,7 +145,7 @@ static inline __u32 lab_hand_frame(struct lab_hand *h, const __u8 *body, __u32 n
 
 static inline void lab_hand_body(struct lab_hand *h, const void *body, __u32 n)
 {
-	__u8 frame[2 + TCPC_FEEDBACK_BODY_MAX + TCPC_LINK_CRYPTO_OVERHEAD];
+	__u8 frame[2 + TCPC_FEEDBACK_BODY_MAX + TCPC_LINK_CRYPTO_OVERHEAD] = {};
 
 	lab_hand_send(h, frame, lab_hand_frame(h, body, n, frame));
 }

@@ -192,7 +192,7 @@ static void test_replay(void **state)
 {
 	const __u8 hello[] = {TCPC_FEEDBACK_HELLO, TCPC_FEEDBACK_ONLINE, 1, 'x'};
 	__u8 theirs[TCPC_FEEDBACK_PREAMBLE_BYTES], header[TCPC_LINK_CRYPTO_HEADER_BYTES] = {};
-	__u8 frame[64], body[TCPC_FEEDBACK_BODY_MAX];
+	__u8 frame[64] = {}, body[TCPC_FEEDBACK_BODY_MAX];
 	struct lab_hand first, again;
 	struct scene scene;
 	__u32 n, n_frame;
@@ -231,7 +231,7 @@ static void test_tampering(void **state)
 	const __u8 ack[] = {TCPC_FEEDBACK_ACK, 0, 0, 0, 0};
 	struct scene scene;
 	struct lab_hand h;
-	__u8 frame[64];
+	__u8 frame[64] = {};
 	__u32 n;
 
 	(void)state;

@@ -18,7 +18,8 @@ struct tcpc_err {
 /**
  * tcpc_err_set - note an error.
  * @err: may be NULL, then only the code is returned.  @code: positive errno value.
- * Control characters in the result are replaced: parts of it come from other people's input.
+ * Control characters and what is not UTF-8 become '?': parts come from other people's input. What
+ * goes beyond TCPC_ERR_BYTES is cut, so long words of a user are to be shown with a precision.
  * Returns: -@code, so that callers can write `return tcpc_err_set(...)`. Keeps errno.
  */
 int tcpc_err_set(struct tcpc_err *err, int code, const char *format, ...)

@@ -3,132 +3,15 @@
 #include "core/spec.h"
 
 #include <arpa/inet.h>
-#include <stdlib.h>
 #include <string.h>
-#include <json-c/json.h>
 
-#define MAX_LIST 8192
+#include "core/spec_priv.h"
 
-/* ---- reading a request ------------------------------------------------------------------------ */
+#define DEFAULT_HOLD_MB 256
+#define DEFAULT_MAX_LAG_S 10
+#define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Option @name as typed, or NULL. */
-static const char *option(struct json_object *request, const char *name)
-{
-	struct json_object *options, *value;
-
-	if (!json_object_object_get_ex(request, "options", &options) ||
-	    !json_object_object_get_ex(options, name, &value))
-		return NULL;
-	return json_object_get_string(value);
-}
-
-/* Word number @i behind the command, or NULL. */
-static const char *arg(struct json_object *request, size_t i)
-{
-	struct json_object *args, *value;
-
-	if (!json_object_object_get_ex(request, "args", &args))
-		return NULL;
-	value = json_object_array_get_idx(args, i);
-	return value ? json_object_get_string(value) : NULL;
-}
-
-static size_t n_args(struct json_object *request)
-{
-	struct json_object *args;
-
-	return json_object_object_get_ex(request, "args", &args) ? json_object_array_length(args)
-								 : 0;
-}
-
-static const char *command_of(struct json_object *request)
-{
-	return json_object_get_string(json_object_object_get(request, "command"));
-}
-
-static int iface_arg(struct json_object *request, size_t i, char ret[IFNAMSIZ],
-		     struct tcpc_err *err)
-{
-	const char *text = arg(request, i);
-
-	if (!text)
-		return tcpc_err_set(err, EINVAL, "%s needs an interface, like eth0",
-				    command_of(request));
-	return tcpc_text_iface(text, ret, err);
-}
-
-/** Called with each piece of a comma list. */
-typedef int (*piece_cb)(const char *piece, void *user, struct tcpc_err *err);
-
-static int each_piece(const char *text, piece_cb cb, void *user, struct tcpc_err *err)
-{
-	char *copy = strdup(text), *p = copy, *piece;
-	int r = copy ? 0 : tcpc_err_set(err, ENOMEM, "out of memory");
-
-	while (!r && (piece = strsep(&p, ",")))
-		r = cb(piece, user, err);
-	free(copy);
-	return r;
-}
-
-/* IPv6 is parsed everywhere but not copied yet: say so before anything is done. */
-static int need_v4(const struct tcpc_addr *addr, const char *text, struct tcpc_err *err)
-{
-	if (tcpc_addr_is_v4(addr))
-		return 0;
-	return tcpc_err_set(err, EOPNOTSUPP, "'%s': IPv6 is not available in this version", text);
-}
-
-/* An option of the contract that so far has a single possible value. */
-static int only_value(struct json_object *request, const char *name, const char *only,
-		      struct tcpc_err *err)
-{
-	const char *text = option(request, name);
-
-	if (!text || (only && !strcmp(text, only)))
-		return 0;
-	if (only)
-		return tcpc_err_set(err, EOPNOTSUPP,
-				    "--%s %s is not available in this version; what it does is "
-				    "--%s %s",
-				    name, text, name, only);
-	return tcpc_err_set(err, EOPNOTSUPP, "--%s is not available in this version", name);
-}
-
-/* ---- lists ------------------------------------------------------------------------------------ */
-
-struct ports {
-	__be16 *ports;
-	__u32 n;
-};
-
-static int add_port(const char *piece, void *user, struct tcpc_err *err)
-{
-	struct ports *p = user;
-	__be16 port;
-	int r = tcpc_text_port(piece, &port, err);
-
-	if (r)
-		return r;
-	for (__u32 i = 0; i < p->n; i++)
-		if (p->ports[i] == port)
-			return tcpc_err_set(err, EINVAL, "port %s is given twice", piece);
-	if (p->n == TCPC_MAX_PORTS)
-		return tcpc_err_set(err, EINVAL, "more than %d ports", TCPC_MAX_PORTS);
-	p->ports[p->n++] = port;
-	return 0;
-}
-
-static int port_option(struct json_object *request, __be16 ports[TCPC_MAX_PORTS], __u32 *ret_n,
-		       struct tcpc_err *err)
-{
-	struct ports p = {.ports = ports};
-	int r = each_piece(option(request, "port"), add_port, &p, err);
-
-	if (!r)
-		*ret_n = p.n;
-	return r;
-}
+/* ---- attach ---------------------------------------------------------------------------------- */
 
 static int add_target(const char *piece, void *user, struct tcpc_err *err)
 {
@@ -136,7 +19,7 @@ static int add_target(const char *piece, void *user, struct tcpc_err *err)
 	struct tcpc_endpoint ep;
 	int r = tcpc_text_endpoint(piece, &ep, err);
 
-	r = r ?: need_v4(&ep.addr, piece, err);
+	r = r ?: spec_need_v4(&ep.addr, piece, err);
 	if (r)
 		return r;
 	for (__u32 i = 0; i < spec->n_targets; i++)
@@ -148,42 +31,26 @@ static int add_target(const char *piece, void *user, struct tcpc_err *err)
 	return 0;
 }
 
-static int add_prefix(const char *piece, void *user, struct tcpc_err *err)
+static int check_contradiction(const struct tcpc_filter_spec *f, struct tcpc_err *err)
 {
-	struct tcpc_prefix_list *list = user;
-	struct tcpc_prefix prefix, *bigger;
-	int r = tcpc_text_prefix(piece, &prefix, err);
+	char text[TCPC_TEXT_BYTES];
 
-	r = r ?: need_v4(&prefix.addr, piece, err);
-	if (r)
-		return r;
-	for (__u32 i = 0; i < list->n; i++)
-		if (!memcmp(&list->list[i], &prefix, sizeof(prefix)))
-			return tcpc_err_set(err, EINVAL, "prefix %s is given twice", piece);
-	if (list->n == MAX_LIST)
-		return tcpc_err_set(err, EINVAL, "more than %d prefixes at once", MAX_LIST);
-	bigger = realloc(list->list, (list->n + 1) * sizeof(*bigger));
-	if (!bigger)
-		return tcpc_err_set(err, ENOMEM, "out of memory");
-	list->list = bigger;
-	list->list[list->n++] = prefix;
+	for (__u32 i = 0; i < f->clients.n; i++)
+		for (__u32 j = 0; j < f->excludes.n; j++)
+			if (!memcmp(&f->clients.list[i], &f->excludes.list[j],
+				    sizeof(struct tcpc_prefix)))
+				return tcpc_err_set(
+					err, EINVAL, "%s stands in both --client and --exclude",
+					tcpc_text_from_prefix(&f->clients.list[i], text));
 	return 0;
 }
-
-static void free_list(struct tcpc_prefix_list *list)
-{
-	free(list->list);
-	memset(list, 0, sizeof(*list));
-}
-
-/* ---- attach ----------------------------------------------------------------------------------- */
 
 static int filter_options(struct json_object *request, struct tcpc_filter_spec *f,
 			  struct tcpc_err *err)
 {
-	const char *percent = option(request, "percent");
-	const char *clients = option(request, "client");
-	const char *excludes = option(request, "exclude");
+	const char *percent = spec_option(request, "percent");
+	const char *clients = spec_option(request, "client");
+	const char *excludes = spec_option(request, "exclude");
 	int r = 0;
 
 	f->has_sample = percent;
@@ -193,22 +60,17 @@ static int filter_options(struct json_object *request, struct tcpc_filter_spec *
 	if (percent)
 		r = tcpc_text_percent(percent, &f->sample, err);
 	if (!r && clients && *clients)
-		r = each_piece(clients, add_prefix, &f->clients, err);
+		r = spec_each_piece(clients, spec_add_prefix, &f->clients, err);
 	if (!r && excludes && *excludes)
-		r = each_piece(excludes, add_prefix, &f->excludes, err);
-	for (__u32 i = 0; !r && i < f->clients.n; i++)
-		for (__u32 j = 0; !r && j < f->excludes.n; j++)
-			if (!memcmp(&f->clients.list[i], &f->excludes.list[j],
-				    sizeof(struct tcpc_prefix)))
-				r = tcpc_err_set(err, EINVAL,
-						 "a prefix stands in both --client and --exclude");
-	return r;
+		r = spec_each_piece(excludes, spec_add_prefix, &f->excludes, err);
+	return r ?: check_contradiction(f, err);
 }
 
 static int hook_option(struct json_object *request, enum tcpc_hook *ret, struct tcpc_err *err)
 {
+	static const struct spec_partial hook = {"hook", "tc", "tc, tcx, clsact or xdp", {"xdp"}};
 	static const char *const names[] = {"tc", "tcx", "clsact"};
-	const char *text = option(request, "hook");
+	const char *text = spec_option(request, "hook");
 
 	*ret = TCPC_HOOK_TC;
 	if (!text)
@@ -219,15 +81,13 @@ static int hook_option(struct json_object *request, enum tcpc_hook *ret, struct 
 		*ret = i;
 		return 0;
 	}
-	if (!strcmp(text, "xdp"))
-		return only_value(request, "hook", "tc", err);
-	return tcpc_err_set(err, EINVAL, "--hook is tc, tcx or clsact, not '%s'", text);
+	return spec_check_partial(request, &hook, err);
 }
 
 static int feedback_option(struct json_object *request, struct tcpc_attach_spec *spec,
 			   struct tcpc_err *err)
 {
-	const char *text = option(request, "feedback");
+	const char *text = spec_option(request, "feedback");
 
 	spec->feedback_port = TCPC_DEFAULT_FEEDBACK_PORT;
 	if (!text)
@@ -245,50 +105,56 @@ static int feedback_option(struct json_object *request, struct tcpc_attach_spec 
 				   sizeof(spec->feedback_host), &spec->feedback_port, err);
 }
 
-static int later_attach_options(struct json_object *request, struct tcpc_err *err)
-{
-	return only_value(request, "mode", "all", err) ?: only_value(request, "copies", "1", err)
-	       ?: only_value(request, "source", "keep", err)
-	       ?: only_value(request, "max-pps", NULL, err)
-	       ?: only_value(request, "max-mbps", NULL, err)
-	       ?: only_value(request, "retain", NULL, err);
-}
+static const struct spec_partial attach_partials[] = {
+	{"mode", "all", "all or split", {"split"}},
+	{"copies", "1", NULL, {}},
+	{"source", "keep", NULL, {}},
+	{"max-pps", NULL, NULL, {}},
+	{"max-mbps", NULL, NULL, {}},
+	{"retain", NULL, NULL, {}},
+};
 
 /* Without --port: what the targets listen on. */
-static void default_ports(struct tcpc_attach_spec *spec)
+static int default_ports(struct tcpc_attach_spec *spec, struct tcpc_err *err)
 {
-	struct ports p = {.ports = spec->ports};
+	__u32 n = 0;
 
 	for (__u32 i = 0; i < spec->n_targets; i++) {
 		__u32 j = 0;
 
-		while (j < p.n && p.ports[j] != spec->targets[i].port)
+		while (j < n && spec->ports[j] != spec->targets[i].port)
 			j++;
-		if (j == p.n && p.n < TCPC_MAX_PORTS)
-			p.ports[p.n++] = spec->targets[i].port;
+		if (j == TCPC_MAX_PORTS)
+			return tcpc_err_set(err, EINVAL,
+					    "the targets have more than %d ports; name the ports "
+					    "to copy with --port",
+					    TCPC_MAX_PORTS);
+		if (j == n)
+			spec->ports[n++] = spec->targets[i].port;
 	}
-	spec->n_ports = p.n;
+	spec->n_ports = n;
+	return 0;
 }
 
 int tcpc_spec_attach(struct json_object *request, struct tcpc_attach_spec *ret,
 		     struct tcpc_err *err)
 {
-	const char *to = option(request, "to");
+	const char *to = spec_option(request, "to");
 	struct tcpc_attach_spec spec = {};
-	int r = iface_arg(request, 0, spec.iface, err);
+	int r = spec_iface(request, 0, spec.iface, err);
 
 	if (!r && !to)
 		r = tcpc_err_set(err, EINVAL, "attach needs a target: --to 10.0.0.9:8080");
-	spec.force = option(request, "force");
-	r = r ?: later_attach_options(request, err);
-	r = r ?: each_piece(to, add_target, &spec, err);
+	spec.force = spec_option(request, "force");
+	r = r ?: spec_check_partials(request, attach_partials, COUNT_OF(attach_partials), err);
+	r = r ?: spec_each_piece(to, add_target, &spec, err);
 	r = r ?: hook_option(request, &spec.hook, err);
 	r = r ?: feedback_option(request, &spec, err);
 	r = r ?: filter_options(request, &spec.filter, err);
-	if (!r && option(request, "port"))
-		r = port_option(request, spec.ports, &spec.n_ports, err);
-	else if (!r)
-		default_ports(&spec);
+	if (!r)
+		r = spec_option(request, "port")
+			    ? spec_ports(request, spec.ports, &spec.n_ports, err)
+			    : default_ports(&spec, err);
 	if (r)
 		tcpc_spec_attach_free(&spec);
 	else
@@ -298,31 +164,18 @@ int tcpc_spec_attach(struct json_object *request, struct tcpc_attach_spec *ret,
 
 void tcpc_spec_attach_free(struct tcpc_attach_spec *spec)
 {
-	free_list(&spec->filter.clients);
-	free_list(&spec->filter.excludes);
+	spec_free_prefixes(&spec->filter.clients);
+	spec_free_prefixes(&spec->filter.excludes);
 }
 
-/* ---- intercept -------------------------------------------------------------------------------- */
-
-static int queue_number(const char *text, int *ret)
-{
-	char *end;
-	long n;
-
-	if (*text < '0' || *text > '9')
-		return -EINVAL;
-	n = strtol(text, &end, 10);
-	if (*end || n > 65535)
-		return -EINVAL;
-	*ret = n;
-	return 0;
-}
+/* ---- intercept ------------------------------------------------------------------------------- */
 
 static int queue_option(struct json_object *request, struct tcpc_intercept_spec *spec,
 			struct tcpc_err *err)
 {
-	const char *text = option(request, "queue");
-	char first[8] = {};
+	const char *text = spec_option(request, "queue");
+	unsigned long first, last;
+	char digits[8] = {};
 	const char *colon;
 	size_t len;
 
@@ -331,28 +184,29 @@ static int queue_option(struct json_object *request, struct tcpc_intercept_spec 
 		return 0;
 	colon = strchr(text, ':');
 	len = colon ? (size_t)(colon - text) : strlen(text);
-	if (len >= sizeof(first))
+	if (len >= sizeof(digits))
 		goto bad;
-	memcpy(first, text, len);
-	if (queue_number(first, &spec->queue_first) ||
-	    queue_number(colon ? colon + 1 : first, &spec->queue_last) ||
-	    spec->queue_last < spec->queue_first)
+	memcpy(digits, text, len);
+	if (tcpc_text_number(digits, 65535, &first) ||
+	    tcpc_text_number(colon ? colon + 1 : digits, 65535, &last) || last < first)
 		goto bad;
-	if (spec->queue_last - spec->queue_first >= TCPC_MAX_QUEUES)
-		return tcpc_err_set(err, EINVAL, "--queue %s: at most %d queues", text,
+	spec->queue_first = first;
+	spec->queue_last = last;
+	if (last - first >= TCPC_MAX_QUEUES)
+		return tcpc_err_set(err, EINVAL, "--queue %.80s: at most %d queues", text,
 				    TCPC_MAX_QUEUES);
 	return 0;
 bad:
 	return tcpc_err_set(err, EINVAL,
-			    "--queue is FIRST or FIRST:LAST, numbers from 0 to 65535, like 100:103; "
-			    "not '%s'",
+			    "--queue is FIRST or FIRST:LAST, numbers from 0 to 65535, like "
+			    "100:103, not '%.80s'",
 			    text);
 }
 
 static int listen_option(struct json_object *request, struct tcpc_endpoint *ret,
 			 struct tcpc_err *err)
 {
-	const char *text = option(request, "listen");
+	const char *text = spec_option(request, "listen");
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
@@ -361,23 +215,53 @@ static int listen_option(struct json_object *request, struct tcpc_endpoint *ret,
 	if (!text)
 		return 0;
 	r = tcpc_text_endpoint(text, ret, err);
-	return r ?: need_v4(&ret->addr, text, err);
+	return r ?: spec_need_v4(&ret->addr, text, err);
+}
+
+static const struct spec_partial intercept_partials[] = {
+	{"engine", "nfqueue", "nfqueue or tc", {"tc"}},
+	{"adopt", "none", "http, any or none", {"http", "any"}},
+};
+
+static int order_option(struct json_object *request, bool *ret_relaxed, struct tcpc_err *err)
+{
+	const char *text = spec_option(request, "order");
+
+	if (text && strcmp(text, "strict") && strcmp(text, "relaxed"))
+		return tcpc_err_set(err, EINVAL, "--order is strict or relaxed, not '%.80s'", text);
+	*ret_relaxed = text && !strcmp(text, "relaxed");
+	return 0;
+}
+
+/* A whole number from 1 to @most; @otherwise when the option is not given. */
+static int number_option(struct json_object *request, const char *name, __u32 most, __u32 otherwise,
+			 __u32 *ret, struct tcpc_err *err)
+{
+	const char *text = spec_option(request, name);
+	unsigned long n = otherwise;
+
+	if (text && (tcpc_text_number(text, most, &n) || !n))
+		return tcpc_err_set(err, EINVAL, "--%s is a number from 1 to %u, not '%.80s'", name,
+				    most, text);
+	*ret = n;
+	return 0;
 }
 
 int tcpc_spec_intercept(struct json_object *request, struct tcpc_intercept_spec *ret,
 			struct tcpc_err *err)
 {
 	struct tcpc_intercept_spec spec = {};
-	int r = iface_arg(request, 0, spec.iface, err);
+	int r = spec_iface(request, 0, spec.iface, err);
 
-	if (!r && !option(request, "port"))
+	if (!r && !spec_option(request, "port"))
 		r = tcpc_err_set(err, EINVAL, "intercept needs the service's port: --port 8080");
-	r = r ?: only_value(request, "engine", "nfqueue", err);
-	r = r ?: only_value(request, "order", "relaxed", err);
-	r = r ?: only_value(request, "adopt", "none", err);
-	r = r ?: only_value(request, "hold", NULL, err);
-	r = r ?: only_value(request, "max-lag", NULL, err);
-	r = r ?: port_option(request, spec.ports, &spec.n_ports, err);
+	if (!r)
+		r = spec_check_partials(request, intercept_partials, COUNT_OF(intercept_partials),
+					err);
+	r = r ?: order_option(request, &spec.relaxed, err);
+	r = r ?: number_option(request, "hold", 1 << 20, DEFAULT_HOLD_MB, &spec.hold_mb, err);
+	r = r ?: number_option(request, "max-lag", 3600, DEFAULT_MAX_LAG_S, &spec.max_lag_s, err);
+	r = r ?: spec_ports(request, spec.ports, &spec.n_ports, err);
 	r = r ?: listen_option(request, &spec.listen, err);
 	r = r ?: queue_option(request, &spec, err);
 	if (!r)
@@ -385,20 +269,19 @@ int tcpc_spec_intercept(struct json_object *request, struct tcpc_intercept_spec 
 	return r;
 }
 
-/* ---- the others ------------------------------------------------------------------------------- */
+/* ---- the others ------------------------------------------------------------------------------ */
 
-int tcpc_spec_iface(struct json_object *request, struct tcpc_iface_spec *ret,
-		    struct tcpc_err *err)
+int tcpc_spec_iface(struct json_object *request, struct tcpc_iface_spec *ret, struct tcpc_err *err)
 {
-	struct tcpc_iface_spec spec = {.all = option(request, "all")};
-	size_t n = n_args(request);
+	struct tcpc_iface_spec spec = {.all = spec_option(request, "all")};
+	size_t n = spec_n_args(request);
 	int r = 0;
 
 	if (spec.all == (n == 1))
 		return tcpc_err_set(err, EINVAL, "%s needs an interface or --all%s",
-				    command_of(request), n ? ", not both" : "");
+				    spec_command(request), n ? ", not both" : "");
 	if (!spec.all)
-		r = iface_arg(request, 0, spec.iface, err);
+		r = spec_iface(request, 0, spec.iface, err);
 	if (!r)
 		*ret = spec;
 	return r;
@@ -409,7 +292,7 @@ static int verb_arg(struct json_object *request, const char *known, enum tcpc_li
 		    struct tcpc_err *err)
 {
 	static const char *const names[] = {"list", "add", "del", "set"};
-	const char *text = arg(request, 0);
+	const char *text = spec_arg(request, 0);
 
 	for (int i = 0; text && i < 4; i++) {
 		if (strcmp(text, names[i]) || !strstr(known, text))
@@ -417,18 +300,18 @@ static int verb_arg(struct json_object *request, const char *known, enum tcpc_li
 		*ret = i;
 		return 0;
 	}
-	return tcpc_err_set(err, EINVAL, "%s is followed by %s, not '%s'", command_of(request),
+	return tcpc_err_set(err, EINVAL, "%s is followed by %s, not '%.80s'", spec_command(request),
 			    known, text ? text : "");
 }
 
 static int word_count(struct json_object *request, size_t least, size_t most, const char *usage,
 		      struct tcpc_err *err)
 {
-	size_t n = n_args(request);
+	size_t n = spec_n_args(request);
 
 	if (n >= least && n <= most)
 		return 0;
-	return tcpc_err_set(err, EINVAL, "usage: tcpcopyctl %s %s", command_of(request), usage);
+	return tcpc_err_set(err, EINVAL, "usage: tcpcopyctl %s %s", spec_command(request), usage);
 }
 
 int tcpc_spec_target(struct json_object *request, struct tcpc_target_spec *ret,
@@ -443,10 +326,10 @@ int tcpc_spec_target(struct json_object *request, struct tcpc_target_spec *ret,
 		r = word_count(request, 1, 2, "list [IFACE]", err);
 	else
 		r = word_count(request, 3, 3, "add|del IFACE IP:PORT", err)
-		    ?: tcpc_text_endpoint(arg(request, 2), &spec.target, err)
-		    ?: need_v4(&spec.target.addr, arg(request, 2), err);
-	if (!r && n_args(request) > 1)
-		r = iface_arg(request, 1, spec.iface, err);
+		    ?: tcpc_text_endpoint(spec_arg(request, 2), &spec.target, err)
+		    ?: spec_need_v4(&spec.target.addr, spec_arg(request, 2), err);
+	if (!r && spec_n_args(request) > 1)
+		r = spec_iface(request, 1, spec.iface, err);
 	if (!r)
 		*ret = spec;
 	return r;
@@ -465,11 +348,12 @@ int tcpc_spec_filter(struct json_object *request, struct tcpc_filter_cmd_spec *r
 	any = spec.filter.has_sample || spec.filter.has_clients || spec.filter.has_excludes;
 	if (!r && spec.verb == TCPC_VERB_LIST && any)
 		r = tcpc_err_set(err, EINVAL, "filter list takes no options");
-	if (!r && spec.verb == TCPC_VERB_SET && (!any || n_args(request) != 2))
-		r = tcpc_err_set(err, EINVAL, "usage: tcpcopyctl filter set IFACE [--percent P] "
-					      "[--client CIDR,...] [--exclude CIDR,...]");
-	if (!r && n_args(request) > 1)
-		r = iface_arg(request, 1, spec.iface, err);
+	if (!r && spec.verb == TCPC_VERB_SET && (!any || spec_n_args(request) != 2))
+		r = tcpc_err_set(err, EINVAL,
+				 "usage: tcpcopyctl filter set IFACE [--percent P] "
+				 "[--client CIDR,...] [--exclude CIDR,...]");
+	if (!r && spec_n_args(request) > 1)
+		r = spec_iface(request, 1, spec.iface, err);
 	if (r)
 		tcpc_spec_filter_free(&spec);
 	else
@@ -479,8 +363,8 @@ int tcpc_spec_filter(struct json_object *request, struct tcpc_filter_cmd_spec *r
 
 void tcpc_spec_filter_free(struct tcpc_filter_cmd_spec *spec)
 {
-	free_list(&spec->filter.clients);
-	free_list(&spec->filter.excludes);
+	spec_free_prefixes(&spec->filter.clients);
+	spec_free_prefixes(&spec->filter.excludes);
 }
 
 int tcpc_spec_allow(struct json_object *request, struct tcpc_allow_spec *ret, struct tcpc_err *err)
@@ -493,9 +377,9 @@ int tcpc_spec_allow(struct json_object *request, struct tcpc_allow_spec *ret, st
 	if (spec.verb == TCPC_VERB_LIST)
 		r = word_count(request, 1, 1, "list", err);
 	else
-		r = word_count(request, 2, MAX_LIST + 1, "add|del CIDR...", err);
-	for (size_t i = 1; !r && i < n_args(request); i++)
-		r = add_prefix(arg(request, i), &spec.prefixes, err);
+		r = word_count(request, 2, SPEC_MAX_LIST + 1, "add|del CIDR...", err);
+	for (size_t i = 1; !r && i < spec_n_args(request); i++)
+		r = spec_add_prefix(spec_arg(request, i), &spec.prefixes, err);
 	if (r)
 		tcpc_spec_allow_free(&spec);
 	else
@@ -505,5 +389,5 @@ int tcpc_spec_allow(struct json_object *request, struct tcpc_allow_spec *ret, st
 
 void tcpc_spec_allow_free(struct tcpc_allow_spec *spec)
 {
-	free_list(&spec->prefixes);
+	spec_free_prefixes(&spec->prefixes);
 }

@@ -29,8 +29,9 @@ struct tcpc_prefix_list {
 
 /** Which connections of a service are copied. */
 struct tcpc_filter_spec {
-	bool has_sample, has_clients, has_excludes; /* given; `filter set` leaves the others alone */
-	__u32 sample;				    /* 0..TCPC_SAMPLE_ALL, default all */
+	bool has_sample, has_clients,
+		has_excludes; /* given; `filter set` leaves the others alone */
+	__u32 sample;	      /* 0..TCPC_SAMPLE_ALL, default all */
 	struct tcpc_prefix_list clients;
 	struct tcpc_prefix_list excludes;
 };
@@ -44,9 +45,9 @@ struct tcpc_attach_spec {
 	__u32 n_ports;
 	enum tcpc_hook hook;
 	struct tcpc_filter_spec filter;
-	bool feedback_none;	     /* --feedback none, only together with --force */
-	char feedback_host[256];     /* "": each target's own address */
-	__u16 feedback_port;	     /* host order */
+	bool feedback_none;	 /* --feedback none, only together with --force */
+	char feedback_host[256]; /* "": each target's own address */
+	__u16 feedback_port;	 /* host order */
 	bool force;
 };
 
@@ -55,8 +56,11 @@ struct tcpc_intercept_spec {
 	char iface[IFNAMSIZ];
 	__be16 ports[TCPC_MAX_PORTS];
 	__u32 n_ports;
-	struct tcpc_endpoint listen;	/* default 0.0.0.0:36524 */
-	int queue_first, queue_last;	/* -1: the daemon chooses */
+	struct tcpc_endpoint listen; /* default 0.0.0.0:36524 */
+	int queue_first, queue_last; /* -1: the daemon chooses */
+	bool relaxed;		     /* --order relaxed: never hold */
+	__u32 hold_mb;		     /* bound of the hold queue */
+	__u32 max_lag_s;	     /* how far behind a connection may be */
 };
 
 /** `detach`, `release`: one interface, or all. */
@@ -97,14 +101,12 @@ int tcpc_spec_attach(struct json_object *request, struct tcpc_attach_spec *ret,
 		     struct tcpc_err *err);
 int tcpc_spec_intercept(struct json_object *request, struct tcpc_intercept_spec *ret,
 			struct tcpc_err *err);
-int tcpc_spec_iface(struct json_object *request, struct tcpc_iface_spec *ret,
-		    struct tcpc_err *err);
+int tcpc_spec_iface(struct json_object *request, struct tcpc_iface_spec *ret, struct tcpc_err *err);
 int tcpc_spec_target(struct json_object *request, struct tcpc_target_spec *ret,
 		     struct tcpc_err *err);
 int tcpc_spec_filter(struct json_object *request, struct tcpc_filter_cmd_spec *ret,
 		     struct tcpc_err *err);
-int tcpc_spec_allow(struct json_object *request, struct tcpc_allow_spec *ret,
-		    struct tcpc_err *err);
+int tcpc_spec_allow(struct json_object *request, struct tcpc_allow_spec *ret, struct tcpc_err *err);
 
 /** Free what a spec owns; the spec itself stays with the caller. Harmless on a zeroed spec. */
 void tcpc_spec_attach_free(struct tcpc_attach_spec *spec);

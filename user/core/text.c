@@ -8,19 +8,18 @@
 #include <string.h>
 #include <net/if.h>
 
-/* Decimal digits only, no leading zero, at most @max. Returns 0 or -EINVAL. */
-static int parse_number(const char *text, unsigned long max, unsigned long *ret)
+int tcpc_text_number(const char *text, unsigned long max, unsigned long *ret)
 {
 	unsigned long n = 0;
 
 	if (!*text || (text[0] == '0' && text[1]))
 		return -EINVAL;
 	for (; *text; text++) {
-		if (*text < '0' || *text > '9')
+		unsigned long digit = *text - '0'; /* huge for what stands before '0' */
+
+		if (digit > 9 || digit > max || n > (max - digit) / 10)
 			return -EINVAL;
-		n = n * 10 + (*text - '0');
-		if (n > max)
-			return -EINVAL;
+		n = n * 10 + digit;
 	}
 	*ret = n;
 	return 0;
@@ -30,9 +29,9 @@ int tcpc_text_port(const char *text, __be16 *ret, struct tcpc_err *err)
 {
 	unsigned long n;
 
-	if (parse_number(text, 65535, &n) || !n)
-		return tcpc_err_set(err, EINVAL, "'%s' is not a port: give a number from 1 to 65535",
-				    text);
+	if (tcpc_text_number(text, 65535, &n) || !n)
+		return tcpc_err_set(err, EINVAL,
+				    "'%.80s' is not a port: give a number from 1 to 65535", text);
 	*ret = htons(n);
 	return 0;
 }
@@ -50,7 +49,16 @@ int tcpc_text_addr(const char *text, struct tcpc_addr *ret, struct tcpc_err *err
 		memcpy(ret, &v6, sizeof(*ret));
 		return 0;
 	}
-	return tcpc_err_set(err, EINVAL, "'%s' is not an address: write it as 10.0.0.9", text);
+	return tcpc_err_set(err, EINVAL, "'%.80s' is not an address: write it as %s", text,
+			    strchr(text, ':') ? "2001:db8::9" : "10.0.0.9");
+}
+
+/* IPv6, most likely. */
+static int has_two_colons(const char *text)
+{
+	const char *colon = strchr(text, ':');
+
+	return colon && strchr(colon + 1, ':');
 }
 
 /* Split "HOST:PORT" or "[HOST]:PORT" or "HOST". @ret_port: NULL text if there is none. */
@@ -67,9 +75,9 @@ static int split(const char *text, char *host, size_t size, const char **ret_por
 		if (end[1])
 			*ret_port = end + 2;
 	} else {
-		end = strchr(text, ':');
-		if (end && strchr(end + 1, ':'))
+		if (has_two_colons(text))
 			return -EINVAL; /* IPv6 without brackets: where would the port begin? */
+		end = strchr(text, ':');
 		if (end)
 			*ret_port = end + 1;
 		else
@@ -91,12 +99,13 @@ int tcpc_text_endpoint(const char *text, struct tcpc_endpoint *ret, struct tcpc_
 
 	memset(&ep, 0, sizeof(ep)); /* endpoints are compared as bytes */
 	if (split(text, host, sizeof(host), &port) || !port)
-		return tcpc_err_set(err, EINVAL, "'%s' is not IP:PORT: write it as 10.0.0.9:8080",
-				    text);
+		return tcpc_err_set(err, EINVAL, "'%.80s' is not IP:PORT: write it as %s", text,
+				    has_two_colons(text) ? "[2001:db8::9]:8080" : "10.0.0.9:8080");
 	r = tcpc_text_addr(host, &ep.addr, err);
 	if (!r && text[0] == '[' && tcpc_addr_is_v4(&ep.addr))
-		return tcpc_err_set(err, EINVAL, "'%s': brackets are for IPv6; write IPv4 as "
-						 "10.0.0.9:8080",
+		return tcpc_err_set(err, EINVAL,
+				    "'%.80s': brackets are for IPv6; write IPv4 as "
+				    "10.0.0.9:8080",
 				    text);
 	r = r ?: tcpc_text_port(port, &ep.port, err);
 	if (!r)
@@ -104,11 +113,21 @@ int tcpc_text_endpoint(const char *text, struct tcpc_endpoint *ret, struct tcpc_
 	return r;
 }
 
-static int is_host_name(const char *host)
+/* Can @name be looked up, or is it an address? @bracketed: only IPv6 comes in brackets. */
+static int is_host(const char *name, int bracketed)
 {
-	for (; *host; host++)
-		if (!isalnum((unsigned char)*host) && !strchr(".-_:", *host))
+	const char *dot = strrchr(name, '.'), *last = dot ? dot + 1 : name;
+	struct in6_addr v6;
+	struct in_addr v4;
+
+	if (bracketed)
+		return inet_pton(AF_INET6, name, &v6) == 1;
+	for (const char *p = name; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr(".-_", *p))
 			return 0;
+	/* No top-level domain is a number (RFC 3696, 2): it was meant as an address. */
+	if (inet_aton(name, &v4) || (*last && !last[strspn(last, "0123456789")]))
+		return inet_pton(AF_INET, name, &v4) == 1;
 	return 1;
 }
 
@@ -120,9 +139,12 @@ int tcpc_text_host_port(const char *text, __u16 default_port, char *host, size_t
 	char name[256];
 	int r = 0;
 
-	if (split(text, name, sizeof(name), &port) || strlen(name) >= size || !is_host_name(name))
-		return tcpc_err_set(err, EINVAL,
-				    "'%s' is not HOST:PORT: write it as target.example:36524", text);
+	if (split(text, name, sizeof(name), &port) || strlen(name) >= size ||
+	    !is_host(name, *text == '['))
+		return tcpc_err_set(err, EINVAL, "'%.80s' is not HOST:PORT: write it as %s", text,
+				    has_two_colons(text)
+					    ? "[2001:db8::9]:36524"
+					    : "target.example:36524 or 10.0.0.9:36524");
 	if (port)
 		r = tcpc_text_port(port, &wire, err);
 	if (r)
@@ -162,17 +184,19 @@ int tcpc_text_prefix(const char *text, struct tcpc_prefix *ret, struct tcpc_err 
 	memcpy(host, text, len);
 	host[len] = '\0';
 	if (tcpc_text_addr(host, &p.addr, NULL))
-		return tcpc_err_set(err, EINVAL, "'%s' is not a prefix: write it as 10.0.0.0/8",
-				    text);
+		return tcpc_err_set(err, EINVAL, "'%.80s' is not a prefix: write it as %s", text,
+				    strchr(text, ':') ? "2001:db8::/32" : "10.0.0.0/8");
 	v4 = tcpc_addr_is_v4(&p.addr);
 	bits = v4 ? 32 : 128;
-	if (slash && parse_number(slash + 1, bits, &bits))
-		return tcpc_err_set(err, EINVAL, "'%s': the prefix length is a number from 0 to %d",
-				    text, v4 ? 32 : 128);
+	if (slash && tcpc_text_number(slash + 1, bits, &bits))
+		return tcpc_err_set(err, EINVAL,
+				    "'%.80s': the prefix length is a number from 0 to %d", text,
+				    v4 ? 32 : 128);
 	p.bits = bits + (v4 ? TCPC_ADDR_V4_BITS : 0);
 	if (clear_host_bits(&p.addr, p.bits))
-		return tcpc_err_set(err, EINVAL, "'%s' has bits set behind the prefix: do you mean "
-						 "%s?",
+		return tcpc_err_set(err, EINVAL,
+				    "'%.80s' has bits set behind the prefix: do you mean "
+				    "%s?",
 				    text, tcpc_text_from_prefix(&p, meant));
 	*ret = p;
 	return 0;
@@ -189,7 +213,7 @@ int tcpc_text_percent(const char *text, __u32 *ret, struct tcpc_err *err)
 		goto bad;
 	memcpy(digits, text, len);
 	digits[len] = '\0';
-	if (parse_number(digits, 100, &whole))
+	if (tcpc_text_number(digits, 100, &whole))
 		goto bad;
 	if (dot) {
 		size_t n = strspn(dot + 1, "0123456789");
@@ -204,7 +228,7 @@ int tcpc_text_percent(const char *text, __u32 *ret, struct tcpc_err *err)
 	return 0;
 bad:
 	return tcpc_err_set(err, EINVAL,
-			    "'%s' is not a percentage: give a number from 0 to 100, at most two "
+			    "'%.80s' is not a percentage: give a number from 0 to 100, at most two "
 			    "decimals",
 			    text);
 }
@@ -212,11 +236,11 @@ bad:
 int tcpc_text_iface(const char *text, char ret[16], struct tcpc_err *err)
 {
 	size_t len = strlen(text);
-	size_t bad = strcspn(text, "/ :\t\n");
+	size_t bad = strcspn(text, "/: \t\n\v\f\r\xa0"); /* for the kernel, 0xa0 is a space */
 
 	if (!len || len >= IFNAMSIZ || bad != len || !strcmp(text, ".") || !strcmp(text, ".."))
 		return tcpc_err_set(err, EINVAL,
-				    "'%s' is not an interface name: 1 to 15 characters, like eth0",
+				    "'%.80s' is not an interface name: 1 to 15 bytes, like eth0",
 				    text);
 	memset(ret, 0, IFNAMSIZ);
 	memcpy(ret, text, len);
@@ -249,7 +273,6 @@ const char *tcpc_text_from_prefix(const struct tcpc_prefix *p, char buf[TCPC_TEX
 	int v4 = tcpc_addr_is_v4(&p->addr) && p->bits >= TCPC_ADDR_V4_BITS;
 
 	tcpc_text_from_addr(&p->addr, host);
-	snprintf(buf, TCPC_TEXT_BYTES, "%.45s/%u", host,
-		 p->bits - (v4 ? TCPC_ADDR_V4_BITS : 0));
+	snprintf(buf, TCPC_TEXT_BYTES, "%.45s/%u", host, p->bits - (v4 ? TCPC_ADDR_V4_BITS : 0));
 	return buf;
 }

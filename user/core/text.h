@@ -3,7 +3,7 @@
  * text.h - addresses, ports, prefixes and shares between text and bytes. Pure.
  *
  * Parsing is strict: the whole string or nothing, no leading or trailing white space, no octal, no
- * sign. Every error names the offending word and shows a right one.
+ * sign. Every error names the offending word (its first 80 bytes) and shows a right one.
  */
 #ifndef TCPCOPY_CORE_TEXT_H
 #define TCPCOPY_CORE_TEXT_H
@@ -32,6 +32,9 @@ struct tcpc_prefix {
 
 /* Each returns 0, or -EINVAL with @err set and @ret untouched. */
 
+/** tcpc_text_number - "0"..@max to a number. The caller says what is wrong: -EINVAL, no @err. */
+int tcpc_text_number(const char *text, unsigned long max, unsigned long *ret);
+
 /** tcpc_text_port - "1".."65535" to wire order. */
 int tcpc_text_port(const char *text, __be16 *ret, struct tcpc_err *err);
 
@@ -42,7 +45,8 @@ int tcpc_text_addr(const char *text, struct tcpc_addr *ret, struct tcpc_err *err
 int tcpc_text_endpoint(const char *text, struct tcpc_endpoint *ret, struct tcpc_err *err);
 
 /** tcpc_text_host_port - "name-or-address:80", "[v6]:80"; @host gets @size bytes at most. The port
- * comes in host order and may be missing (then @default_port). */
+ * comes in host order and may be missing (then @default_port). What resolvers take for an IPv4
+ * address has to be one as tcpc_text_addr() knows it: for them 010.0.0.9 is 8.0.0.9. */
 int tcpc_text_host_port(const char *text, __u16 default_port, char *host, size_t size,
 			__u16 *ret_port, struct tcpc_err *err);
 
@@ -53,7 +57,7 @@ int tcpc_text_prefix(const char *text, struct tcpc_prefix *ret, struct tcpc_err 
 /** tcpc_text_percent - "0".."100" with at most two decimals to steps of 0.01. */
 int tcpc_text_percent(const char *text, __u32 *ret, struct tcpc_err *err);
 
-/** tcpc_text_iface - an interface name the kernel could have (1..15 bytes, no '/', no space). */
+/** tcpc_text_iface - an interface name the kernel could have (1..15 bytes, no '/', ':', space). */
 int tcpc_text_iface(const char *text, char ret[16], struct tcpc_err *err);
 
 /* Each writes the canonical text into @buf (TCPC_TEXT_BYTES) and returns @buf. */

@@ -43,8 +43,8 @@ static void write_receipt(const struct tcpc_pkt *pkt, const __u8 *packet, __u32 
 	receipt->window = pkt->window;
 	receipt->flags = pkt->flags;
 	if (len && options + len <= captured)
-		receipt->n_sack = tcpc_options_sack(packet + options, len, receipt->sack,
-						    TCPC_MAX_SACK);
+		receipt->n_sack =
+			tcpc_options_sack(packet + options, len, receipt->sack, TCPC_MAX_SACK);
 }
 
 /*

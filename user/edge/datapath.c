@@ -173,16 +173,20 @@ int tcpc_datapath_pin(const char *bpffs, const char *side, const struct tcpc_pin
 		      unsigned int n_pins, char *ret_dir, struct tcpc_err *err)
 {
 	char dir[PATH_MAX];
+	unsigned int n;
 	int r = 0;
 
 	if (snprintf(dir, sizeof(dir), "%s/%s", bpffs, side) >= (int)sizeof(dir))
 		return tcpc_err_set(err, ENAMETOOLONG, "the path %s is too long", bpffs);
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		return tcpc_err_set(err, errno, "cannot make %s: %s", dir, strerror(errno));
-	for (unsigned int i = 0; i < n_pins && !r; i++)
-		r = pin_one(dir, &pins[i], err);
+	for (n = 0; n < n_pins && !r; n++)
+		r = pin_one(dir, &pins[n], err);
 	if (r) {
-		tcpc_datapath_unpin(dir);
+		/* Only what was pinned here: the one in the way may belong to a living daemon. */
+		for (unsigned int i = 0; i + 1 < n; i++)
+			bpf_map__unpin(pins[i].map, NULL);
+		rmdir(dir);
 		return r;
 	}
 	memcpy(ret_dir, dir, strlen(dir) + 1);

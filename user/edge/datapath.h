@@ -50,6 +50,7 @@ struct tcpc_attachment {
 	bool egress;
 	int link_fd;	    /* TCX */
 	bool made_qdisc;    /* clsact: the qdisc was not there before */
+	__u32 handle;	    /* clsact: of the filter */
 };
 
 /** tcpc_attachment_close - detach; harmless on a zeroed one, and when the interface is gone. */
@@ -114,6 +115,20 @@ int tcpc_dp_target_service(struct tcpc_dp_target *dp, int ifindex, __be16 port,
 			   const struct tcpc_intercept *service, struct tcpc_err *err);
 int tcpc_dp_target_allow(struct tcpc_dp_target *dp, const struct tcpc_prefix *prefix,
 			 enum tcpc_allow_state state, struct tcpc_err *err);
+
+/**
+ * tcpc_dp_target_hold_device - let what is written to the hold queue's device @hold_ifindex come in
+ * by @ifindex. @ret: to be closed like the others; closing ends it.
+ */
+int tcpc_dp_target_hold_device(struct tcpc_dp_target *dp, int hold_ifindex, int ifindex,
+			       struct tcpc_attachment *ret, struct tcpc_err *err);
+
+/** tcpc_dp_target_exchange - the exchange @flow is in; false if none is known. */
+bool tcpc_dp_target_exchange(struct tcpc_dp_target *dp, const struct tcpc_flow *flow,
+			     struct tcpc_exchange *ret);
+
+/** tcpc_dp_target_forget - forget the exchange of @flow, and that it is held. */
+void tcpc_dp_target_forget(struct tcpc_dp_target *dp, const struct tcpc_flow *flow);
 
 int tcpc_dp_target_stats(struct tcpc_dp_target *dp, struct tcpc_target_stats *ret);
 

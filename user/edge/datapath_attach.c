@@ -25,8 +25,10 @@
 #define TCX_EGRESS 47
 #define TCX_BEFORE (1u << 3) /* BPF_F_BEFORE: with no other program named, at the front */
 
-/* One filter of ours on an interface and side; the priority puts it before everybody's. */
+/* The priority puts our filters before everybody's. One interface can have several on a side: tap
+ * and align (a host that is target and online), those of another daemon. */
 #define FILTER_HANDLE 0x7463
+#define FILTER_HANDLES 8
 #define FILTER_PRIORITY 1
 
 const char *tcpc_attach_kind_name(enum tcpc_attach_kind kind)
@@ -64,10 +66,35 @@ static void hook_of(const struct tcpc_attachment *a, struct bpf_tc_hook *ret)
 	set_hook(ret, a->ifindex, a->egress ? BPF_TC_EGRESS : BPF_TC_INGRESS);
 }
 
+static __u32 program_id(int prog_fd)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(prog_fd, &info, &len) ? 0 : info.id;
+}
+
+/* Take the first handle that is free. Like TCX, this refuses a program that is there already. */
+static int attach_filter(const struct bpf_tc_hook *hook, int prog_fd, __u32 *ret_handle)
+{
+	int r = -EEXIST;
+
+	for (__u32 i = 0; i < FILTER_HANDLES && r == -EEXIST; i++) {
+		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE + i,
+			    .priority = FILTER_PRIORITY, .prog_fd = prog_fd);
+
+		r = bpf_tc_attach(hook, &opts);
+		*ret_handle = FILTER_HANDLE + i;
+		opts.prog_fd = 0;
+		if (r == -EEXIST && !bpf_tc_query(hook, &opts) &&
+		    opts.prog_id == program_id(prog_fd))
+			break;
+	}
+	return r;
+}
+
 static int attach_clsact(int prog_fd, struct tcpc_attachment *a)
 {
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY,
-		    .prog_fd = prog_fd);
 	struct bpf_tc_hook hook;
 	int r;
 
@@ -76,7 +103,7 @@ static int attach_clsact(int prog_fd, struct tcpc_attachment *a)
 	if (r && r != -EEXIST)
 		return r;
 	a->made_qdisc = !r;
-	r = bpf_tc_attach(&hook, &opts);
+	r = attach_filter(&hook, prog_fd, &a->handle);
 	if (r) {
 		if (a->made_qdisc)
 			tcpc_datapath_remove_qdisc(a->ifindex);
@@ -95,8 +122,11 @@ int tcpc_datapath_attach(int prog_fd, int ifindex, bool egress, enum tcpc_hook h
 	if (hook != TCPC_HOOK_CLSACT)
 		r = attach_tcx(prog_fd, &a);
 	/* Kernels before 6.6 say EINVAL to the unknown attach type. */
-	if (r && hook != TCPC_HOOK_TCX)
+	if (hook == TCPC_HOOK_CLSACT || (r == -EINVAL && hook != TCPC_HOOK_TCX))
 		r = attach_clsact(prog_fd, &a);
+	if (r == -EEXIST)
+		return tcpc_err_set(err, EEXIST, "this program is attached to interface %d already",
+				    ifindex);
 	if (r)
 		return tcpc_err_set(err, -r,
 				    "cannot attach a TC program to interface %d: %s; needs %s",
@@ -119,7 +149,7 @@ void tcpc_datapath_remove_qdisc(int ifindex)
 
 static int detach_clsact(const struct tcpc_attachment *a)
 {
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = a->handle, .priority = FILTER_PRIORITY);
 	struct bpf_tc_hook hook;
 	int r;
 
@@ -223,7 +253,6 @@ static bool is_our_program(__u32 id, __u32 map_id)
 		return false;
 	if (!bpf_obj_get_info_by_fd(fd, &info, &len) &&
 	    (!strcmp(info.name, "tap") || !strcmp(info.name, "align"))) {
-		ours = !map_id;
 		for (__u32 i = 0; i < info.nr_map_ids && i < 16; i++)
 			ours = ours || map_ids[i] == map_id;
 	}
@@ -233,15 +262,21 @@ static bool is_our_program(__u32 id, __u32 map_id)
 
 static int sweep_interface(int ifindex, __u32 map_id)
 {
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
-	struct tcpc_attachment a = {.kind = TCPC_ATTACH_CLSACT, .ifindex = ifindex};
+	struct tcpc_attachment a = {.ifindex = ifindex};
 	struct bpf_tc_hook hook;
+	int removed = 0;
 
 	hook_of(&a, &hook);
-	if (bpf_tc_query(&hook, &opts) || !is_our_program(opts.prog_id, map_id))
-		return 0;
-	tcpc_attachment_close(&a);
-	return 1;
+	for (__u32 i = 0; i < FILTER_HANDLES; i++) {
+		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE + i,
+			    .priority = FILTER_PRIORITY);
+
+		if (bpf_tc_query(&hook, &opts) || !is_our_program(opts.prog_id, map_id))
+			continue;
+		a.handle = FILTER_HANDLE + i;
+		removed += !detach_clsact(&a);
+	}
+	return removed;
 }
 
 int tcpc_datapath_sweep_filters(const char *dir, __u32 map_id)

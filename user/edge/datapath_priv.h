@@ -25,8 +25,8 @@ void tcpc_datapath_remove_qdisc(int ifindex);
 /** tcpc_datapath_filters - filters on the interface's clsact qdisc, both sides, or -errno. */
 int tcpc_datapath_filters(int ifindex);
 
-/** tcpc_datapath_sweep_filters - detach clsact filters whose program uses map @map_id (0: any map,
- * the names must do) from all interfaces, and drop the qdiscs noted below @dir. */
+/** tcpc_datapath_sweep_filters - detach clsact filters whose program uses map @map_id (0: none is
+ * known, so none is ours) from all interfaces, and drop the qdiscs noted below @dir. */
 int tcpc_datapath_sweep_filters(const char *dir, __u32 map_id);
 
 /** A map and the name it is pinned under; the contract's names. */

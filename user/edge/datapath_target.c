@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <bpf/bpf.h>
 
 #include "target.skel.h"
 
@@ -90,6 +91,27 @@ int tcpc_dp_target_attach(struct tcpc_dp_target *dp, int ifindex, struct tcpc_at
 	if (!r)
 		tcpc_datapath_note_qdisc(dp->dir, bpf_map__fd(dp->skel->maps.config), ret);
 	return r;
+}
+
+int tcpc_dp_target_hold_device(struct tcpc_dp_target *dp, int hold_ifindex, int ifindex,
+			       struct tcpc_attachment *ret, struct tcpc_err *err)
+{
+	__u32 key = hold_ifindex, value = ifindex;
+	int r = tcpc_datapath_write(dp->skel->maps.hold_devices, &key, &value, "hold devices", err);
+
+	return r ?: tcpc_datapath_attach(bpf_program__fd(dp->skel->progs.hold_return), hold_ifindex,
+					 false, TCPC_HOOK_TC, ret, err);
+}
+
+bool tcpc_dp_target_exchange(struct tcpc_dp_target *dp, const struct tcpc_flow *flow,
+			     struct tcpc_exchange *ret)
+{
+	return !bpf_map_lookup_elem(bpf_map__fd(dp->skel->maps.exchanges), flow, ret);
+}
+
+void tcpc_dp_target_forget(struct tcpc_dp_target *dp, const struct tcpc_flow *flow)
+{
+	bpf_map_delete_elem(bpf_map__fd(dp->skel->maps.exchanges), flow);
 }
 
 int tcpc_dp_target_service(struct tcpc_dp_target *dp, int ifindex, __be16 port,

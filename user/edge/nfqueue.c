@@ -118,8 +118,8 @@ static void flush_verdicts(struct queue *q)
 static void put_verdict(struct queue *q, __u32 packet_id, const struct tcpc_verdict *verdict)
 {
 	int action = verdict->action == TCPC_VERDICT_DROP ? NF_DROP : NF_ACCEPT;
-	struct nlmsghdr *nlh = nfq_nlmsg_put(mnl_nlmsg_batch_current(q->batch), NFQNL_MSG_VERDICT,
-					     q->number);
+	struct nlmsghdr *nlh =
+		nfq_nlmsg_put(mnl_nlmsg_batch_current(q->batch), NFQNL_MSG_VERDICT, q->number);
 
 	nfq_nlmsg_verdict_put(nlh, packet_id, action);
 	if (verdict->action == TCPC_VERDICT_REPLACE)

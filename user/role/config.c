@@ -199,8 +199,7 @@ static void plan(struct apply *a, const struct tcpc_config *old, const struct tc
 		const struct entry *e = &next->entries[i];
 
 		if (!contains(old, e->request))
-			a->steps[a->n++] =
-				(struct entry){json_object_get(e->request), e->line};
+			a->steps[a->n++] = (struct entry){json_object_get(e->request), e->line};
 	}
 }
 

@@ -167,6 +167,7 @@ static void run_stats(struct tcpc_dispatch *d, struct json_object *request,
 	add_if(o, "online", tcpc_online_stats(d->online));
 	add_if(o, "target", tcpc_target_stats(d->target));
 	add_if(o, "queue", tcpc_target_queue_stats(d->target));
+	add_if(o, "hold", tcpc_target_hold_stats(d->target));
 	add_if(o, "link", tcpc_online_link_stats(d->online));
 	tcpc_reply_result(reply, o);
 }
@@ -200,10 +201,10 @@ static const struct {
 	const char *command;
 	handler run;
 } handlers[] = {
-	{"attach", run_attach},	  {"detach", run_detach},   {"target", run_target},
-	{"filter", run_filter},	  {"intercept", run_intercept}, {"release", run_release},
-	{"allow", run_allow},	  {"status", run_status},   {"stats", run_stats},
-	{"doctor", run_doctor},	  {"version", run_version},
+	{"attach", run_attach}, {"detach", run_detach},	      {"target", run_target},
+	{"filter", run_filter}, {"intercept", run_intercept}, {"release", run_release},
+	{"allow", run_allow},	{"status", run_status},	      {"stats", run_stats},
+	{"doctor", run_doctor}, {"version", run_version},
 };
 
 void tcpc_dispatch(struct tcpc_dispatch *d, struct json_object *request, struct tcpc_reply *reply)

@@ -14,8 +14,8 @@ struct tcpc_dispatch {
 	struct tcpc_online *online;
 	struct tcpc_target_role *target;
 	const char *bpffs;
-	bool secure;	   /* links use a key */
-	__u64 started_ns;  /* uv_hrtime() */
+	bool secure;	  /* links use a key */
+	__u64 started_ns; /* uv_hrtime() */
 };
 
 /** tcpc_dispatch - carry out @request (borrowed); the outcome goes to @reply. */

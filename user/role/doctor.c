@@ -120,8 +120,8 @@ static void check_target(struct json_object *list, struct json_object *target)
 	if (!strcmp(state, "copying"))
 		add(list, OK, "target", "", "%s intercepts and is copied to", name);
 	else
-		add(list, FAIL, "target", "see the detail; then `tcpcopyctl status`",
-		    "%s: %s: %s", name, state, reason);
+		add(list, FAIL, "target", "see the detail; then `tcpcopyctl status`", "%s: %s: %s",
+		    name, state, reason);
 }
 
 /* What is configured, read from what status shows. */
@@ -132,8 +132,7 @@ static void check_configured(struct json_object *list, struct json_object *entri
 
 	for (size_t i = 0; i < json_object_array_length(entries); i++) {
 		struct json_object *e = json_object_array_get_idx(entries, i);
-		const char *iface =
-			json_object_get_string(json_object_object_get(e, "iface"));
+		const char *iface = json_object_get_string(json_object_object_get(e, "iface"));
 
 		if (only[0] && strcmp(only, iface))
 			continue;

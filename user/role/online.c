@@ -24,7 +24,7 @@ struct waiter {
 	struct tcpc_online *online;
 	struct tcpc_reply *reply;
 	char iface[IFNAMSIZ];
-	bool is_attach;		      /* else: target add of @endpoint */
+	bool is_attach; /* else: target add of @endpoint */
 	struct tcpc_endpoint endpoint;
 	uv_timer_t *deadline;
 };
@@ -152,14 +152,15 @@ static int open_datapath(struct tcpc_online *online, struct tcpc_err *err)
 		return 0;
 	r = tcpc_datapath_probe(err) ?: tcpc_probe_bpffs(online->config.bpffs, err);
 	r = r ?: create_copy_device(online, err);
-	r = r ?: tcpc_dp_online_open(online->config.bpffs, online->copy_ifindex, online->hash_key,
-				     &online->dp, err);
+	r = r
+		    ?: tcpc_dp_online_open(online->config.bpffs, online->copy_ifindex,
+					   online->hash_key, &online->dp, err);
 	if (!r) {
 		extend_lease(online);
 		online->heartbeat = start_timer(online->config.loop, on_heartbeat,
 						TCPC_HEARTBEAT_MS, TCPC_HEARTBEAT_MS, online);
-		online->routes = start_timer(online->config.loop, on_routes, ROUTES_MS, ROUTES_MS,
-					     online);
+		online->routes =
+			start_timer(online->config.loop, on_routes, ROUTES_MS, ROUTES_MS, online);
 		if (!online->heartbeat || !online->routes)
 			r = tcpc_err_set(err, ENOMEM, "out of memory");
 	}
@@ -168,7 +169,8 @@ static int open_datapath(struct tcpc_online *online, struct tcpc_err *err)
 	return r;
 }
 
-/* ---- commands that wait for the targets ------------------------------------------------------- */
+/* ---- commands that wait for the targets -------------------------------------------------------
+ */
 
 static bool all_settled(const struct tap *tap)
 {
@@ -186,8 +188,8 @@ static bool hopeless(const struct tap *tap, struct tcpc_err *err)
 	for (unsigned int i = 0; i < tap->n_targets; i++) {
 		struct peer *peer = tap->targets[i].peer;
 
-		if (!peer || (peer->state != TCPC_LINK_BAD_KEY &&
-			      peer->state != TCPC_LINK_BAD_VERSION))
+		if (!peer ||
+		    (peer->state != TCPC_LINK_BAD_KEY && peer->state != TCPC_LINK_BAD_VERSION))
 			continue;
 		tcpc_link_client_state(peer->link, &why);
 		tcpc_err_set(err, EPROTO, "feedback link to %s:%u: %s", peer->host, peer->port,
@@ -205,10 +207,9 @@ static void reply_waiting(struct waiter *w, const struct tap *tap)
 		if (target_ready(tap, &tap->targets[i], reason, sizeof(reason)))
 			continue;
 		tcpc_text_from_endpoint(&tap->targets[i].endpoint, text);
-		tcpc_reply_text(w->reply,
-				"%s is attached (%s), but nothing is copied to %s yet: %s",
-				tap->iface, tcpc_attach_kind_name(tap->attachment.kind), text,
-				reason);
+		tcpc_reply_text(
+			w->reply, "%s is attached (%s), but nothing is copied to %s yet: %s",
+			tap->iface, tcpc_attach_kind_name(tap->attachment.kind), text, reason);
 		return;
 	}
 	tcpc_reply_text(w->reply, "%s is attached (%s) and copied", tap->iface,
@@ -306,7 +307,8 @@ void online_peer_changed(struct tcpc_online *online, struct peer *peer)
 	}
 }
 
-/* ---- attach and detach ------------------------------------------------------------------------ */
+/* ---- attach and detach ------------------------------------------------------------------------
+ */
 
 static int check_iface(struct tcpc_online *online, const char *name, struct tcpc_iface *ret,
 		       struct tcpc_err *err)
@@ -396,7 +398,8 @@ void tcpc_online_detach(struct tcpc_online *online, const struct tcpc_iface_spec
 	tcpc_reply_text(reply, n ? "%u interfaces detached" : "nothing was attached", n);
 }
 
-/* ---- target and filter ------------------------------------------------------------------------ */
+/* ---- target and filter ------------------------------------------------------------------------
+ */
 
 static void add_target(struct tap *tap, const struct tcpc_endpoint *endpoint,
 		       struct tcpc_reply *reply)
@@ -424,12 +427,14 @@ static void del_target(struct tap *tap, const struct tcpc_endpoint *endpoint,
 	struct peer *peer;
 
 	if (i < 0)
-		tcpc_err_set(&err, ENOENT, "%s has no such target; `tcpcopyctl target list` shows "
-					   "them",
+		tcpc_err_set(&err, ENOENT,
+			     "%s has no such target; `tcpcopyctl target list` shows "
+			     "them",
 			     tap->iface);
 	else if (tap->n_targets == 1)
-		tcpc_err_set(&err, EBUSY, "this is the last target of %s; `tcpcopyctl detach %s` "
-					  "ends copying",
+		tcpc_err_set(&err, EBUSY,
+			     "this is the last target of %s; `tcpcopyctl detach %s` "
+			     "ends copying",
 			     tap->iface, tap->iface);
 	if (err.code) {
 		tcpc_reply_fail(reply, &err);
@@ -443,15 +448,15 @@ static void del_target(struct tap *tap, const struct tcpc_endpoint *endpoint,
 	tcpc_reply_text(reply, "target removed from %s", tap->iface);
 }
 
-static struct tap *need_tap(struct tcpc_online *online, const char *iface,
-			    struct tcpc_reply *reply)
+static struct tap *need_tap(struct tcpc_online *online, const char *iface, struct tcpc_reply *reply)
 {
 	struct tap *tap = *find_tap(online, iface);
 	struct tcpc_err err;
 
 	if (!tap) {
-		tcpc_err_set(&err, ENOENT, "%s is not attached; `tcpcopyctl attach %s --to "
-					   "IP:PORT` attaches it",
+		tcpc_err_set(&err, ENOENT,
+			     "%s is not attached; `tcpcopyctl attach %s --to "
+			     "IP:PORT` attaches it",
 			     iface, iface);
 		tcpc_reply_fail(reply, &err);
 	}
@@ -501,8 +506,9 @@ void tcpc_online_filter(struct tcpc_online *online, struct tcpc_filter_cmd_spec 
 		return;
 	next.sample = given->has_sample ? given->sample : tap->filter.sample;
 	r = choose_list(given->has_clients, &given->clients, &tap->filter.clients, &next.clients);
-	r = r ?: choose_list(given->has_excludes, &given->excludes, &tap->filter.excludes,
-			     &next.excludes);
+	r = r
+		    ?: choose_list(given->has_excludes, &given->excludes, &tap->filter.excludes,
+				   &next.excludes);
 	if (r)
 		tcpc_err_set(&err, -r, "out of memory");
 	else
@@ -516,7 +522,8 @@ void tcpc_online_filter(struct tcpc_online *online, struct tcpc_filter_cmd_spec 
 	tcpc_reply_text(reply, "filter of %s is set", tap->iface);
 }
 
-/* ---- life of the role ------------------------------------------------------------------------- */
+/* ---- life of the role -------------------------------------------------------------------------
+ */
 
 static int delete_if_ours(void *user, const struct tcpc_iface *iface)
 {

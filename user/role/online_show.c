@@ -10,8 +10,8 @@
 #include "role/show.h"
 
 static const char *const state_names[] = {
-	[TCPC_LINK_CONNECTING] = "connecting", [TCPC_LINK_READY] = "ready",
-	[TCPC_LINK_REFUSED] = "unreachable",   [TCPC_LINK_BAD_KEY] = "bad key",
+	[TCPC_LINK_CONNECTING] = "connecting",	 [TCPC_LINK_READY] = "ready",
+	[TCPC_LINK_REFUSED] = "unreachable",	 [TCPC_LINK_BAD_KEY] = "bad key",
 	[TCPC_LINK_BAD_VERSION] = "bad version", [TCPC_LINK_LOST] = "lost",
 };
 
@@ -24,9 +24,9 @@ static struct json_object *show_target(const struct tap *tap, const struct targe
 
 	tcpc_show_string(o, "target", tcpc_text_from_endpoint(&target->endpoint, text));
 	tcpc_show_string(o, "state",
-			 ready			   ? "copying"
+			 ready					  ? "copying"
 			 : peer && peer->state != TCPC_LINK_READY ? state_names[peer->state]
-								   : "not ready");
+								  : "not ready");
 	tcpc_show_string(o, "reason", reason);
 	if (peer) {
 		snprintf(feedback, sizeof(feedback), "%s:%u", peer->host, peer->port);

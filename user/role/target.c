@@ -255,6 +255,8 @@ static void on_receipts(void *user, const struct tcpc_receipt *receipts, unsigne
 	struct intercept *i = user;
 	struct tcpc_queue_stats *stats = tcpc_dp_target_queues(i->role->dp);
 
+	if (i->hold)
+		hold_receipts(i->hold, receipts, n);
 	if (i->role->link)
 		stats[i->slot].receipts_lost +=
 			tcpc_link_server_receipts(i->role->link, receipts, n);
@@ -339,7 +341,8 @@ static int choose_slot(struct intercept *i, struct tcpc_err *err)
 		       n * sizeof(struct tcpc_queue_stats));
 		return 0;
 	}
-	return tcpc_err_set(err, ENOSPC, "a daemon reads at most %d queues; give fewer with --queue",
+	return tcpc_err_set(err, ENOSPC,
+			    "a daemon reads at most %d queues; give fewer with --queue",
 			    TCPC_MAX_QUEUES);
 }
 
@@ -397,6 +400,7 @@ void intercept_free(struct intercept *i)
 		tcpc_log_warn("%s: %s", i->iface, err.text);
 	if (i->nfq)
 		tcpc_nfqueue_stop(i->nfq);
+	hold_close(i->hold);
 	free(i);
 	if (!role->intercepts)
 		close_all(role);
@@ -426,10 +430,9 @@ static void on_installed(void *user, int status, const struct tcpc_err *err)
 }
 
 /* Everything up to the iptables rule, which comes later and may still fail. */
-static int set_up(struct intercept *i, const struct tcpc_intercept_spec *spec,
-		  struct tcpc_err *err)
+static int set_up(struct intercept *i, const struct tcpc_intercept_spec *spec, struct tcpc_err *err)
 {
-	const struct tcpc_intercept service = {};
+	struct tcpc_intercept service = {};
 	int r = open_all(i->role, &spec->listen, err);
 
 	r = r ?: choose_queues(i, spec, err);
@@ -441,6 +444,9 @@ static int set_up(struct intercept *i, const struct tcpc_intercept_spec *spec,
 	refresh_addresses(i);
 	fill_rule(i);
 	r = start_queues(i, err);
+	if (!r && !spec->relaxed)
+		r = hold_open(i, spec, err);
+	service.hold_ifindex = hold_ifindex(i->hold);
 	r = r ?: set_services(i, &service, err);
 	r = r ?: tcpc_dp_target_attach(i->role->dp, i->ifindex, &i->align, err);
 	return r ?: tcpc_iptables_install(i->role->config.loop, &i->rule, on_installed, i, err);

@@ -5,6 +5,7 @@
  * target.c          life of datapath and link, `intercept`, what peers are told
  * target_release.c  `release` and stopping: the safe order
  * target_allow.c    the allow-list
+ * target_hold.c     the hold queue between its device and core/hold
  * target_sweep.c    what an earlier daemon left
  * target_show.c     status and counters as JSON
  */
@@ -38,6 +39,7 @@ struct intercept {
 	unsigned int slot; /* first element of the queues map */
 	struct tcpc_attachment align;
 	struct tcpc_nfqueue *nfq;
+	struct hold_room *hold; /* NULL with --order relaxed */
 	struct tcpc_iptables_rule rule;
 	struct tcpc_reply *reply; /* of the command under way, or NULL */
 	/* release */
@@ -96,6 +98,24 @@ int target_await(struct tcpc_target_role *role, __u32 serial, void (*cb)(void *u
 /** intercept_free - take all of it out of the kernel but for the iptables rules, which must be gone
  * or never have been. Closes datapath and link with the last one. */
 void intercept_free(struct intercept *intercept);
+
+/* ---- target_hold.c ---- */
+
+/** hold_open - make the hold queue of @intercept, which must not be in force yet. */
+int hold_open(struct intercept *intercept, const struct tcpc_intercept_spec *spec,
+	      struct tcpc_err *err);
+
+/** hold_close - drop what is held; NULL is fine. */
+void hold_close(struct hold_room *room);
+
+/** hold_ifindex - its device, 0 without one. */
+int hold_ifindex(const struct hold_room *room);
+
+/** hold_receipts - the target has sent these. */
+void hold_receipts(struct hold_room *room, const struct tcpc_receipt *receipts, unsigned int n);
+
+/** hold_add_stats - add its counters to @sum. */
+void hold_add_stats(struct hold_room *room, struct tcpc_hold_stats *sum);
 
 /* ---- target_release.c ---- */
 

@@ -15,8 +15,8 @@
 #include "edge/log.h"
 #include "edge/sockdiag.h"
 
-#define DRAIN_MS 50	/* what peers sent before they stopped has arrived by then */
-#define PASS_MS 20	/* between attempts to destroy what is left */
+#define DRAIN_MS 50 /* what peers sent before they stopped has arrived by then */
+#define PASS_MS 20  /* between attempts to destroy what is left */
 #define MAX_PASSES 50
 
 static bool is_loopback(const struct tcpc_addr *a)

@@ -19,6 +19,7 @@ static struct json_object *show_intercept(const struct intercept *i)
 	json_object_object_add(o, "ports", tcpc_show_ports(i->ports, i->n_ports));
 	tcpc_show_string(o, "engine", "nfqueue");
 	tcpc_show_string(o, "queues", queues);
+	tcpc_show_string(o, "order", i->hold ? "strict" : "relaxed");
 	tcpc_show_string(o, "hook", tcpc_attach_kind_name(i->align.kind));
 	tcpc_show_string(o, "state", states[i->state]);
 	tcpc_show_string(o, "listen", tcpc_text_from_endpoint(&role->listen, text));
@@ -46,8 +47,7 @@ struct json_object *tcpc_target_allowed(const struct tcpc_target_role *role)
 	for (unsigned int i = 0; i < role->n_allow; i++) {
 		struct json_object *o = json_object_new_object();
 
-		tcpc_show_string(o, "prefix",
-				 tcpc_text_from_prefix(&role->allow[i].prefix, text));
+		tcpc_show_string(o, "prefix", tcpc_text_from_prefix(&role->allow[i].prefix, text));
 		tcpc_show_string(o, "state", states[role->allow[i].state]);
 		json_object_array_add(all, o);
 	}
@@ -64,6 +64,22 @@ struct json_object *tcpc_target_stats(struct tcpc_target_role *role)
 	o = json_object_new_object();
 #define SHOW(name, text) tcpc_show_number(o, #name, stats.name);
 	TCPC_TARGET_COUNTERS(SHOW)
+#undef SHOW
+	return o;
+}
+
+struct json_object *tcpc_target_hold_stats(struct tcpc_target_role *role)
+{
+	struct tcpc_hold_stats sum = {};
+	struct json_object *o;
+
+	if (!role->dp)
+		return NULL;
+	for (struct intercept *i = role->intercepts; i; i = i->next)
+		hold_add_stats(i->hold, &sum);
+	o = json_object_new_object();
+#define SHOW(name, text) tcpc_show_number(o, #name, sum.name);
+	TCPC_HOLD_COUNTERS(SHOW)
 #undef SHOW
 	return o;
 }

@@ -93,7 +93,8 @@ static void on_found(void *user, int status, const struct tcpc_iptables_rule *ru
 {
 	struct sweep *s = user;
 
-	/* Without iptables there are no rules of ours either; `intercept` will say it is missing. */
+	/* Without iptables there are no rules of ours either; `intercept` will say it is missing.
+	 */
 	if (status)
 		tcpc_log_debug("looking for old rules: %s", err->text);
 	s->n_rules = n_rules < MAX_RULES ? n_rules : MAX_RULES;
@@ -103,9 +104,10 @@ static void on_found(void *user, int status, const struct tcpc_iptables_rule *ru
 		return;
 	}
 	memcpy(s->rules, rules, s->n_rules * sizeof(rules[0]));
-	tcpc_log_info("found the iptables rules of an earlier daemon; ending its connections first");
-	s->timer = target_start_timer(s->role->config.loop, on_leases_over, TCPC_LINK_LEASE_MS, 0,
-				      s);
+	tcpc_log_info(
+		"found the iptables rules of an earlier daemon; ending its connections first");
+	s->timer =
+		target_start_timer(s->role->config.loop, on_leases_over, TCPC_LINK_LEASE_MS, 0, s);
 	if (!s->timer)
 		remove_next(s);
 }

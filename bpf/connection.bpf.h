@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * connection.bpf.h - the target's own half of a copied connection, as its socket tells it.
+ */
+#ifndef TCPCOPY_BPF_CONNECTION_H
+#define TCPCOPY_BPF_CONNECTION_H
+
+#include "vmlinux.h"
+#include "common.bpf.h"
+
+/* What the socket table says of a copied segment. */
+enum state { CONN_NONE, CONN_CLOSING, CONN_OPENING, CONN_OPEN };
+
+struct connection {
+	enum state state;
+	__u32 snd_nxt;
+	/* CONN_OPEN only: */
+	__u32 unread;	  /* bytes that the application has not read yet */
+	__u32 unsent;	  /* bytes that it has written and that have not left yet */
+	__u32 window_end; /* right edge of the receive window */
+};
+
+/* Read the connection's numbers from its socket, whichever kind it is. */
+static __always_inline void read_socket(struct bpf_sock *sk, struct connection *conn)
+{
+	struct tcp_timewait_sock *tw;
+	struct tcp_request_sock *req;
+	struct tcp_sock *tcp;
+
+	switch (sk->state) {
+	case BPF_TCP_LISTEN:
+		return;
+	case BPF_TCP_TIME_WAIT:
+		/* Also FIN_WAIT_2 after close(): the client's FIN must get through, or the next
+		 * connection from that port is refused for a minute. */
+		tw = bpf_skc_to_tcp_timewait_sock(sk);
+		if (tw) {
+			conn->snd_nxt = tw->tw_sk.__tw_common.skc_tw_snd_nxt;
+			conn->state = CONN_CLOSING;
+		}
+		return;
+	case BPF_TCP_NEW_SYN_RECV:
+		req = bpf_skc_to_tcp_request_sock(sk);
+		if (req) {
+			conn->snd_nxt = req->snt_isn + 1;
+			conn->state = CONN_OPENING;
+		}
+		return;
+	default:
+		tcp = bpf_skc_to_tcp_sock(sk);
+		if (tcp) {
+			conn->snd_nxt = tcp->snd_nxt;
+			conn->unread = tcp->rcv_nxt - tcp->copied_seq;
+			conn->unsent = tcp->write_seq - tcp->snd_nxt;
+			conn->window_end = tcp->rcv_wup + tcp->rcv_wnd;
+			conn->state = CONN_OPEN;
+		}
+	}
+}
+
+/* Find the target's half of the connection. */
+static __always_inline void find_connection(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+					    struct connection *conn)
+{
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *sk;
+	__u32 size;
+
+	if (pkt->family == 4) {
+		tuple.ipv4.saddr = pkt->saddr.w[3];
+		tuple.ipv4.daddr = pkt->daddr.w[3];
+		tuple.ipv4.sport = pkt->sport;
+		tuple.ipv4.dport = pkt->dport;
+		size = sizeof(tuple.ipv4);
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, &pkt->saddr, sizeof(pkt->saddr));
+		__builtin_memcpy(tuple.ipv6.daddr, &pkt->daddr, sizeof(pkt->daddr));
+		tuple.ipv6.sport = pkt->sport;
+		tuple.ipv6.dport = pkt->dport;
+		size = sizeof(tuple.ipv6);
+	}
+	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return;
+	read_socket(sk, conn);
+	bpf_sk_release(sk);
+}
+
+#endif

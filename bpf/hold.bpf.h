@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * hold.bpf.h - the kernel's half of the hold queue: which packets came too early, the way to the
+ * queue's device and back, and what the queue's owner needs to know of the target's answers.
+ * Part of target.bpf.c, whose maps it uses. The rule itself stands in tcpcopy/hold.h.
+ */
+#ifndef TCPCOPY_BPF_HOLD_H
+#define TCPCOPY_BPF_HOLD_H
+
+#include "tcpcopy/hold.h"
+
+#define ETH_SOURCE_OFF 6
+
+static __always_inline struct tcpc_exchange *exchange_of(const struct tcpc_pkt *pkt)
+{
+	struct tcpc_flow flow;
+
+	flow_of(pkt, &flow);
+	return bpf_map_lookup_elem(&exchanges, &flow);
+}
+
+/* Is the connection's queue not empty? Then everything has to queue up behind. */
+static __always_inline int is_held(const struct tcpc_pkt *pkt)
+{
+	struct tcpc_exchange *x = exchange_of(pkt);
+
+	return x && x->held;
+}
+
+/* Did this packet come before the target was ready for it? */
+static __always_inline int must_hold(const struct tcpc_pkt *pkt, const struct connection *conn,
+				     struct tcpc_target_stats *st)
+{
+	struct tcpc_exchange *x = exchange_of(pkt);
+	__u32 expected;
+
+	if (!x)
+		return 0;
+	if (x->held)
+		return 1;
+	if (conn->state != CONN_OPEN)
+		return 0;
+	if (pkt->payload_bytes && tcpc_seq_lt(conn->window_end, pkt->seq + pkt->payload_bytes)) {
+		COUNT(st, held_window);
+		return 1;
+	}
+	if (!x->exchanges)
+		return 0;
+	expected = tcpc_hold_expected(x->client_ack, pkt->ack, pkt->flags);
+	if (!expected && !tcpc_hold_is_closing(pkt->flags, pkt->payload_bytes))
+		return 0;
+	return !tcpc_hold_answered(conn->snd_nxt - x->snd_nxt, expected,
+				   !conn->unread && !conn->unsent);
+}
+
+/* Number the packet and send it to the queue's device. */
+static __always_inline int divert(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+				  __u32 hold_ifindex, struct tcpc_target_stats *st)
+{
+	struct tcpc_exchange *x = exchange_of(pkt);
+	struct tcpc_hold_tag tag;
+
+	if (!x)
+		return VERDICT_NEXT; /* evicted this very moment: better early than never */
+	tcpc_hold_tag_write(&tag, __sync_fetch_and_add(&x->held, 1) + 1);
+	if (bpf_skb_store_bytes(skb, ETH_SOURCE_OFF, &tag, sizeof(tag), 0)) {
+		COUNT(st, rewrite_failed);
+		return VERDICT_DROP;
+	}
+	COUNT(st, held);
+	return bpf_redirect(hold_ifindex, 0);
+}
+
+/* A packet is back. If it was the last one in the queue, and none was diverted meanwhile, the
+ * connection goes the direct way again. */
+static __always_inline void end_hold(struct __sk_buff *skb, const struct tcpc_pkt *pkt)
+{
+	struct tcpc_exchange *x = exchange_of(pkt);
+	struct tcpc_hold_tag tag;
+	__u32 number;
+
+	if (!x || bpf_skb_load_bytes(skb, ETH_SOURCE_OFF, &tag, sizeof(tag)))
+		return;
+	number = tcpc_hold_tag_read(&tag);
+	if (number)
+		__sync_val_compare_and_swap(&x->held, number, 0);
+}
+
+/* Where the target's receive window ends, if the packet belongs to a connection. */
+static __always_inline __u32 window_end_of(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct tcp_sock *tcp;
+
+	if (!sk)
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	return tcp ? tcp->rcv_wup + tcp->rcv_wnd : 0;
+}
+
+/* A packet of the target is on its way out: how far has it answered? */
+static __always_inline void note_answer(struct __sk_buff *skb)
+{
+	struct tcpc_exchange *x;
+	struct tcpc_flow flow = {};
+	struct tcphdr tcp;
+	struct iphdr ip;
+	__u32 end, window_end;
+
+	if (bpf_skb_load_bytes_relative(skb, 0, &ip, sizeof(ip), BPF_HDR_START_NET) ||
+	    ip.version != 4 || ip.protocol != IPPROTO_TCP ||
+	    bpf_skb_load_bytes_relative(skb, ip.ihl * 4, &tcp, sizeof(tcp), BPF_HDR_START_NET))
+		return;
+	flow.client = tcpc_addr_from_v4(ip.daddr);
+	flow.server = tcpc_addr_from_v4(ip.saddr);
+	flow.client_port = tcp.dest;
+	flow.server_port = tcp.source;
+	x = bpf_map_lookup_elem(&exchanges, &flow);
+	if (!x)
+		return;
+	end = tcpc_ntohl(tcp.seq) + skb->len - ip.ihl * 4 - tcp.doff * 4 + tcp.syn + tcp.fin;
+	if (!x->answer_end || tcpc_seq_lt(x->answer_end, end)) {
+		x->answer_end = end;
+		x->answer_flags = (tcp.psh ? TCPC_TCP_PSH : 0) | (tcp.fin ? TCPC_TCP_FIN : 0);
+	}
+	window_end = window_end_of(skb);
+	if (window_end)
+		x->window_end = window_end;
+}
+
+/* TC ingress of the queue's device: what the daemon writes back goes to the real interface, marked
+ * so that align lets it through. */
+SEC("tc")
+int hold_return(struct __sk_buff *skb)
+{
+	__u32 device = skb->ifindex;
+	__u32 *real = bpf_map_lookup_elem(&hold_devices, &device);
+
+	if (!real)
+		return VERDICT_DROP;
+	skb->mark = TCPC_HOLD_MARK;
+	return bpf_redirect(*real, BPF_F_INGRESS);
+}
+
+#endif

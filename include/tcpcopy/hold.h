@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * hold.h - causality: what a client sent after reading the online host's answer must not reach the
+ * target before the target has answered. The rule, and the tag that a held packet carries. Pure.
+ */
+#ifndef TCPCOPY_HOLD_H
+#define TCPCOPY_HOLD_H
+
+#include "tcpcopy/abi.h"
+#include "tcpcopy/bytes.h"
+#include "tcpcopy/parse.h"
+#include "tcpcopy/seq.h"
+
+/* On a packet that comes back from the hold queue: align must not hold it again. */
+#define TCPC_HOLD_MARK 0x7463686c
+
+/*
+ * A held frame's source MAC, which nobody needs, carries its number: how many packets of this
+ * connection have been diverted since its hold began. On the way back it says that the queue is
+ * empty behind this frame; if nothing was diverted meanwhile, the hold ends (compare and swap in
+ * align). So no packet on the direct way can overtake one that is still in the device.
+ */
+struct tcpc_hold_tag {
+	__u8 magic[2];
+	__u8 number[4]; /* network order; on the way back 0: more are queued */
+};
+
+#define TCPC_HOLD_MAGIC0 0x02 /* a locally administered unicast address */
+#define TCPC_HOLD_MAGIC1 0x74
+
+static inline void tcpc_hold_tag_write(struct tcpc_hold_tag *tag, __u32 number)
+{
+	__be32 wire = tcpc_htonl(number);
+
+	tag->magic[0] = TCPC_HOLD_MAGIC0;
+	tag->magic[1] = TCPC_HOLD_MAGIC1;
+	__builtin_memcpy(tag->number, &wire, sizeof(wire));
+}
+
+/** tcpc_hold_tag_read - the number, or 0 if there is no tag. */
+static inline __u32 tcpc_hold_tag_read(const struct tcpc_hold_tag *tag)
+{
+	__be32 wire;
+
+	if (tag->magic[0] != TCPC_HOLD_MAGIC0 || tag->magic[1] != TCPC_HOLD_MAGIC1)
+		return 0;
+	__builtin_memcpy(&wire, tag->number, sizeof(wire));
+	return tcpc_ntohl(wire);
+}
+
+/**
+ * tcpc_hold_answered - has the target answered an exchange?
+ * @got: bytes it has sent since the exchange began.  @expected: bytes of the online host's answer
+ * that the client had read when it went on.  @idle: the target has nothing more at hand.
+ * An answer of another length (another version, another date) counts once the target is idle and
+ * it is at least half as long: headers alone, sent ahead of the body, are not an answer.
+ */
+static inline int tcpc_hold_answered(__u32 got, __u32 expected, int idle)
+{
+	if (!got || (__s32)got < 0)
+		return 0;
+	return got >= expected || (idle && got >= expected / 2);
+}
+
+/** tcpc_hold_is_closing - FIN or RST by itself: it has to wait for the answer before it. */
+static inline int tcpc_hold_is_closing(__u8 flags, __u32 payload_bytes)
+{
+	return (flags & (TCPC_TCP_FIN | TCPC_TCP_RST)) && !payload_bytes;
+}
+
+/**
+ * tcpc_hold_expected - bytes of answer that the client of @pkt has read beyond those it had read
+ * when the last exchange began; 0 if it has read none (or does not say: RST without ACK).
+ * @client_ack: ACK number that began the last exchange.
+ */
+static inline __u32 tcpc_hold_expected(__u32 client_ack, __u32 ack, __u8 flags)
+{
+	if (!(flags & TCPC_TCP_ACK) || tcpc_seq_leq(ack, client_ack))
+		return 0;
+	return ack - client_ack;
+}
+
+#endif

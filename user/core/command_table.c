@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* command_table.c - see command_priv.h. */
+#include "core/command_priv.h"
+
+#include <string.h>
+#include <json-c/json.h>
+
+#include "core/spec.h"
+
+#define MAX_WORDS 8192
+
+/* ---- checks that need the typed form --------------------------------------------------------- */
+
+static int check_attach(struct json_object *request, struct tcpc_err *err)
+{
+	struct tcpc_attach_spec spec = {};
+	int r = tcpc_spec_attach(request, &spec, err);
+
+	tcpc_spec_attach_free(&spec);
+	return r;
+}
+
+static int check_intercept(struct json_object *request, struct tcpc_err *err)
+{
+	struct tcpc_intercept_spec spec = {};
+
+	return tcpc_spec_intercept(request, &spec, err);
+}
+
+static int check_iface(struct json_object *request, struct tcpc_err *err)
+{
+	struct tcpc_iface_spec spec = {};
+
+	return tcpc_spec_iface(request, &spec, err);
+}
+
+static int check_target(struct json_object *request, struct tcpc_err *err)
+{
+	struct tcpc_target_spec spec = {};
+
+	return tcpc_spec_target(request, &spec, err);
+}
+
+static int check_filter(struct json_object *request, struct tcpc_err *err)
+{
+	struct tcpc_filter_cmd_spec spec = {};
+	int r = tcpc_spec_filter(request, &spec, err);
+
+	tcpc_spec_filter_free(&spec);
+	return r;
+}
+
+static int check_allow(struct json_object *request, struct tcpc_err *err)
+{
+	struct tcpc_allow_spec spec = {};
+	int r = tcpc_spec_allow(request, &spec, err);
+
+	tcpc_spec_allow_free(&spec);
+	return r;
+}
+
+static int check_doctor(struct json_object *request, struct tcpc_err *err)
+{
+	struct json_object *args = json_object_object_get(request, "args");
+	char iface[16];
+
+	if (!json_object_array_length(args))
+		return 0;
+	return tcpc_text_iface(json_object_get_string(json_object_array_get_idx(args, 0)), iface,
+			       err);
+}
+
+static int check_nothing(struct json_object *request, struct tcpc_err *err)
+{
+	(void)request;
+	(void)err;
+	return 0;
+}
+
+static int check_ledger(struct json_object *request, struct tcpc_err *err)
+{
+	(void)request;
+	return tcpc_err_set(err, EOPNOTSUPP,
+			    "`ledger` is not available in this version; `stats` shows copies and "
+			    "receipts");
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+/* clang-format off */
+static const struct command commands[] = {
+	{"attach", "IFACE", 1, 1, check_attach, "copy what reaches IFACE to the targets",
+	 {{"to", "IP:PORT[,IP:PORT...]", "the targets"},
+	  {"port", "PORT[,PORT...]", "inbound ports to copy; default: the targets' ports"},
+	  {"hook", "tc|tcx|clsact|xdp", "how to attach; tc takes tcx where there is one"},
+	  {"mode", "all|split", "each target gets everything, or each connection goes to one"},
+	  {"percent", "P", "share of connections to copy, in steps of 0.01"},
+	  {"copies", "N", "copies of each connection"},
+	  {"source", "keep|CIDR", "source addresses of copies"},
+	  {"client", "CIDR,...", "copy only these clients"},
+	  {"exclude", "CIDR,...", "do not copy these clients"},
+	  {"max-pps", "N", "bound on packets a second"},
+	  {"max-mbps", "N", "bound on megabits a second"},
+	  {"retain", "MB", "memory for re-sending"},
+	  {"feedback", "HOST:PORT|none", "where the interceptor listens; default: the target, "
+					 "36524"},
+	  {"force", NULL, "with --feedback none: copy without an interceptor"}}},
+	{"detach", "IFACE | --all", 0, 1, check_iface, "end copying",
+	 {{"all", NULL, "all interfaces"}}},
+	{"target", "list [IFACE] | add IFACE IP:PORT | del IFACE IP:PORT", 1, 3, check_target,
+	 "show or change the targets of an attached interface", {}},
+	{"filter", "list [IFACE] | set IFACE", 1, 2, check_filter,
+	 "show or change which connections are copied",
+	 {{"percent", "P", "share of connections to copy, in steps of 0.01"},
+	  {"client", "CIDR,...", "copy only these clients; '' for all"},
+	  {"exclude", "CIDR,...", "do not copy these clients; '' for none"}}},
+	{"intercept", "IFACE", 1, 1, check_intercept,
+	 "keep the responses of a service on this host, return their headers",
+	 {{"port", "PORT[,PORT...]", "the service's ports"},
+	  {"engine", "nfqueue|tc", "how responses are taken"},
+	  {"listen", "IP:PORT", "where online hosts connect; default: 0.0.0.0:36524"},
+	  {"queue", "FIRST[:LAST]", "NFQUEUE queue numbers; default: free ones from 100"},
+	  {"order", "strict|relaxed", "hold back what a client sent after an answer"},
+	  {"adopt", "http|any|none", "take up connections in mid-stream"},
+	  {"hold", "MB", "memory for what is held back"},
+	  {"max-lag", "SECONDS", "how far behind a connection may be"}}},
+	{"release", "IFACE | --all", 0, 1, check_iface, "end intercepting",
+	 {{"all", NULL, "all interfaces"}}},
+	{"allow", "list | add CIDR... | del CIDR...", 1, MAX_WORDS, check_allow,
+	 "clients that use the target directly", {}},
+	{"status", "", 0, 0, check_nothing, "what is attached and intercepted, and how it goes", {}},
+	{"stats", "", 0, 0, check_nothing, "every counter",
+	 {{"watch", NULL, "again each second"}}},
+	{"ledger", "", 0, 0, check_ledger, "what was copied, acknowledged, lost", {}},
+	{"doctor", "[IFACE]", 0, 1, check_doctor, "what keeps copies from arriving, and the cure",
+	 {}},
+	{"key", "", 0, 0, check_nothing, "print a new key for the feedback link", {}},
+	{"version", "", 0, 0, check_nothing, "versions of command and daemon", {}},
+};
+/* clang-format on */
+
+const struct command *command_at(size_t i)
+{
+	return i < sizeof(commands) / sizeof(commands[0]) ? &commands[i] : NULL;
+}
+
+const struct command *command_find(const char *name)
+{
+	const struct command *c;
+	size_t i = 0;
+
+	do
+		c = command_at(i++);
+	while (c && strcmp(c->name, name));
+	return c;
+}
+
+const struct option *command_find_option(const struct command *c, const char *name, size_t len)
+{
+	for (const struct option *o = c->options; o < c->options + MAX_OPTIONS && o->name; o++)
+		if (strlen(o->name) == len && !strncmp(o->name, name, len))
+			return o;
+	return NULL;
+}

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* hold.c - see hold.h. */
+#include "core/hold.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tcpcopy/hash.h"
+#include "tcpcopy/hold.h"
+
+#define BUCKETS 4096
+#define TAG_OFF 6 /* the source MAC */
+
+struct packet {
+	struct packet *next;
+	__u64 since_ns;
+	__u32 seq_end;
+	__u32 ack;
+	__u32 payload_bytes;
+	__u32 bytes;
+	__u8 flags;
+	__u8 frame[];
+};
+
+/** A connection with packets in the queue. */
+struct held {
+	struct held *next;
+	struct tcpc_flow flow;
+	struct packet *head, **tail;
+	__u32 number; /* of the last packet taken, see struct tcpc_hold_tag */
+	size_t bytes;
+	__u32 answer_end;  /* when last looked at */
+	__u64 progress_ns; /* when it last changed, or a packet was released */
+};
+
+struct tcpc_hold {
+	struct held *buckets[BUCKETS];
+	size_t limit_bytes;
+	__u64 max_lag_ns;
+	struct tcpc_hold_ops ops;
+	void *user;
+	struct tcpc_hold_stats stats;
+};
+
+enum decision { WAIT, RELEASE, RELEASE_QUIET, RELEASE_LATE };
+
+/* ---- the table --------------------------------------------------------------------------------
+ */
+
+static struct held **find(struct tcpc_hold *hold, const struct tcpc_flow *flow)
+{
+	/* Our own clients' ports: a hash without a secret is enough behind a bound. */
+	static const __u64 key[2] = {1, 2};
+	__u64 words[3] = {(__u64)flow->client.w[0] << 32 | flow->client.w[1],
+			  (__u64)flow->client.w[2] << 32 | flow->client.w[3],
+			  (__u64)flow->client_port << 16 | flow->server_port};
+	struct held **p = &hold->buckets[tcpc_siphash_words(key, words, 3) % BUCKETS];
+
+	while (*p && memcmp(&(*p)->flow, flow, sizeof(*flow)))
+		p = &(*p)->next;
+	return p;
+}
+
+static void account(struct tcpc_hold *hold, struct held *f, const struct packet *p, int sign)
+{
+	size_t bytes = sizeof(*p) + p->bytes;
+
+	f->bytes += sign * bytes;
+	hold->stats.bytes += sign * bytes;
+}
+
+static struct packet *unlink_head(struct tcpc_hold *hold, struct held *f)
+{
+	struct packet *p = f->head;
+
+	f->head = p->next;
+	if (!f->head)
+		f->tail = &f->head;
+	account(hold, f, p, -1);
+	return p;
+}
+
+static void free_held(struct tcpc_hold *hold, struct held **at)
+{
+	struct held *f = *at;
+
+	while (f->head)
+		free(unlink_head(hold, f));
+	*at = f->next;
+	free(f);
+	hold->stats.connections--;
+}
+
+static void shed(struct tcpc_hold *hold, struct held **at)
+{
+	struct tcpc_flow flow = (*at)->flow;
+
+	for (struct packet *p = (*at)->head; p; p = p->next)
+		hold->stats.lost++;
+	free_held(hold, at);
+	hold->ops.shed(hold->user, &flow);
+}
+
+/* At the bound the largest goes: it is the one furthest behind. */
+static void shed_largest(struct tcpc_hold *hold)
+{
+	struct held **largest = NULL;
+
+	for (int i = 0; i < BUCKETS; i++)
+		for (struct held **p = &hold->buckets[i]; *p; p = &(*p)->next)
+			if (!largest || (*p)->bytes > (*largest)->bytes)
+				largest = p;
+	if (!largest)
+		return;
+	hold->stats.shed_full++;
+	shed(hold, largest);
+}
+
+/* ---- the decision -----------------------------------------------------------------------------
+ */
+
+/* A new connection from a port whose old one the target may not have finished with. */
+static enum decision decide_syn(const struct held *f, const struct tcpc_exchange *x, __u64 now_ns)
+{
+	if (!x->exchanges || (x->answer_flags & TCPC_TCP_FIN))
+		return RELEASE;
+	return now_ns - f->progress_ns >= TCPC_HOLD_CLOSE_NS ? RELEASE_LATE : WAIT;
+}
+
+static enum decision decide(const struct held *f, const struct packet *p,
+			    const struct tcpc_exchange *x, __u64 now_ns)
+{
+	bool closing = tcpc_hold_is_closing(p->flags, p->payload_bytes);
+	__u32 expected, got;
+
+	if (p->flags & TCPC_TCP_SYN)
+		return decide_syn(f, x, now_ns);
+	if (p->payload_bytes && x->window_end && tcpc_seq_lt(x->window_end, p->seq_end))
+		return WAIT;
+	expected = tcpc_hold_expected(x->client_ack, p->ack, p->flags);
+	if (!x->exchanges || (!expected && !closing))
+		return RELEASE;
+	got = x->answer_end ? x->answer_end - x->snd_nxt : 0;
+	if (tcpc_hold_answered(got, expected, x->answer_flags & TCPC_TCP_PSH))
+		return RELEASE;
+	if ((__s32)got > 0 && now_ns - f->progress_ns >= TCPC_HOLD_QUIET_NS)
+		return RELEASE_QUIET;
+	if (closing && now_ns - f->progress_ns >= TCPC_HOLD_CLOSE_NS)
+		return RELEASE_LATE;
+	return WAIT;
+}
+
+static void emit(struct tcpc_hold *hold, struct held *f)
+{
+	struct packet *p = unlink_head(hold, f);
+	struct tcpc_hold_tag tag;
+
+	tcpc_hold_tag_write(&tag, f->head ? 0 : f->number);
+	memcpy(p->frame + TAG_OFF, &tag, sizeof(tag));
+	if (hold->ops.emit(hold->user, p->frame, p->bytes))
+		hold->stats.write_failed++;
+	else
+		hold->stats.released++;
+	free(p);
+}
+
+/* Release what may go. The kernel's view is read anew for each packet: releasing one changes it.
+ * Where it lags behind, a packet waits for the next touch or tick: late, never early. */
+static void run(struct tcpc_hold *hold, struct held **at, __u64 now_ns)
+{
+	struct held *f = *at;
+
+	while (f->head) {
+		struct tcpc_exchange x = {};
+		enum decision decision = RELEASE;
+
+		if (hold->ops.exchange(hold->user, &f->flow, &x)) {
+			if (x.answer_end != f->answer_end)
+				f->progress_ns = now_ns;
+			f->answer_end = x.answer_end;
+			decision = decide(f, f->head, &x, now_ns);
+		}
+		if (decision == WAIT)
+			return;
+		hold->stats.released_quiet += decision == RELEASE_QUIET;
+		hold->stats.released_late += decision == RELEASE_LATE;
+		f->progress_ns = now_ns;
+		emit(hold, f);
+	}
+	free_held(hold, at);
+}
+
+/* ---- what comes in ----------------------------------------------------------------------------
+ */
+
+static struct packet *new_packet(const struct tcpc_pkt *pkt, __u64 now_ns, const void *frame,
+				 size_t bytes)
+{
+	struct packet *p = malloc(sizeof(*p) + bytes);
+
+	if (!p)
+		return NULL;
+	p->next = NULL;
+	p->since_ns = now_ns;
+	p->seq_end = pkt->seq + pkt->payload_bytes;
+	p->ack = pkt->ack;
+	p->payload_bytes = pkt->payload_bytes;
+	p->flags = pkt->flags;
+	p->bytes = bytes;
+	memcpy(p->frame, frame, bytes);
+	return p;
+}
+
+static struct held **need_held(struct tcpc_hold *hold, const struct tcpc_pkt *pkt, __u64 now_ns)
+{
+	struct tcpc_flow flow = {.client = pkt->saddr,
+				 .server = pkt->daddr,
+				 .client_port = pkt->sport,
+				 .server_port = pkt->dport};
+	struct held **at = find(hold, &flow);
+
+	if (*at)
+		return at;
+	*at = calloc(1, sizeof(**at));
+	if (!*at)
+		return NULL;
+	(*at)->flow = flow;
+	(*at)->tail = &(*at)->head;
+	(*at)->progress_ns = now_ns;
+	hold->stats.connections++;
+	return at;
+}
+
+void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *frame, size_t bytes)
+{
+	struct tcpc_hold_tag tag;
+	struct held **at = NULL;
+	struct packet *p = NULL;
+	struct tcpc_pkt pkt;
+
+	if (tcpc_parse(frame, (const __u8 *)frame + bytes, bytes, TCPC_LINK_ETHER, &pkt)) {
+		hold->stats.malformed++;
+		return;
+	}
+	memcpy(&tag, (const __u8 *)frame + TAG_OFF, sizeof(tag));
+	while (hold->stats.connections &&
+	       hold->stats.bytes + sizeof(*p) + bytes > hold->limit_bytes)
+		shed_largest(hold);
+	p = new_packet(&pkt, now_ns, frame, bytes);
+	if (p)
+		at = need_held(hold, &pkt, now_ns);
+	if (!at) {
+		free(p);
+		hold->stats.lost++;
+		return;
+	}
+	hold->stats.taken++;
+	*(*at)->tail = p;
+	(*at)->tail = &p->next;
+	(*at)->number = tcpc_hold_tag_read(&tag);
+	account(hold, *at, p, 1);
+	if ((*at)->head == p)
+		run(hold, at, now_ns);
+}
+
+void tcpc_hold_touch(struct tcpc_hold *hold, __u64 now_ns, const struct tcpc_flow *flow)
+{
+	struct held **at;
+
+	if (!hold->stats.connections)
+		return;
+	at = find(hold, flow);
+	if (*at)
+		run(hold, at, now_ns);
+}
+
+void tcpc_hold_tick(struct tcpc_hold *hold, __u64 now_ns)
+{
+	for (int i = 0; i < BUCKETS && hold->stats.connections; i++) {
+		struct held **at = &hold->buckets[i];
+
+		while (*at) {
+			struct held *f = *at;
+
+			if (f->head && now_ns - f->head->since_ns >= hold->max_lag_ns &&
+			    now_ns - f->progress_ns >= hold->max_lag_ns) {
+				hold->stats.shed_lag++;
+				shed(hold, at);
+				continue;
+			}
+			run(hold, at, now_ns);
+			if (*at == f)
+				at = &f->next;
+		}
+	}
+}
+
+/* ---- life -------------------------------------------------------------------------------------
+ */
+
+struct tcpc_hold *tcpc_hold_new(size_t limit_bytes, __u64 max_lag_ns,
+				const struct tcpc_hold_ops *ops, void *user)
+{
+	struct tcpc_hold *hold = calloc(1, sizeof(*hold));
+
+	if (!hold)
+		return NULL;
+	hold->limit_bytes = limit_bytes;
+	hold->max_lag_ns = max_lag_ns;
+	hold->ops = *ops;
+	hold->user = user;
+	return hold;
+}
+
+void tcpc_hold_free(struct tcpc_hold *hold)
+{
+	for (int i = 0; i < BUCKETS; i++)
+		while (hold->buckets[i])
+			free_held(hold, &hold->buckets[i]);
+	free(hold);
+}
+
+bool tcpc_hold_empty(const struct tcpc_hold *hold)
+{
+	return !hold->stats.connections;
+}
+
+struct tcpc_hold_stats *tcpc_hold_stats(struct tcpc_hold *hold)
+{
+	return &hold->stats;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * hold.h - the hold queue: packets that came before the target was ready for them, in their order,
+ * connection by connection, until the target has answered. Pure: time comes in, what is to be done
+ * goes out through callbacks, the target's state is read through one.
+ *
+ * The rule stands in tcpcopy/hold.h, and the kernel applies the same one before it diverts.
+ */
+#ifndef TCPCOPY_CORE_HOLD_H
+#define TCPCOPY_CORE_HOLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tcpcopy/abi.h"
+
+/* A target that answered less than the online host and then says nothing has answered. */
+#define TCPC_HOLD_QUIET_NS (100 * 1000000ULL)
+/* FIN and RST wait this long for an answer that may never come (the request was an upload, or the
+ * server answers only after FIN). */
+#define TCPC_HOLD_CLOSE_NS (1000 * 1000000ULL)
+/* How often tcpc_hold_tick() wants to be called while something is held. */
+#define TCPC_HOLD_TICK_MS 10
+
+struct tcpc_hold;
+
+struct tcpc_hold_ops {
+	/* What the kernel knows of the connection now; false if nothing. */
+	bool (*exchange)(void *user, const struct tcpc_flow *flow, struct tcpc_exchange *ret);
+	/* Write a frame back. Returns 0 or -errno (counted; the frame is gone). */
+	int (*emit)(void *user, const void *frame, size_t bytes);
+	/* The connection is given up: reset the target's half. */
+	void (*shed)(void *user, const struct tcpc_flow *flow);
+};
+
+/**
+ * tcpc_hold_new - an empty queue.
+ * @limit_bytes: of memory for packets.  @max_lag_ns: a packet older than that sheds its connection.
+ * Returns: the queue, owned by the caller, or NULL.
+ */
+struct tcpc_hold *tcpc_hold_new(size_t limit_bytes, __u64 max_lag_ns,
+				const struct tcpc_hold_ops *ops, void *user);
+void tcpc_hold_free(struct tcpc_hold *hold);
+
+/** tcpc_hold_take - a diverted frame (Ethernet, IPv4 or IPv6, TCP) from the device. Copied. */
+void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *frame, size_t bytes);
+
+/** tcpc_hold_touch - the target has sent something on @flow. Cheap if nothing is held. */
+void tcpc_hold_touch(struct tcpc_hold *hold, __u64 now_ns, const struct tcpc_flow *flow);
+
+/** tcpc_hold_tick - look after everything that waits for time to pass. */
+void tcpc_hold_tick(struct tcpc_hold *hold, __u64 now_ns);
+
+/** tcpc_hold_empty - is nothing held? */
+bool tcpc_hold_empty(const struct tcpc_hold *hold);
+
+/** tcpc_hold_stats - the counters, borrowed; device_dropped is the caller's to fill in. */
+struct tcpc_hold_stats *tcpc_hold_stats(struct tcpc_hold *hold);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * spec_priv.h - reading the words of a request, for spec.c alone. Requests have passed
+ * tcpc_command_check() for form: every word is a string. Texts are borrowed from the request.
+ */
+#ifndef TCPCOPY_CORE_SPEC_PRIV_H
+#define TCPCOPY_CORE_SPEC_PRIV_H
+
+#include "core/spec.h"
+
+#define SPEC_MAX_LIST 8192 /* prefixes in one command */
+
+/** spec_option - option @name as typed ("true" for a flag), or NULL. */
+const char *spec_option(struct json_object *request, const char *name);
+
+/** spec_arg - word number @i behind the command, or NULL. */
+const char *spec_arg(struct json_object *request, size_t i);
+
+/** spec_n_args - how many words there are behind the command. */
+size_t spec_n_args(struct json_object *request);
+
+/** spec_command - the command's name. */
+const char *spec_command(struct json_object *request);
+
+/** spec_iface - word number @i as an interface name. Returns 0 or -EINVAL with @err set. */
+int spec_iface(struct json_object *request, size_t i, char ret[IFNAMSIZ], struct tcpc_err *err);
+
+/** Called with each piece of a comma list; other than 0 ends the walk. */
+typedef int (*spec_piece)(const char *piece, void *user, struct tcpc_err *err);
+
+/** spec_each_piece - @text cut at its commas. Returns 0, what @cb returned, or -ENOMEM. */
+int spec_each_piece(const char *text, spec_piece cb, void *user, struct tcpc_err *err);
+
+/** spec_need_v4 - IPv6 is parsed everywhere but not copied yet: say so before anything is done.
+ * @text: @addr as typed.  Returns 0 or -EOPNOTSUPP. */
+int spec_need_v4(const struct tcpc_addr *addr, const char *text, struct tcpc_err *err);
+
+/** An option of the contract that does not do all of it yet. */
+struct spec_partial {
+	const char *name;
+	const char *only;     /* the value that it may have; NULL: the option may not be given */
+	const char *known;    /* all values of the contract; NULL: too many to name */
+	const char *later[3]; /* those of them that may not be given yet */
+};
+
+/** spec_check_partial - Returns 0, -EOPNOTSUPP for a value of later, -EINVAL for one of never. */
+int spec_check_partial(struct json_object *request, const struct spec_partial *p,
+		       struct tcpc_err *err);
+
+/** spec_check_partials - the same for @n of them. */
+int spec_check_partials(struct json_object *request, const struct spec_partial *list, size_t n,
+			struct tcpc_err *err);
+
+/** spec_ports - option --port, which must be there. Returns 0, -EINVAL or -ENOMEM. */
+int spec_ports(struct json_object *request, __be16 ports[TCPC_MAX_PORTS], __u32 *ret_n,
+	       struct tcpc_err *err);
+
+/** spec_add_prefix - a spec_piece: append @piece to the struct tcpc_prefix_list @user. What it
+ * holds stays the caller's on failure, too. */
+int spec_add_prefix(const char *piece, void *user, struct tcpc_err *err);
+
+/** spec_free_prefixes - free what @list holds. Harmless on a zeroed list. */
+void spec_free_prefixes(struct tcpc_prefix_list *list);
+
+#endif

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* spec_words.c - see spec_priv.h. */
+#include "core/spec_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <json-c/json.h>
+
+/* ---- reading a request ----------------------------------------------------------------------- */
+
+const char *spec_option(struct json_object *request, const char *name)
+{
+	struct json_object *options, *value;
+
+	if (!json_object_object_get_ex(request, "options", &options) ||
+	    !json_object_object_get_ex(options, name, &value))
+		return NULL;
+	return json_object_get_string(value);
+}
+
+const char *spec_arg(struct json_object *request, size_t i)
+{
+	struct json_object *args, *value;
+
+	if (!json_object_object_get_ex(request, "args", &args))
+		return NULL;
+	value = json_object_array_get_idx(args, i);
+	return value ? json_object_get_string(value) : NULL;
+}
+
+size_t spec_n_args(struct json_object *request)
+{
+	struct json_object *args;
+
+	return json_object_object_get_ex(request, "args", &args) ? json_object_array_length(args)
+								 : 0;
+}
+
+const char *spec_command(struct json_object *request)
+{
+	return json_object_get_string(json_object_object_get(request, "command"));
+}
+
+int spec_iface(struct json_object *request, size_t i, char ret[IFNAMSIZ], struct tcpc_err *err)
+{
+	const char *text = spec_arg(request, i);
+
+	if (!text)
+		return tcpc_err_set(err, EINVAL, "%s needs an interface, like eth0",
+				    spec_command(request));
+	return tcpc_text_iface(text, ret, err);
+}
+
+int spec_each_piece(const char *text, spec_piece cb, void *user, struct tcpc_err *err)
+{
+	char *copy = strdup(text), *p = copy, *piece;
+	int r = copy ? 0 : tcpc_err_set(err, ENOMEM, "out of memory");
+
+	while (!r && (piece = strsep(&p, ",")))
+		r = cb(piece, user, err);
+	free(copy);
+	return r;
+}
+
+int spec_need_v4(const struct tcpc_addr *addr, const char *text, struct tcpc_err *err)
+{
+	if (tcpc_addr_is_v4(addr))
+		return 0;
+	return tcpc_err_set(err, EOPNOTSUPP, "'%s': IPv6 is not available in this version", text);
+}
+
+int spec_check_partial(struct json_object *request, const struct spec_partial *p,
+		       struct tcpc_err *err)
+{
+	const char *text = spec_option(request, p->name);
+	bool later = !p->known;
+
+	if (!text || (p->only && !strcmp(text, p->only)))
+		return 0;
+	if (!p->only)
+		return tcpc_err_set(err, EOPNOTSUPP, "--%s is not available in this version",
+				    p->name);
+	for (int i = 0; i < 3 && p->later[i]; i++)
+		later |= !strcmp(text, p->later[i]);
+	if (!later)
+		return tcpc_err_set(err, EINVAL, "--%s is %s, not '%.80s'", p->name, p->known,
+				    text);
+	return tcpc_err_set(err, EOPNOTSUPP,
+			    "--%s %.80s is not available in this version; what it does is --%s %s",
+			    p->name, text, p->name, p->only);
+}
+
+int spec_check_partials(struct json_object *request, const struct spec_partial *list, size_t n,
+			struct tcpc_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && !r; i++)
+		r = spec_check_partial(request, &list[i], err);
+	return r;
+}
+
+/* ---- lists ----------------------------------------------------------------------------------- */
+
+struct ports {
+	__be16 *ports;
+	__u32 n;
+};
+
+static int add_port(const char *piece, void *user, struct tcpc_err *err)
+{
+	struct ports *p = user;
+	__be16 port;
+	int r = tcpc_text_port(piece, &port, err);
+
+	if (r)
+		return r;
+	for (__u32 i = 0; i < p->n; i++)
+		if (p->ports[i] == port)
+			return tcpc_err_set(err, EINVAL, "port %s is given twice", piece);
+	if (p->n == TCPC_MAX_PORTS)
+		return tcpc_err_set(err, EINVAL, "more than %d ports", TCPC_MAX_PORTS);
+	p->ports[p->n++] = port;
+	return 0;
+}
+
+int spec_ports(struct json_object *request, __be16 ports[TCPC_MAX_PORTS], __u32 *ret_n,
+	       struct tcpc_err *err)
+{
+	struct ports p = {.ports = ports};
+	int r = spec_each_piece(spec_option(request, "port"), add_port, &p, err);
+
+	if (!r)
+		*ret_n = p.n;
+	return r;
+}
+
+int spec_add_prefix(const char *piece, void *user, struct tcpc_err *err)
+{
+	struct tcpc_prefix_list *list = user;
+	struct tcpc_prefix prefix, *bigger;
+	int r = tcpc_text_prefix(piece, &prefix, err);
+
+	r = r ?: spec_need_v4(&prefix.addr, piece, err);
+	if (r)
+		return r;
+	for (__u32 i = 0; i < list->n; i++)
+		if (!memcmp(&list->list[i], &prefix, sizeof(prefix)))
+			return tcpc_err_set(err, EINVAL, "prefix %s is given twice", piece);
+	if (list->n == SPEC_MAX_LIST)
+		return tcpc_err_set(err, EINVAL, "more than %d prefixes at once", SPEC_MAX_LIST);
+	bigger = realloc(list->list, (list->n + 1) * sizeof(*bigger));
+	if (!bigger)
+		return tcpc_err_set(err, ENOMEM, "out of memory");
+	list->list = bigger;
+	list->list[list->n++] = prefix;
+	return 0;
+}
+
+void spec_free_prefixes(struct tcpc_prefix_list *list)
+{
+	free(list->list);
+	memset(list, 0, sizeof(*list));
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * target_hold.c - the hold queue of one intercept: its device on the loop, core/hold in the middle,
+ * the exchange map and the target's sockets at the other end.
+ */
+#include "role/target_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/hold.h"
+#include "edge/log.h"
+#include "edge/sockdiag.h"
+#include "edge/tap.h"
+
+/* Frames read in one turn of the loop: other rooms must get theirs (the link's pings above all). */
+#define READ_BURST 256
+
+struct hold_room {
+	struct intercept *intercept;
+	struct tcpc_hold *hold;
+	int fd;
+	int ifindex;
+	struct tcpc_attachment way_back;
+	uv_poll_t *poll;
+	uv_timer_t *tick;
+	bool logged; /* the first shedding was said */
+	__u8 frame[TCPC_TAP_FRAME_BYTES];
+};
+
+static bool read_exchange(void *user, const struct tcpc_flow *flow, struct tcpc_exchange *ret)
+{
+	struct hold_room *room = user;
+
+	return tcpc_dp_target_exchange(room->intercept->role->dp, flow, ret);
+}
+
+static int write_back(void *user, const void *frame, size_t bytes)
+{
+	struct hold_room *room = user;
+
+	return write(room->fd, frame, bytes) == (ssize_t)bytes ? 0 : -errno;
+}
+
+static bool is_flow(void *user, const struct tcpc_flow *flow)
+{
+	return !memcmp(user, flow, sizeof(*flow));
+}
+
+/* A connection that cannot follow ends at the target too: half of it would be worse than none. */
+static void shed(void *user, const struct tcpc_flow *flow)
+{
+	struct hold_room *room = user;
+	struct intercept *i = room->intercept;
+	struct tcpc_flow copy = *flow;
+	unsigned int left;
+	struct tcpc_err err;
+
+	if (!room->logged)
+		tcpc_log_warn("%s: the target is too slow: connections are being given up, see "
+			      "`tcpcopyctl stats` (hold)",
+			      i->iface);
+	room->logged = true;
+	tcpc_dp_target_forget(i->role->dp, flow);
+	if (tcpc_sockdiag_destroy(&flow->server_port, 1, is_flow, &copy, &left, &err) < 0)
+		tcpc_log_error("%s: %s", i->iface, err.text);
+}
+
+static const struct tcpc_hold_ops ops = {
+	.exchange = read_exchange,
+	.emit = write_back,
+	.shed = shed,
+};
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct hold_room *room = timer->data;
+
+	tcpc_hold_tick(room->hold, uv_hrtime());
+	if (tcpc_hold_empty(room->hold))
+		uv_timer_stop(timer);
+}
+
+static void keep_ticking(struct hold_room *room)
+{
+	if (!tcpc_hold_empty(room->hold) && !uv_is_active((uv_handle_t *)room->tick))
+		uv_timer_start(room->tick, on_tick, TCPC_HOLD_TICK_MS, TCPC_HOLD_TICK_MS);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct hold_room *room = poll->data;
+	__u64 now_ns = uv_hrtime();
+
+	(void)status;
+	(void)events;
+	for (int i = 0; i < READ_BURST; i++) {
+		ssize_t n = read(room->fd, room->frame, sizeof(room->frame));
+
+		if (n <= 0)
+			break;
+		tcpc_hold_take(room->hold, now_ns, room->frame, n);
+	}
+	keep_ticking(room);
+}
+
+void hold_receipts(struct hold_room *room, const struct tcpc_receipt *receipts, unsigned int n)
+{
+	__u64 now_ns = uv_hrtime();
+
+	for (unsigned int i = 0; i < n && !tcpc_hold_empty(room->hold); i++) {
+		struct tcpc_flow flow = {
+			.client = receipts[i].client,
+			.server = receipts[i].server,
+			.client_port = receipts[i].client_port,
+			.server_port = receipts[i].server_port,
+		};
+
+		tcpc_hold_touch(room->hold, now_ns, &flow);
+	}
+}
+
+int hold_ifindex(const struct hold_room *room)
+{
+	return room ? room->ifindex : 0;
+}
+
+void hold_add_stats(struct hold_room *room, struct tcpc_hold_stats *sum)
+{
+	struct tcpc_hold_stats *s;
+
+	if (!room)
+		return;
+	s = tcpc_hold_stats(room->hold);
+	s->device_dropped = tcpc_tap_dropped(room->ifindex);
+#define ADD(name, text) sum->name += s->name;
+	TCPC_HOLD_COUNTERS(ADD)
+#undef ADD
+}
+
+static void free_handle(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+void hold_close(struct hold_room *room)
+{
+	if (!room)
+		return;
+	tcpc_attachment_close(&room->way_back);
+	target_stop_timer(&room->tick);
+	if (room->poll) {
+		uv_poll_stop(room->poll);
+		uv_close((uv_handle_t *)room->poll, free_handle);
+	}
+	if (room->hold)
+		tcpc_hold_free(room->hold);
+	if (room->fd >= 0)
+		close(room->fd);
+	free(room);
+}
+
+static int start(struct hold_room *room, const struct tcpc_intercept_spec *spec,
+		 struct tcpc_err *err)
+{
+	uv_loop_t *loop = room->intercept->role->config.loop;
+
+	room->hold = tcpc_hold_new((size_t)spec->hold_mb << 20, spec->max_lag_s * 1000000000ULL,
+				   &ops, room);
+	room->tick = target_start_timer(loop, on_tick, TCPC_HOLD_TICK_MS, 0, room);
+	room->poll = malloc(sizeof(*room->poll));
+	if (!room->hold || !room->tick || !room->poll || uv_poll_init(loop, room->poll, room->fd)) {
+		free(room->poll); /* not the loop's yet */
+		room->poll = NULL;
+		return tcpc_err_set(err, ENOMEM, "out of memory for the hold queue");
+	}
+	room->poll->data = room;
+	uv_poll_start(room->poll, UV_READABLE, on_readable);
+	return 0;
+}
+
+int hold_open(struct intercept *i, const struct tcpc_intercept_spec *spec, struct tcpc_err *err)
+{
+	struct hold_room *room = calloc(1, sizeof(*room));
+	int r;
+
+	if (!room)
+		return tcpc_err_set(err, ENOMEM, "out of memory for the hold queue");
+	room->intercept = i;
+	room->fd = tcpc_tap_open(&room->ifindex, err);
+	r = room->fd < 0 ? room->fd : 0;
+	r = r
+		    ?: tcpc_dp_target_hold_device(i->role->dp, room->ifindex, i->ifindex,
+						  &room->way_back, err);
+	r = r ?: start(room, spec, err);
+	if (r) {
+		hold_close(room);
+		return r;
+	}
+	i->hold = room;
+	return 0;
+}
