@@ -7,6 +7,8 @@
 #ifndef TCPCOPY_BPF_HOLD_H
 #define TCPCOPY_BPF_HOLD_H
 
+#include "connection.bpf.h"
+#include "target_maps.bpf.h"
 #include "tcpcopy/hold.h"
 
 #define ETH_SOURCE_OFF 6

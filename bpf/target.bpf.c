@@ -9,6 +9,8 @@
 #include "vmlinux.h"
 #include "common.bpf.h"
 #include "connection.bpf.h"
+#include "hold.bpf.h"
+#include "target_maps.bpf.h"
 #include "tcpcopy/options.h"
 #include "tcpcopy/rewrite.h"
 #include "tcpcopy/seq.h"
@@ -20,81 +22,6 @@
 #define ICMP_TIME_EXCEEDED 11
 #define ICMP_PARAMETERPROB 12
 #define ICMPV6_INFOMSG_MASK 0x80
-
-/* Which ports of which interface are intercepted. Written by the daemon. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, TCPC_MAX_SERVICES);
-	__type(key, struct tcpc_service_key);
-	__type(value, struct tcpc_intercept);
-} services SEC(".maps");
-
-/* Clients that use the target themselves. Written by the daemon. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, TCPC_MAX_ALLOW);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct tcpc_allow_key);
-	__type(value, struct tcpc_allow);
-} allow SEC(".maps");
-
-/* The exchange each copied connection is in. Written by align; the least recently used goes. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, TCPC_MAX_EXCHANGES);
-	__type(key, struct tcpc_flow);
-	__type(value, struct tcpc_exchange);
-} exchanges SEC(".maps");
-
-/* Constants of this daemon. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct tcpc_target_config);
-} config SEC(".maps");
-
-/* One counter for every way a packet can go. Written by the programs only. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct tcpc_target_stats);
-} stats SEC(".maps");
-
-/* Counters of the queue threads, one element each. Shared memory, written by user space only. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, TCPC_MAX_QUEUES);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct tcpc_queue_stats);
-} queues SEC(".maps");
-
-/* The devices of the hold queue: the interface to which each gives packets back. Written by the
- * daemon. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, TCPC_MAX_HOLD_DEVICES);
-	__type(key, __u32);
-	__type(value, __u32);
-} hold_devices SEC(".maps");
-
-/* Room to work on TCP options; see options.h for why it is not the stack. */
-struct options_scratch {
-	__u8 before[TCPC_OPTIONS_MAX];
-	__u8 after[TCPC_OPTIONS_MAX];
-	struct tcpc_options found;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct options_scratch);
-} scratch SEC(".maps");
-
-static const __u32 zero;
 
 static __always_inline __u32 allow_state(const struct tcpc_addr *client)
 {
@@ -157,17 +84,6 @@ static __always_inline int rewrite_align(struct __sk_buff *skb, const struct tcp
 	return bpf_skb_store_bytes(skb, off, &field, sizeof(field), 0) ? -1 : 0;
 }
 
-static __always_inline void flow_of(const struct tcpc_pkt *pkt, struct tcpc_flow *flow)
-{
-	flow->client = pkt->saddr;
-	flow->server = pkt->daddr;
-	flow->client_port = pkt->sport;
-	flow->server_port = pkt->dport;
-	flow->pad = 0;
-}
-
-#include "hold.bpf.h"
-
 static __always_inline int align_syn(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
 				     struct tcpc_target_stats *st)
 {
@@ -217,8 +133,7 @@ static __always_inline void note_exchange(const struct tcpc_pkt *pkt, __u32 snd_
  * server had answered when the client sent it; the target, somewhat behind, may not have. Then the
  * client shall seem to have closed instead: its requests are still read and answered.
  */
-static __always_inline int is_early_reset(const struct tcpc_pkt *pkt,
-					  const struct connection *conn)
+static __always_inline int is_early_reset(const struct tcpc_pkt *pkt, const struct connection *conn)
 {
 	struct tcpc_exchange *x;
 	struct tcpc_flow flow;
@@ -264,8 +179,8 @@ static __always_inline int options_need_care(struct __sk_buff *skb, const struct
 		return 1;
 	if (bpf_skb_load_bytes(skb, pkt->l4_off + sizeof(struct tcphdr), &word, sizeof(word)))
 		return 1;
-	return word != tcpc_htonl(TCPC_OPT_NOP << 24 | TCPC_OPT_NOP << 16 |
-				  TCPC_OPT_TIMESTAMP << 8 | 10);
+	return word !=
+	       tcpc_htonl(TCPC_OPT_NOP << 24 | TCPC_OPT_NOP << 16 | TCPC_OPT_TIMESTAMP << 8 | 10);
 }
 
 /* @hold_ifindex: 0 if nothing is ever held.  @returned: comes back from the hold queue. */

@@ -19,7 +19,8 @@ struct tcp_request_sock {
 /* include/net/sock.h: the part that all kinds of sockets begin with. */
 struct sock_common {
 	union {
-		__u32 skc_tw_snd_nxt; /* struct tcp_timewait_sock keeps its snd_nxt here; host order */
+		__u32 skc_tw_snd_nxt; /* struct tcp_timewait_sock keeps its snd_nxt here; host order
+				       */
 	};
 };
 
@@ -35,12 +36,12 @@ struct tcp_timewait_sock {
 
 /* include/linux/tcp.h: a connection. */
 struct tcp_sock {
-	__u32 snd_nxt;	   /* next sequence number we send */
-	__u32 write_seq;   /* end of what the application has written */
-	__u32 rcv_nxt;	   /* next byte expected from the client */
-	__u32 rcv_wup;	   /* rcv_nxt when the window was last announced */
-	__u32 rcv_wnd;	   /* that window, bytes */
-	__u32 copied_seq;  /* next byte that the application will read */
+	__u32 snd_nxt;	  /* next sequence number we send */
+	__u32 write_seq;  /* end of what the application has written */
+	__u32 rcv_nxt;	  /* next byte expected from the client */
+	__u32 rcv_wup;	  /* rcv_nxt when the window was last announced */
+	__u32 rcv_wnd;	  /* that window, bytes */
+	__u32 copied_seq; /* next byte that the application will read */
 };
 
 #pragma clang attribute pop

@@ -50,9 +50,9 @@ struct tcpc_service_key {
 /** Online: how to treat packets of one service. Replaced whole, so no packet sees half of it. */
 struct tcpc_service {
 	__u32 flags;
-	__u32 filter_set;  /* which entries of `filters` apply */
-	__u32 sample;	   /* 0..TCPC_SAMPLE_ALL: share of connections copied */
-	__u32 target_set;  /* key into `targets`: the ifindex of the attachment */
+	__u32 filter_set; /* which entries of `filters` apply */
+	__u32 sample;	  /* 0..TCPC_SAMPLE_ALL: share of connections copied */
+	__u32 target_set; /* key into `targets`: the ifindex of the attachment */
 };
 
 /* Flags of struct tcpc_target. */
@@ -245,7 +245,7 @@ struct tcpc_receipt {
 /* Counters of the hold queue, kept by the daemon. */
 #define TCPC_HOLD_COUNTERS(X)                                                                      \
 	X(taken, "packets taken into the queue")                                                   \
-	X(released, "packets written back when the target had answered")                          \
+	X(released, "packets written back when the target had answered")                           \
 	X(released_quiet, "of these: because the target went quiet after a shorter answer")        \
 	X(released_late, "of these: FIN or RST whose answer did not come within its time")         \
 	X(shed_lag, "connections reset because they were further behind than --max-lag")           \
@@ -256,6 +256,21 @@ struct tcpc_receipt {
 	X(write_failed, "packets that could not be written back")                                  \
 	X(connections, "connections with packets in the queue now")                                \
 	X(bytes, "memory the queue takes now, in bytes")
+
+/* Counters of the feedback link at the target: what became of connections and receipts. */
+#define TCPC_LINK_COUNTERS(X)                                                                      \
+	X(connections, "connections accepted")                                                     \
+	X(left, "ended: closed by the peer or the network")                                        \
+	X(silent, "ended: no hello in time, or nothing heard for the lease")                       \
+	X(alien, "refused: the peer does not speak this protocol")                                 \
+	X(broken, "ended: the peer sent a frame that is not acceptable")                           \
+	X(bad_key, "refused: the peer has another key, or one side is --insecure")                 \
+	X(bad_version, "refused: the peer speaks another protocol or ABI version")                 \
+	X(turned_away, "refused: too many connections")                                            \
+	X(behind, "ended: the peer did not take what it has to know")                              \
+	X(failed, "ended: out of memory or a failing socket on this side")                         \
+	X(receipts, "receipts sent, once a peer")                                                  \
+	X(receipts_dropped, "receipts not sent to a peer that is behind, once a peer")
 
 #define TCPC_COUNTER_FIELD(name, text) __u64 name;
 struct tcpc_online_stats {
@@ -269,6 +284,9 @@ struct tcpc_queue_stats {
 };
 struct tcpc_hold_stats {
 	TCPC_HOLD_COUNTERS(TCPC_COUNTER_FIELD)
+};
+struct tcpc_link_counters {
+	TCPC_LINK_COUNTERS(TCPC_COUNTER_FIELD)
 };
 #undef TCPC_COUNTER_FIELD
 

@@ -170,6 +170,7 @@ lab_up() {
 	trap lab_on_exit EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
+	trap 'exit 141' PIPE # whoever reads our output has gone
 	LAB_DIR=$(mktemp -d "${TMPDIR:-/tmp}/$LAB_ID.XXXXXX")
 	chmod 755 "$LAB_DIR" # a server's workers may run as another user
 	mkdir "$LAB_DIR/bpf"
@@ -223,7 +224,7 @@ lab_down() {
 
 lab_on_exit() {
 	local status=$?
-	trap '' INT TERM HUP
+	trap '' INT TERM HUP PIPE
 	set +e
 	if declare -F on_lab_exit >/dev/null; then
 		on_lab_exit # of the script itself

@@ -169,11 +169,13 @@ int tcpc_command_parse(int argc, const char *const *argv, struct json_object **r
 
 static int check_word(struct json_object *o, const char *what, struct tcpc_err *err)
 {
-	const char *text = json_object_get_string(o);
-	size_t n = json_object_get_string_len(o), i = 0, step = 1;
+	size_t n, i = 0, step = 1;
+	const char *text;
 
 	if (!json_object_is_type(o, json_type_string))
 		return tcpc_err_set(err, EINVAL, "%s has to be a string", what);
+	text = json_object_get_string(o);
+	n = json_object_get_string_len(o);
 	if (n > MAX_WORD_BYTES)
 		return tcpc_err_set(err, EINVAL, "%s has %zu bytes, at most %d are allowed", what,
 				    n, MAX_WORD_BYTES);
@@ -312,7 +314,8 @@ int tcpc_command_parse_line(const char *line, struct json_object **ret, struct t
 
 static void print_command(FILE *out, const struct command *c)
 {
-	fprintf(out, "usage: tcpcopyctl %s %s\n  %s\n", c->name, c->args, c->help);
+	fprintf(out, "usage: tcpcopyctl %s%s%s\n  %s\n", c->name, *c->args ? " " : "", c->args,
+		c->help);
 	for (const struct option *o = c->options; o < c->options + MAX_OPTIONS && o->name; o++)
 		fprintf(out, "  --%s %-*s %s\n", o->name, (int)(30 - strlen(o->name)),
 			o->value ? o->value : "", o->help);

@@ -61,12 +61,9 @@ static struct held **find(struct tcpc_hold *hold, const struct tcpc_flow *flow)
 	return p;
 }
 
-static void account(struct tcpc_hold *hold, struct held *f, const struct packet *p, int sign)
+static size_t size_of(const struct packet *p)
 {
-	size_t bytes = sizeof(*p) + p->bytes;
-
-	f->bytes += sign * bytes;
-	hold->stats.bytes += sign * bytes;
+	return sizeof(*p) + p->bytes;
 }
 
 static struct packet *unlink_head(struct tcpc_hold *hold, struct held *f)
@@ -76,7 +73,8 @@ static struct packet *unlink_head(struct tcpc_hold *hold, struct held *f)
 	f->head = p->next;
 	if (!f->head)
 		f->tail = &f->head;
-	account(hold, f, p, -1);
+	f->bytes -= size_of(p);
+	hold->stats.bytes -= size_of(p);
 	return p;
 }
 
@@ -258,7 +256,8 @@ void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *frame, siz
 	*(*at)->tail = p;
 	(*at)->tail = &p->next;
 	(*at)->number = tcpc_hold_tag_read(&tag);
-	account(hold, *at, p, 1);
+	(*at)->bytes += size_of(p);
+	hold->stats.bytes += size_of(p);
 	if ((*at)->head == p)
 		run(hold, at, now_ns);
 }

@@ -259,6 +259,8 @@ struct meaning {
 static const struct meaning online_meanings[] = {TCPC_ONLINE_COUNTERS(MEANING){}};
 static const struct meaning target_meanings[] = {TCPC_TARGET_COUNTERS(MEANING){}};
 static const struct meaning queue_meanings[] = {TCPC_QUEUE_COUNTERS(MEANING){}};
+static const struct meaning hold_meanings[] = {TCPC_HOLD_COUNTERS(MEANING){}};
+static const struct meaning feedback_meanings[] = {TCPC_LINK_COUNTERS(MEANING){}};
 #undef MEANING
 
 static const struct meaning link_meanings[] = {
@@ -273,10 +275,8 @@ static const struct {
 	const char *name;
 	const struct meaning *meanings;
 } sections[] = {
-	{"online", online_meanings},
-	{"target", target_meanings},
-	{"queue", queue_meanings},
-	{"link", link_meanings},
+	{"online", online_meanings}, {"target", target_meanings},     {"queue", queue_meanings},
+	{"hold", hold_meanings},     {"feedback", feedback_meanings}, {"link", link_meanings},
 };
 
 #define N_SECTIONS (sizeof(sections) / sizeof(sections[0]))

@@ -120,8 +120,7 @@ static const struct feature {
 	 "root, and a kernel with CONFIG_BPF_SYSCALL=y and CONFIG_NET_CLS_BPF"},
 	{"BPF helper bpf_redirect_neigh", probe_redirect_neigh, true, "Linux 5.10 or later"},
 	{"BPF helper bpf_skc_lookup_tcp", probe_skc_lookup, true, "Linux 5.2 or later"},
-	{"BPF helper bpf_skc_to_tcp_request_sock", probe_request_sock, true,
-	 "Linux 5.9 or later"},
+	{"BPF helper bpf_skc_to_tcp_request_sock", probe_request_sock, true, "Linux 5.9 or later"},
 	{"BPF longest-prefix maps", probe_lpm, true, "Linux 4.11 or later"},
 	{"TCX links", probe_tcx, false,
 	 "Linux 6.6 or later; without it a clsact filter is used, which stays when the daemon is "
@@ -271,8 +270,7 @@ int tcpc_datapath_write(struct bpf_map *map, const void *key, const void *value,
 			struct tcpc_err *err)
 {
 	int fd = bpf_map__fd(map);
-	int r = value ? bpf_map_update_elem(fd, key, value, BPF_ANY)
-		      : bpf_map_delete_elem(fd, key);
+	int r = value ? bpf_map_update_elem(fd, key, value, BPF_ANY) : bpf_map_delete_elem(fd, key);
 
 	if (!r || (!value && errno == ENOENT))
 		return 0;
@@ -308,5 +306,7 @@ void *tcpc_datapath_map_shared(struct bpf_map *map, size_t bytes)
 {
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED)
+		return NULL;
+	return p;
 }

@@ -48,9 +48,9 @@ struct tcpc_attachment {
 	enum tcpc_attach_kind kind;
 	int ifindex;
 	bool egress;
-	int link_fd;	    /* TCX */
-	bool made_qdisc;    /* clsact: the qdisc was not there before */
-	__u32 handle;	    /* clsact: of the filter */
+	int link_fd;	 /* TCX */
+	bool made_qdisc; /* clsact: the qdisc was not there before */
+	__u32 handle;	 /* clsact: of the filter */
 };
 
 /** tcpc_attachment_close - detach; harmless on a zeroed one, and when the interface is gone. */
@@ -89,9 +89,8 @@ int tcpc_dp_online_targets(struct tcpc_dp_online *dp, int ifindex,
 			   const struct tcpc_target_set *set, struct tcpc_err *err);
 int tcpc_dp_online_filter(struct tcpc_dp_online *dp, __u32 set, const struct tcpc_prefix *prefix,
 			  const struct tcpc_filter *filter, struct tcpc_err *err);
-int tcpc_dp_online_peer_allow(struct tcpc_dp_online *dp, __u32 id,
-			      const struct tcpc_prefix *prefix, bool present,
-			      struct tcpc_err *err);
+int tcpc_dp_online_peer_allow(struct tcpc_dp_online *dp, __u32 id, const struct tcpc_prefix *prefix,
+			      bool present, struct tcpc_err *err);
 
 /** tcpc_dp_online_stats - the counters, summed over processors. */
 int tcpc_dp_online_stats(struct tcpc_dp_online *dp, struct tcpc_online_stats *ret);

@@ -28,8 +28,7 @@ static int set_up(struct tcpc_dp_online *dp, const char *bpffs, int copy_ifindex
 
 	dp->config = tcpc_datapath_map_shared(s->maps.config, sizeof(*dp->config));
 	if (!dp->config)
-		return tcpc_err_set(err, errno, "cannot share the config map: %s",
-				    strerror(errno));
+		return tcpc_err_set(err, errno, "cannot share the config map: %s", strerror(errno));
 	dp->config->abi_version = TCPC_ABI_VERSION;
 	dp->config->copy_ifindex = copy_ifindex;
 	memcpy(dp->config->hash_key, hash_key, sizeof(dp->config->hash_key));
@@ -117,8 +116,8 @@ int tcpc_dp_online_filter(struct tcpc_dp_online *dp, __u32 set, const struct tcp
 	return tcpc_datapath_write(dp->skel->maps.filters, &key, filter, "filter prefixes", err);
 }
 
-int tcpc_dp_online_peer_allow(struct tcpc_dp_online *dp, __u32 id,
-			      const struct tcpc_prefix *prefix, bool present, struct tcpc_err *err)
+int tcpc_dp_online_peer_allow(struct tcpc_dp_online *dp, __u32 id, const struct tcpc_prefix *prefix,
+			      bool present, struct tcpc_err *err)
 {
 	struct tcpc_filter_key key = {
 		.prefixlen = TCPC_FILTER_SET_BITS + prefix->bits,

@@ -24,9 +24,9 @@ static int set_up(struct tcpc_dp_target *dp, const char *bpffs, struct tcpc_err 
 {
 	struct target_bpf *s = dp->skel;
 	const struct tcpc_pin pins[] = {
-		{s->maps.services, "services"}, {s->maps.allow, "allow"},
+		{s->maps.services, "services"},	  {s->maps.allow, "allow"},
 		{s->maps.exchanges, "exchanges"}, {s->maps.config, "config"},
-		{s->maps.stats, "stats"},	{s->maps.queues, "queues"},
+		{s->maps.stats, "stats"},	  {s->maps.queues, "queues"},
 	};
 	struct tcpc_target_config config = {.abi_version = TCPC_ABI_VERSION};
 	__u32 zero = 0;
@@ -34,8 +34,7 @@ static int set_up(struct tcpc_dp_target *dp, const char *bpffs, struct tcpc_err 
 
 	dp->queues = tcpc_datapath_map_shared(s->maps.queues, QUEUES_BYTES);
 	if (!dp->queues)
-		return tcpc_err_set(err, errno, "cannot share the queues map: %s",
-				    strerror(errno));
+		return tcpc_err_set(err, errno, "cannot share the queues map: %s", strerror(errno));
 	r = tcpc_datapath_write(s->maps.config, &zero, &config, "config", err);
 	if (!r)
 		r = tcpc_datapath_pin(bpffs, "target", pins, sizeof(pins) / sizeof(pins[0]),
@@ -99,8 +98,9 @@ int tcpc_dp_target_hold_device(struct tcpc_dp_target *dp, int hold_ifindex, int 
 	__u32 key = hold_ifindex, value = ifindex;
 	int r = tcpc_datapath_write(dp->skel->maps.hold_devices, &key, &value, "hold devices", err);
 
-	return r ?: tcpc_datapath_attach(bpf_program__fd(dp->skel->progs.hold_return), hold_ifindex,
-					 false, TCPC_HOOK_TC, ret, err);
+	return r
+		       ?: tcpc_datapath_attach(bpf_program__fd(dp->skel->progs.hold_return),
+					       hold_ifindex, false, TCPC_HOOK_TC, ret, err);
 }
 
 bool tcpc_dp_target_exchange(struct tcpc_dp_target *dp, const struct tcpc_flow *flow,

@@ -53,27 +53,6 @@ struct tcpc_link_server_events {
 	void (*settled)(void *user, __u32 serial);
 };
 
-/* What became of connections and receipts. X(name, meaning). */
-#define TCPC_LINK_COUNTERS(X)                                                                      \
-	X(connections, "connections accepted")                                                     \
-	X(left, "ended: closed by the peer or the network")                                        \
-	X(silent, "ended: no hello in time, or nothing heard for the lease")                       \
-	X(alien, "refused: the peer does not speak this protocol")                                 \
-	X(broken, "ended: the peer sent a frame that is not acceptable")                           \
-	X(bad_key, "refused: the peer has another key, or one side is --insecure")                 \
-	X(bad_version, "refused: the peer speaks another protocol or ABI version")                 \
-	X(turned_away, "refused: too many connections")                                            \
-	X(behind, "ended: the peer did not take what it has to know")                              \
-	X(failed, "ended: out of memory or a failing socket on this side")                         \
-	X(receipts, "receipts sent, once a peer")                                                  \
-	X(receipts_dropped, "receipts not sent to a peer that is behind, once a peer")
-
-#define TCPC_LINK_COUNTER_FIELD(name, text) __u64 name;
-struct tcpc_link_counters {
-	TCPC_LINK_COUNTERS(TCPC_LINK_COUNTER_FIELD)
-};
-#undef TCPC_LINK_COUNTER_FIELD
-
 /**
  * tcpc_link_server_open - listen on @listen.
  * @key: TCPC_LINK_KEY_BYTES, or NULL for --insecure. Copied.

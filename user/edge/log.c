@@ -21,7 +21,8 @@ int tcpc_log_set_level(const char *name, struct tcpc_err *err)
 			return 0;
 		}
 	}
-	return tcpc_err_set(err, EINVAL, "log level '%s' is none of error, warn, info, debug", name);
+	return tcpc_err_set(err, EINVAL, "log level '%s' is none of error, warn, info, debug",
+			    name);
 }
 
 static void write_prefix(char *buf, size_t size, enum tcpc_log_level level)

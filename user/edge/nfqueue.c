@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -199,6 +200,20 @@ static void update_overflow(struct queue *q)
 	fclose(file);
 }
 
+/* Is it time for that again? A queue that is never idle is the one that overflows. */
+static bool is_due(__u64 *next_ms)
+{
+	struct timespec now;
+	__u64 now_ms;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	now_ms = now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+	if (now_ms < *next_ms)
+		return false;
+	*next_ms = now_ms + OVERFLOW_POLL_MS;
+	return true;
+}
+
 /* Read until the socket is empty, then send all verdicts at once. */
 static void drain(struct queue *q)
 {
@@ -229,13 +244,14 @@ static void *queue_thread(void *data)
 		{.fd = mnl_socket_get_fd(q->nl), .events = POLLIN},
 		{.fd = q->owner->stop_fd, .events = POLLIN},
 	};
+	__u64 next_ms = 0;
 
 	while (!(fds[1].revents & POLLIN)) {
 		int n = poll(fds, 2, OVERFLOW_POLL_MS);
 
 		if (n > 0 && fds[0].revents)
 			drain(q);
-		else if (n == 0)
+		if (is_due(&next_ms))
 			update_overflow(q);
 	}
 	return NULL;

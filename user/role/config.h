@@ -11,7 +11,12 @@
 struct json_object;
 struct tcpc_config;
 
-/** tcpc_config_load - read and check @path. Errors name file and line. */
+/**
+ * tcpc_config_load - read and check @path: the commands that change something, 4096 at most.
+ * @ret: to be freed with tcpc_config_free(); untouched on failure.
+ * Returns: 0; -errno of reading; -E2BIG, and what tcpc_command_parse_line() returns, then @err
+ * names file and line.
+ */
 int tcpc_config_load(const char *path, struct tcpc_config **ret, struct tcpc_err *err);
 
 /** tcpc_config_free - NULL is fine. */
@@ -25,9 +30,12 @@ typedef void (*tcpc_config_done)(void *user, unsigned int failed, const struct t
 
 /**
  * tcpc_config_apply - go from configuration @old (NULL: none) to @next: undo the commands that are
- * in @old alone, last first, then do those in @next alone, in their order, one after the other.
- * Both must live until @done is called. Commands that have no opposite (target del, filter set)
- * are not undone.
+ * in @old alone, last first, then do those in @next alone, in their order, one after the other;
+ * also those about targets and filter of an interface that had to be detached. Commands that have
+ * no opposite (target del, filter set) are not undone. A command that fails does not keep the
+ * others from being done.
+ * @old, @next: must live until @done is called, which may be before this returns.
+ * Returns: 0, then @done is called once; -ENOMEM, then it is not, and nothing was done.
  */
 int tcpc_config_apply(const struct tcpc_config *old, const struct tcpc_config *next,
 		      tcpc_config_run run, tcpc_config_done done, void *user, struct tcpc_err *err);

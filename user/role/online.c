@@ -15,19 +15,6 @@
 
 #define MAX_COPY_DEVICES 16
 #define ROUTES_MS 1000
-/* How long a command waits to hear from the targets before it says "not yet". */
-#define SETTLE_MS 1500
-
-/** A command that answers once its tap's peers have been heard of. */
-struct waiter {
-	struct waiter *next;
-	struct tcpc_online *online;
-	struct tcpc_reply *reply;
-	char iface[IFNAMSIZ];
-	bool is_attach; /* else: target add of @endpoint */
-	struct tcpc_endpoint endpoint;
-	uv_timer_t *deadline;
-};
 
 /* ---- timers ---------------------------------------------------------------------------------- */
 
@@ -36,7 +23,7 @@ static void free_handle(uv_handle_t *handle)
 	free(handle);
 }
 
-static uv_timer_t *start_timer(uv_loop_t *loop, uv_timer_cb cb, unsigned int first_ms,
+uv_timer_t *online_start_timer(uv_loop_t *loop, uv_timer_cb cb, unsigned int first_ms,
 			       unsigned int repeat_ms, void *data)
 {
 	uv_timer_t *timer = malloc(sizeof(*timer));
@@ -49,7 +36,7 @@ static uv_timer_t *start_timer(uv_loop_t *loop, uv_timer_cb cb, unsigned int fir
 	return timer;
 }
 
-static void stop_timer(uv_timer_t **timer)
+void online_stop_timer(uv_timer_t **timer)
 {
 	if (*timer)
 		uv_close((uv_handle_t *)*timer, free_handle);
@@ -69,7 +56,7 @@ static void on_heartbeat(uv_timer_t *timer)
 	extend_lease(timer->data);
 }
 
-static struct tap **find_tap(struct tcpc_online *online, const char *iface)
+struct tap **online_find_tap(struct tcpc_online *online, const char *iface)
 {
 	struct tap **tap = &online->taps;
 
@@ -82,8 +69,8 @@ static void close_datapath(struct tcpc_online *online)
 {
 	struct tcpc_err err;
 
-	stop_timer(&online->heartbeat);
-	stop_timer(&online->routes);
+	online_stop_timer(&online->heartbeat);
+	online_stop_timer(&online->routes);
 	if (online->dp)
 		tcpc_dp_online_close(online->dp);
 	online->dp = NULL;
@@ -93,7 +80,7 @@ static void close_datapath(struct tcpc_online *online)
 	online->copy_ifindex = 0;
 }
 
-static void remove_tap(struct tcpc_online *online, struct tap **at)
+void online_remove_tap(struct tcpc_online *online, struct tap **at)
 {
 	struct tap *tap = *at;
 
@@ -114,7 +101,7 @@ static void on_routes(uv_timer_t *timer)
 
 		if (!if_indextoname((*at)->ifindex, name)) {
 			tcpc_log_warn("%s is gone: detached", (*at)->iface);
-			remove_tap(online, at);
+			online_remove_tap(online, at);
 			if (!online->dp)
 				return;
 			continue;
@@ -157,154 +144,17 @@ static int open_datapath(struct tcpc_online *online, struct tcpc_err *err)
 					   online->hash_key, &online->dp, err);
 	if (!r) {
 		extend_lease(online);
-		online->heartbeat = start_timer(online->config.loop, on_heartbeat,
-						TCPC_HEARTBEAT_MS, TCPC_HEARTBEAT_MS, online);
-		online->routes =
-			start_timer(online->config.loop, on_routes, ROUTES_MS, ROUTES_MS, online);
+		online->heartbeat =
+			online_start_timer(online->config.loop, on_heartbeat, TCPC_HEARTBEAT_MS,
+					   TCPC_HEARTBEAT_MS, online);
+		online->routes = online_start_timer(online->config.loop, on_routes, ROUTES_MS,
+						    ROUTES_MS, online);
 		if (!online->heartbeat || !online->routes)
 			r = tcpc_err_set(err, ENOMEM, "out of memory");
 	}
 	if (r)
 		close_datapath(online);
 	return r;
-}
-
-/* ---- commands that wait for the targets -------------------------------------------------------
- */
-
-static bool all_settled(const struct tap *tap)
-{
-	for (unsigned int i = 0; i < tap->n_targets; i++)
-		if (tap->targets[i].peer && !peer_settled(tap->targets[i].peer))
-			return false;
-	return true;
-}
-
-/* A wrong key or version does not mend itself: the command fails, whatever else went well. */
-static bool hopeless(const struct tap *tap, struct tcpc_err *err)
-{
-	const char *why;
-
-	for (unsigned int i = 0; i < tap->n_targets; i++) {
-		struct peer *peer = tap->targets[i].peer;
-
-		if (!peer ||
-		    (peer->state != TCPC_LINK_BAD_KEY && peer->state != TCPC_LINK_BAD_VERSION))
-			continue;
-		tcpc_link_client_state(peer->link, &why);
-		tcpc_err_set(err, EPROTO, "feedback link to %s:%u: %s", peer->host, peer->port,
-			     why);
-		return true;
-	}
-	return false;
-}
-
-static void reply_waiting(struct waiter *w, const struct tap *tap)
-{
-	char reason[256], text[TCPC_TEXT_BYTES];
-
-	for (unsigned int i = 0; i < tap->n_targets; i++) {
-		if (target_ready(tap, &tap->targets[i], reason, sizeof(reason)))
-			continue;
-		tcpc_text_from_endpoint(&tap->targets[i].endpoint, text);
-		tcpc_reply_text(
-			w->reply, "%s is attached (%s), but nothing is copied to %s yet: %s",
-			tap->iface, tcpc_attach_kind_name(tap->attachment.kind), text, reason);
-		return;
-	}
-	tcpc_reply_text(w->reply, "%s is attached (%s) and copied", tap->iface,
-			tcpc_attach_kind_name(tap->attachment.kind));
-}
-
-static void undo(struct waiter *w, struct tap **at)
-{
-	struct tap *tap = *at;
-	struct peer *peer;
-	int i = tap_find_target(tap, &w->endpoint);
-
-	if (w->is_attach) {
-		remove_tap(w->online, at);
-		return;
-	}
-	if (i < 0)
-		return;
-	peer = tap_take_target(tap, i);
-	tap_publish(tap, NULL);
-	if (peer)
-		peer_put(peer);
-}
-
-static void finish_waiter(struct waiter *w)
-{
-	struct tap **at = find_tap(w->online, w->iface);
-	struct waiter **p = &w->online->waiters;
-	struct tcpc_err err = {};
-
-	while (*p != w)
-		p = &(*p)->next;
-	*p = w->next;
-	stop_timer(&w->deadline);
-	if (!*at) {
-		tcpc_err_set(&err, ENODEV, "%s was detached meanwhile", w->iface);
-		tcpc_reply_fail(w->reply, &err);
-	} else if (hopeless(*at, &err)) {
-		undo(w, at);
-		tcpc_reply_fail(w->reply, &err);
-	} else {
-		reply_waiting(w, *at);
-	}
-	free(w);
-}
-
-static void on_deadline(uv_timer_t *timer)
-{
-	finish_waiter(timer->data);
-}
-
-static void wait_for_peers(struct tap *tap, bool is_attach, const struct tcpc_endpoint *endpoint,
-			   struct tcpc_reply *reply)
-{
-	struct tcpc_online *online = tap->online;
-	struct waiter *w = calloc(1, sizeof(*w));
-	struct tcpc_err err;
-
-	if (w)
-		w->deadline = start_timer(online->config.loop, on_deadline,
-					  all_settled(tap) ? 0 : SETTLE_MS, 0, w);
-	if (!w || !w->deadline) {
-		/* It is in force all the same; only the wait cannot be had. */
-		free(w);
-		tcpc_err_set(&err, ENOMEM, "attached, but out of memory; see `tcpcopyctl status`");
-		tcpc_reply_fail(reply, &err);
-		return;
-	}
-	w->online = online;
-	w->reply = reply;
-	w->is_attach = is_attach;
-	w->endpoint = *endpoint;
-	memcpy(w->iface, tap->iface, sizeof(w->iface));
-	w->next = online->waiters;
-	online->waiters = w;
-}
-
-void online_peer_changed(struct tcpc_online *online, struct peer *peer)
-{
-	struct tcpc_err err;
-
-	for (struct tap *tap = online->taps; tap; tap = tap->next)
-		for (unsigned int i = 0; i < tap->n_targets; i++)
-			if (tap->targets[i].peer == peer) {
-				if (tap_publish(tap, &err))
-					tcpc_log_error("%s: %s", tap->iface, err.text);
-				break;
-			}
-	/* Not at once: finishing may close the very link that is calling. */
-	for (struct waiter *w = online->waiters; w; w = w->next) {
-		struct tap **at = find_tap(online, w->iface);
-
-		if (!*at || all_settled(*at))
-			uv_timer_start(w->deadline, on_deadline, 0, 0);
-	}
 }
 
 /* ---- attach and detach ------------------------------------------------------------------------
@@ -317,7 +167,7 @@ static int check_iface(struct tcpc_online *online, const char *name, struct tcpc
 
 	if (r)
 		return r;
-	if (*find_tap(online, name))
+	if (*online_find_tap(online, name))
 		return tcpc_err_set(err, EEXIST,
 				    "%s is attached already; change it with `target add`, `target "
 				    "del` or `filter set`, or detach it first",
@@ -371,13 +221,13 @@ void tcpc_online_attach(struct tcpc_online *online, struct tcpc_attach_spec *spe
 	tap->next = online->taps;
 	online->taps = tap;
 	tcpc_log_info("%s attached (%s)", tap->iface, tcpc_attach_kind_name(tap->attachment.kind));
-	wait_for_peers(tap, true, &spec->targets[0], reply);
+	online_wait(tap, true, &spec->targets[0], reply);
 }
 
 void tcpc_online_detach(struct tcpc_online *online, const struct tcpc_iface_spec *spec,
 			struct tcpc_reply *reply)
 {
-	struct tap **at = find_tap(online, spec->iface);
+	struct tap **at = online_find_tap(online, spec->iface);
 	struct tcpc_err err;
 	unsigned int n = 0;
 
@@ -388,13 +238,13 @@ void tcpc_online_detach(struct tcpc_online *online, const struct tcpc_iface_spec
 		return;
 	}
 	if (!spec->all) {
-		remove_tap(online, at);
+		online_remove_tap(online, at);
 		tcpc_log_info("%s detached", spec->iface);
 		tcpc_reply_text(reply, "%s is detached", spec->iface);
 		return;
 	}
 	for (; online->taps; n++)
-		remove_tap(online, &online->taps);
+		online_remove_tap(online, &online->taps);
 	tcpc_reply_text(reply, n ? "%u interfaces detached" : "nothing was attached", n);
 }
 
@@ -416,7 +266,7 @@ static void add_target(struct tap *tap, const struct tcpc_endpoint *endpoint,
 	if (r)
 		tcpc_reply_fail(reply, &err);
 	else
-		wait_for_peers(tap, false, endpoint, reply);
+		online_wait(tap, false, endpoint, reply);
 }
 
 static void del_target(struct tap *tap, const struct tcpc_endpoint *endpoint,
@@ -450,7 +300,7 @@ static void del_target(struct tap *tap, const struct tcpc_endpoint *endpoint,
 
 static struct tap *need_tap(struct tcpc_online *online, const char *iface, struct tcpc_reply *reply)
 {
-	struct tap *tap = *find_tap(online, iface);
+	struct tap *tap = *online_find_tap(online, iface);
 	struct tcpc_err err;
 
 	if (!tap) {
@@ -578,9 +428,9 @@ int tcpc_online_new(const struct tcpc_role_config *config, struct tcpc_online **
 void tcpc_online_free(struct tcpc_online *online)
 {
 	while (online->taps)
-		remove_tap(online, &online->taps);
+		online_remove_tap(online, &online->taps);
 	while (online->waiters)
-		finish_waiter(online->waiters);
+		online_finish_waiter(online->waiters);
 	close_datapath(online);
 	sodium_memzero(online->hash_key, sizeof(online->hash_key));
 	free(online);

@@ -3,6 +3,7 @@
  * online_priv.h - what the online*.c files share: one room in several files.
  *
  * online.c        the datapath's life, heartbeat, commands
+ * online_wait.c   commands that answer once their targets have been heard of
  * online_tap.c    one attached interface: its maps
  * online_peer.c   one feedback link: who is ready, whom the target allows
  * online_show.c   status and counters as JSON
@@ -132,6 +133,27 @@ bool peer_intercepts(const struct peer *peer, const struct tcpc_endpoint *endpoi
 bool peer_settled(const struct peer *peer);
 
 /* ---- online.c ---- */
+
+/** online_start_timer - a heap timer with @data; online_stop_timer() closes and frees it. */
+uv_timer_t *online_start_timer(uv_loop_t *loop, uv_timer_cb cb, unsigned int first_ms,
+			       unsigned int repeat_ms, void *data);
+void online_stop_timer(uv_timer_t **timer);
+
+/** online_find_tap - where the tap of @iface hangs; points to NULL if there is none. */
+struct tap **online_find_tap(struct tcpc_online *online, const char *iface);
+
+/** online_remove_tap - detach and free it; the datapath goes with the last one. */
+void online_remove_tap(struct tcpc_online *online, struct tap **at);
+
+/* ---- online_wait.c ---- */
+
+/** online_wait - answer @reply when the tap's peers have been heard of, or after a while. A wrong
+ * key or version undoes the attach, or the target add of @endpoint. */
+void online_wait(struct tap *tap, bool is_attach, const struct tcpc_endpoint *endpoint,
+		 struct tcpc_reply *reply);
+
+/** online_finish_waiter - answer now, as things stand. */
+void online_finish_waiter(struct waiter *waiter);
 
 /** online_peer_changed - a peer's readiness changed: publish its taps, wake those who wait. */
 void online_peer_changed(struct tcpc_online *online, struct peer *peer);

@@ -15,6 +15,7 @@
 
 #include "edge/log.h"
 #include "edge/probe.h"
+#include "edge/sockdiag.h"
 
 #define ADDRESSES_MS 1000
 #define DEFAULT_QUEUE 100
@@ -48,199 +49,31 @@ void target_stop_timer(uv_timer_t **timer)
 	*timer = NULL;
 }
 
-/* ---- what peers are told --------------------------------------------------------------------- */
-
-static unsigned int list_services(const struct tcpc_target_role *role,
-				  struct tcpc_link_service *services, unsigned int max)
-{
-	unsigned int n = 0;
-
-	for (const struct intercept *i = role->intercepts; i; i = i->next) {
-		if (i->state != INTERCEPT_ACTIVE)
-			continue;
-		for (int a = 0; a < i->n_addresses; a++)
-			for (unsigned int p = 0; p < i->n_ports && n < max; p++)
-				services[n++] = (struct tcpc_link_service){
-					.addr = i->addresses[a],
-					.port = i->ports[p],
-				};
-	}
-	return n;
-}
-
-__u32 target_publish(struct tcpc_target_role *role)
-{
-	struct tcpc_link_service services[TCPC_LINK_MAX_SERVICES];
-	unsigned int n = list_services(role, services, TCPC_LINK_MAX_SERVICES);
-
-	return role->link ? tcpc_link_server_services(role->link, services, n) : 0;
-}
-
-/* Addresses come and go; a peer may copy only to those that are here. */
-static bool refresh_addresses(struct intercept *i)
-{
-	struct tcpc_addr now[MAX_ADDRESSES];
-	struct tcpc_err err;
-	int n = tcpc_netlink_addresses(i->ifindex, now, MAX_ADDRESSES, &err);
-
-	if (n < 0) {
-		tcpc_log_warn("%s: %s", i->iface, err.text);
-		return false;
-	}
-	if (n > MAX_ADDRESSES)
-		n = MAX_ADDRESSES;
-	if (n == i->n_addresses && !memcmp(now, i->addresses, n * sizeof(now[0])))
-		return false;
-	memcpy(i->addresses, now, n * sizeof(now[0]));
-	i->n_addresses = n;
-	return true;
-}
-
-static void on_addresses(uv_timer_t *timer)
-{
-	struct tcpc_target_role *role = timer->data;
-	bool changed = false;
-
-	for (struct intercept *i = role->intercepts; i; i = i->next)
-		if (i->state == INTERCEPT_ACTIVE && refresh_addresses(i))
-			changed = true;
-	if (changed)
-		target_publish(role);
-}
-
-/* ---- waiting for peers ----------------------------------------------------------------------- */
-
-static void run_awaits(struct tcpc_target_role *role, __u32 serial, bool all)
-{
-	struct await **p = &role->awaits;
-
-	while (*p) {
-		struct await *a = *p;
-
-		if (!all && (__s32)(a->serial - serial) > 0) {
-			p = &a->next;
-			continue;
-		}
-		*p = a->next;
-		a->cb(a->user);
-		free(a);
-		p = &role->awaits; /* the callback may have changed the list */
-	}
-}
-
-static void on_no_link(uv_timer_t *timer)
-{
-	struct tcpc_target_role *role = timer->data;
-
-	target_stop_timer(&timer);
-	if (!role->link)
-		run_awaits(role, 0, true);
-}
-
-int target_await(struct tcpc_target_role *role, __u32 serial, void (*cb)(void *user), void *user)
-{
-	struct await *a = calloc(1, sizeof(*a));
-
-	if (!a)
-		return -ENOMEM;
-	if (!role->link && !target_start_timer(role->config.loop, on_no_link, 0, 0, role)) {
-		free(a);
-		return -ENOMEM;
-	}
-	a->serial = serial;
-	a->cb = cb;
-	a->user = user;
-	a->next = role->awaits;
-	role->awaits = a;
-	return 0;
-}
-
-/* ---- the link -------------------------------------------------------------------------------- */
-
-static void on_peer_up(void *user, const char *peer)
-{
-	struct tcpc_target_role *role = user;
-
-	tcpc_log_info("feedback link: %s is connected", peer);
-	if (role->n_peers < MAX_PEER_NAMES)
-		strncpy(role->peers[role->n_peers++], peer, TCPC_TEXT_BYTES - 1);
-}
-
-static void on_peer_down(void *user, const char *peer, const char *why)
-{
-	struct tcpc_target_role *role = user;
-
-	tcpc_log_warn("feedback link: %s is gone: %s", peer, why);
-	for (unsigned int i = 0; i < role->n_peers; i++) {
-		if (strcmp(role->peers[i], peer))
-			continue;
-		role->n_peers--;
-		memmove(role->peers[i], role->peers[role->n_peers], TCPC_TEXT_BYTES);
-		return;
-	}
-}
-
-static void on_settled(void *user, __u32 serial)
-{
-	run_awaits(user, serial, false);
-}
-
-static const struct tcpc_link_server_events link_events = {
-	.peer_up = on_peer_up,
-	.peer_down = on_peer_down,
-	.settled = on_settled,
-};
-
-/* One link a daemon: a second intercept shares the first one's. */
-static int open_link(struct tcpc_target_role *role, const struct tcpc_endpoint *listen,
-		     struct tcpc_err *err)
-{
-	const struct tcpc_endpoint any = {tcpc_addr_from_v4(0), htons(TCPC_DEFAULT_FEEDBACK_PORT)};
-	char text[TCPC_TEXT_BYTES];
-	int r;
-
-	if (role->link) {
-		if (!memcmp(listen, &role->listen, sizeof(*listen)) ||
-		    !memcmp(listen, &any, sizeof(*listen)))
-			return 0;
-		tcpc_text_from_endpoint(&role->listen, text);
-		return tcpc_err_set(err, EADDRINUSE,
-				    "the feedback link listens on %s already; leave --listen out "
-				    "or give the same",
-				    text);
-	}
-	r = tcpc_link_server_open(role->config.loop, listen, role->config.key, &link_events, role,
-				  &role->link, err);
-	if (!r)
-		role->listen = *listen;
-	return r;
-}
+/* ---- datapath and link -------------------------------------------------------------------- */
 
 static void close_all(struct tcpc_target_role *role)
 {
 	target_stop_timer(&role->addresses_timer);
-	if (role->link)
-		tcpc_link_server_close(role->link);
-	role->link = NULL;
-	role->n_peers = 0;
+	target_close_link(role);
 	if (role->dp)
 		tcpc_dp_target_close(role->dp);
 	role->dp = NULL;
-	run_awaits(role, 0, true);
+	target_run_awaits(role);
 }
 
 static int open_all(struct tcpc_target_role *role, const struct tcpc_endpoint *listen,
 		    struct tcpc_err *err)
 {
-	int r = open_link(role, listen, err);
+	int r = target_open_link(role, listen, err);
 
 	if (r || role->dp)
 		return r;
-	r = tcpc_datapath_probe(err) ?: tcpc_probe_bpffs(role->config.bpffs, err);
+	r = tcpc_datapath_probe(err) ?: tcpc_sockdiag_check(err);
+	r = r ?: tcpc_probe_bpffs(role->config.bpffs, err);
 	r = r ?: tcpc_dp_target_open(role->config.bpffs, &role->dp, err);
 	r = r ?: target_write_allow(role, err);
 	if (!r) {
-		role->addresses_timer = target_start_timer(role->config.loop, on_addresses,
+		role->addresses_timer = target_start_timer(role->config.loop, target_on_addresses,
 							   ADDRESSES_MS, ADDRESSES_MS, role);
 		if (!role->addresses_timer)
 			r = tcpc_err_set(err, ENOMEM, "out of memory");
@@ -429,6 +262,21 @@ static void on_installed(void *user, int status, const struct tcpc_err *err)
 		intercept_release(i);
 }
 
+/* Peers are told of each address and port: more than a frame holds must not be cut in silence. */
+static int check_services(const struct tcpc_target_role *role, struct tcpc_err *err)
+{
+	unsigned int n = 0;
+
+	for (const struct intercept *i = role->intercepts; i; i = i->next)
+		n += i->n_addresses * i->n_ports;
+	if (n <= TCPC_LINK_MAX_SERVICES)
+		return 0;
+	return tcpc_err_set(err, ENOSPC,
+			    "%u pairs of address and port; a daemon announces at most %d: give "
+			    "fewer ports",
+			    n, TCPC_LINK_MAX_SERVICES);
+}
+
 /* Everything up to the iptables rule, which comes later and may still fail. */
 static int set_up(struct intercept *i, const struct tcpc_intercept_spec *spec, struct tcpc_err *err)
 {
@@ -441,7 +289,10 @@ static int set_up(struct intercept *i, const struct tcpc_intercept_spec *spec, s
 		return r;
 	i->next = i->role->intercepts;
 	i->role->intercepts = i;
-	refresh_addresses(i);
+	intercept_refresh_addresses(i);
+	r = check_services(i->role, err);
+	if (r)
+		return r;
 	fill_rule(i);
 	r = start_queues(i, err);
 	if (!r && !spec->relaxed)

@@ -26,6 +26,7 @@ static bool covers(const struct tcpc_prefix *p, const struct tcpc_addr *a)
 {
 	for (unsigned int i = 0, left = p->bits; left; i++) {
 		unsigned int bits = left < 32 ? left : 32;
+		/* cppcheck-suppress shiftTooManyBits ; bits is never 0 here */
 		__be32 mask = tcpc_htonl(0xffffffffu << (32 - bits));
 
 		if ((p->addr.w[i] ^ a->w[i]) & mask)
@@ -58,17 +59,31 @@ static int write_entry(struct tcpc_target_role *role, const struct tcpc_prefix *
 	return role->dp ? tcpc_dp_target_allow(role->dp, prefix, state, err) : 0;
 }
 
+/* The link merges each change into its whole set, so it gets the list in one piece. */
+static int tell_peers(struct tcpc_target_role *role, struct tcpc_err *err)
+{
+	struct tcpc_prefix *all;
+	__u32 serial;
+
+	if (!role->n_allow)
+		return 0;
+	all = malloc(role->n_allow * sizeof(*all));
+	if (!all)
+		return tcpc_err_set(err, ENOMEM, "out of memory");
+	for (unsigned int i = 0; i < role->n_allow; i++)
+		all[i] = role->allow[i].prefix;
+	serial = tcpc_link_server_allow(role->link, TCPC_LINK_ALLOW_ADD, all, role->n_allow);
+	free(all);
+	return serial ? 0 : tcpc_err_set(err, ENOMEM, "cannot tell peers of the allow-list");
+}
+
 int target_write_allow(struct tcpc_target_role *role, struct tcpc_err *err)
 {
 	int r = 0;
 
-	for (unsigned int i = 0; i < role->n_allow && !r; i++) {
+	for (unsigned int i = 0; i < role->n_allow && !r; i++)
 		r = write_entry(role, &role->allow[i].prefix, role->allow[i].state, err);
-		if (!r)
-			tcpc_link_server_allow(role->link, TCPC_LINK_ALLOW_ADD,
-					       &role->allow[i].prefix, 1);
-	}
-	return r;
+	return r ?: tell_peers(role, err);
 }
 
 /* ---- ending connections ---------------------------------------------------------------------- */
@@ -205,10 +220,11 @@ static void add(struct tcpc_target_role *role, const struct tcpc_prefix_list *li
 	if (role->link)
 		serial = tcpc_link_server_allow(role->link, TCPC_LINK_ALLOW_ADD, list->list,
 						list->n);
-	if (target_await(role, serial, on_peers_settled, job)) {
+	/* Serial 0: peers cannot be told, so they would go on copying an allowed client. */
+	if ((role->link && !serial) || target_await(role, serial, on_peers_settled, job)) {
 		take_back(role, before);
 		free(job);
-		tcpc_err_set(&err, ENOMEM, "out of memory");
+		tcpc_err_set(&err, ENOMEM, "out of memory: peers cannot be told");
 		tcpc_reply_fail(reply, &err);
 	}
 }

@@ -2,7 +2,8 @@
 /*
  * target_priv.h - what the target*.c files share: one room in several files.
  *
- * target.c          life of datapath and link, `intercept`, what peers are told
+ * target.c          life of the datapath, `intercept`
+ * target_link.c     what peers are told, and waiting until they have acted on it
  * target_release.c  `release` and stopping: the safe order
  * target_allow.c    the allow-list
  * target_hold.c     the hold queue between its device and core/hold
@@ -88,16 +89,32 @@ uv_timer_t *target_start_timer(uv_loop_t *loop, uv_timer_cb cb, unsigned int fir
 			       unsigned int repeat_ms, void *data);
 void target_stop_timer(uv_timer_t **timer);
 
+/** intercept_free - take all of it out of the kernel but for the iptables rules, which must be gone
+ * or never have been. Closes datapath and link with the last one. */
+void intercept_free(struct intercept *intercept);
+
+/* ---- target_link.c ---- */
+
+/** target_open_link - listen, unless the link is there already; all intercepts share one. */
+int target_open_link(struct tcpc_target_role *role, const struct tcpc_endpoint *listen,
+		     struct tcpc_err *err);
+void target_close_link(struct tcpc_target_role *role);
+
+/** intercept_refresh_addresses - read the interface's addresses. Returns: did they change? */
+bool intercept_refresh_addresses(struct intercept *intercept);
+
+/** target_on_addresses - timer: do so for all, publish a change. */
+void target_on_addresses(uv_timer_t *timer);
+
+/** target_run_awaits - nobody is left to wait for. */
+void target_run_awaits(struct tcpc_target_role *role);
+
 /** target_publish - tell peers what is intercepted now. Returns the change's serial. */
 __u32 target_publish(struct tcpc_target_role *role);
 
 /** target_await - call @cb once all peers have acted on change @serial; at once, but never from
  * within this call, if there is no link. Returns 0 or -ENOMEM. */
 int target_await(struct tcpc_target_role *role, __u32 serial, void (*cb)(void *user), void *user);
-
-/** intercept_free - take all of it out of the kernel but for the iptables rules, which must be gone
- * or never have been. Closes datapath and link with the last one. */
-void intercept_free(struct intercept *intercept);
 
 /* ---- target_hold.c ---- */
 

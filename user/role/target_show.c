@@ -68,6 +68,21 @@ struct json_object *tcpc_target_stats(struct tcpc_target_role *role)
 	return o;
 }
 
+struct json_object *tcpc_target_link_stats(struct tcpc_target_role *role)
+{
+	const struct tcpc_link_counters *counters;
+	struct json_object *o;
+
+	if (!role->link)
+		return NULL;
+	counters = tcpc_link_server_counters(role->link);
+	o = json_object_new_object();
+#define SHOW(name, text) tcpc_show_number(o, #name, counters->name);
+	TCPC_LINK_COUNTERS(SHOW)
+#undef SHOW
+	return o;
+}
+
 struct json_object *tcpc_target_hold_stats(struct tcpc_target_role *role)
 {
 	struct tcpc_hold_stats sum = {};

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * target_maps.bpf.h - the maps of the target host's programs. Included by target.bpf.c and its
+ * parts.
+ */
+#ifndef TCPCOPY_BPF_TARGET_MAPS_H
+#define TCPCOPY_BPF_TARGET_MAPS_H
+
+#include "common.bpf.h"
+#include "tcpcopy/options.h"
+
+/* Which ports of which interface are intercepted. Written by the daemon. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TCPC_MAX_SERVICES);
+	__type(key, struct tcpc_service_key);
+	__type(value, struct tcpc_intercept);
+} services SEC(".maps");
+
+/* Clients that use the target themselves. Written by the daemon. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, TCPC_MAX_ALLOW);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tcpc_allow_key);
+	__type(value, struct tcpc_allow);
+} allow SEC(".maps");
+
+/* The exchange each copied connection is in. Written by align; the least recently used goes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, TCPC_MAX_EXCHANGES);
+	__type(key, struct tcpc_flow);
+	__type(value, struct tcpc_exchange);
+} exchanges SEC(".maps");
+
+/* Constants of this daemon. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tcpc_target_config);
+} config SEC(".maps");
+
+/* One counter for every way a packet can go. Written by the programs only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tcpc_target_stats);
+} stats SEC(".maps");
+
+/* Counters of the queue threads, one element each. Shared memory, written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TCPC_MAX_QUEUES);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct tcpc_queue_stats);
+} queues SEC(".maps");
+
+/* The devices of the hold queue: the interface to which each gives packets back. Written by the
+ * daemon. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TCPC_MAX_HOLD_DEVICES);
+	__type(key, __u32);
+	__type(value, __u32);
+} hold_devices SEC(".maps");
+
+/* Room to work on TCP options; see options.h for why it is not the stack. */
+struct options_scratch {
+	__u8 before[TCPC_OPTIONS_MAX];
+	__u8 after[TCPC_OPTIONS_MAX];
+	struct tcpc_options found;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct options_scratch);
+} scratch SEC(".maps");
+
+static const __u32 zero;
+
+/* The key of a packet from a client. */
+static __always_inline void flow_of(const struct tcpc_pkt *pkt, struct tcpc_flow *flow)
+{
+	flow->client = pkt->saddr;
+	flow->server = pkt->daddr;
+	flow->client_port = pkt->sport;
+	flow->server_port = pkt->dport;
+	flow->pad = 0;
+}
+
+#endif

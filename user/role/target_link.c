@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * target_link.c - what peers are told, and waiting until they have acted on it. See target_priv.h.
+ */
+#include "role/target_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <arpa/inet.h>
+
+#include "edge/log.h"
+
+/* ---- what peers are told --------------------------------------------------------------------- */
+
+static unsigned int list_services(const struct tcpc_target_role *role,
+				  struct tcpc_link_service *services, unsigned int max)
+{
+	unsigned int n = 0;
+
+	for (const struct intercept *i = role->intercepts; i; i = i->next) {
+		if (i->state != INTERCEPT_ACTIVE)
+			continue;
+		for (int a = 0; a < i->n_addresses; a++)
+			for (unsigned int p = 0; p < i->n_ports && n < max; p++)
+				services[n++] = (struct tcpc_link_service){
+					.addr = i->addresses[a],
+					.port = i->ports[p],
+				};
+	}
+	return n;
+}
+
+__u32 target_publish(struct tcpc_target_role *role)
+{
+	struct tcpc_link_service services[TCPC_LINK_MAX_SERVICES];
+	unsigned int n = list_services(role, services, TCPC_LINK_MAX_SERVICES);
+
+	return role->link ? tcpc_link_server_services(role->link, services, n) : 0;
+}
+
+/* Addresses come and go; a peer may copy only to those that are here. */
+bool intercept_refresh_addresses(struct intercept *i)
+{
+	struct tcpc_addr now[MAX_ADDRESSES];
+	struct tcpc_err err;
+	int n = tcpc_netlink_addresses(i->ifindex, now, MAX_ADDRESSES, &err);
+
+	if (n < 0) {
+		tcpc_log_warn("%s: %s", i->iface, err.text);
+		return false;
+	}
+	if (n > MAX_ADDRESSES)
+		n = MAX_ADDRESSES;
+	if (n == i->n_addresses && !memcmp(now, i->addresses, n * sizeof(now[0])))
+		return false;
+	memcpy(i->addresses, now, n * sizeof(now[0]));
+	i->n_addresses = n;
+	return true;
+}
+
+void target_on_addresses(uv_timer_t *timer)
+{
+	struct tcpc_target_role *role = timer->data;
+	bool changed = false;
+
+	for (struct intercept *i = role->intercepts; i; i = i->next)
+		if (i->state == INTERCEPT_ACTIVE && intercept_refresh_addresses(i))
+			changed = true;
+	if (changed)
+		target_publish(role);
+}
+
+/* ---- waiting for peers ----------------------------------------------------------------------- */
+
+static void run_awaits(struct tcpc_target_role *role, __u32 serial, bool all)
+{
+	struct await **p = &role->awaits;
+
+	while (*p) {
+		struct await *a = *p;
+
+		if (!all && (__s32)(a->serial - serial) > 0) {
+			p = &a->next;
+			continue;
+		}
+		*p = a->next;
+		a->cb(a->user);
+		free(a);
+		p = &role->awaits; /* the callback may have changed the list */
+	}
+}
+
+static void on_no_link(uv_timer_t *timer)
+{
+	struct tcpc_target_role *role = timer->data;
+
+	target_stop_timer(&timer);
+	if (!role->link)
+		run_awaits(role, 0, true);
+}
+
+int target_await(struct tcpc_target_role *role, __u32 serial, void (*cb)(void *user), void *user)
+{
+	struct await *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return -ENOMEM;
+	if (!role->link && !target_start_timer(role->config.loop, on_no_link, 0, 0, role)) {
+		free(a);
+		return -ENOMEM;
+	}
+	a->serial = serial;
+	a->cb = cb;
+	a->user = user;
+	a->next = role->awaits;
+	role->awaits = a;
+	return 0;
+}
+
+/* ---- the link -------------------------------------------------------------------------------- */
+
+static void on_peer_up(void *user, const char *peer)
+{
+	struct tcpc_target_role *role = user;
+
+	tcpc_log_info("feedback link: %s is connected", peer);
+	if (role->n_peers < MAX_PEER_NAMES)
+		strncpy(role->peers[role->n_peers++], peer, TCPC_TEXT_BYTES - 1);
+}
+
+static void on_peer_down(void *user, const char *peer, const char *why)
+{
+	struct tcpc_target_role *role = user;
+
+	tcpc_log_warn("feedback link: %s is gone: %s", peer, why);
+	for (unsigned int i = 0; i < role->n_peers; i++) {
+		if (strcmp(role->peers[i], peer))
+			continue;
+		role->n_peers--;
+		memmove(role->peers[i], role->peers[role->n_peers], TCPC_TEXT_BYTES);
+		return;
+	}
+}
+
+static void on_settled(void *user, __u32 serial)
+{
+	run_awaits(user, serial, false);
+}
+
+static const struct tcpc_link_server_events link_events = {
+	.peer_up = on_peer_up,
+	.peer_down = on_peer_down,
+	.settled = on_settled,
+};
+
+/* One link a daemon: a second intercept shares the first one's. */
+int target_open_link(struct tcpc_target_role *role, const struct tcpc_endpoint *listen,
+		     struct tcpc_err *err)
+{
+	const struct tcpc_endpoint any = {tcpc_addr_from_v4(0), htons(TCPC_DEFAULT_FEEDBACK_PORT)};
+	char text[TCPC_TEXT_BYTES];
+	int r;
+
+	if (role->link) {
+		if (!memcmp(listen, &role->listen, sizeof(*listen)) ||
+		    !memcmp(listen, &any, sizeof(*listen)))
+			return 0;
+		tcpc_text_from_endpoint(&role->listen, text);
+		return tcpc_err_set(err, EADDRINUSE,
+				    "the feedback link listens on %s already; leave --listen out "
+				    "or give the same",
+				    text);
+	}
+	r = tcpc_link_server_open(role->config.loop, listen, role->config.key, &link_events, role,
+				  &role->link, err);
+	if (!r)
+		role->listen = *listen;
+	return r;
+}
+
+void target_close_link(struct tcpc_target_role *role)
+{
+	if (role->link)
+		tcpc_link_server_close(role->link);
+	role->link = NULL;
+	role->n_peers = 0;
+}
+
+void target_run_awaits(struct tcpc_target_role *role)
+{
+	run_awaits(role, 0, true);
+}
