@@ -58,28 +58,42 @@ static __always_inline void read_socket(struct bpf_sock *sk, struct connection *
 	}
 }
 
-/* Find the target's half of the connection. */
-static __always_inline void find_connection(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
-					    struct connection *conn)
+/* The socket that a packet is for: the connection's, or the listener's. To be released. */
+static __always_inline struct bpf_sock *socket_of(struct __sk_buff *skb, const struct tcpc_pkt *pkt)
 {
 	struct bpf_sock_tuple tuple = {};
-	struct bpf_sock *sk;
-	__u32 size;
 
 	if (pkt->family == 4) {
 		tuple.ipv4.saddr = pkt->saddr.w[3];
 		tuple.ipv4.daddr = pkt->daddr.w[3];
 		tuple.ipv4.sport = pkt->sport;
 		tuple.ipv4.dport = pkt->dport;
-		size = sizeof(tuple.ipv4);
-	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, &pkt->saddr, sizeof(pkt->saddr));
-		__builtin_memcpy(tuple.ipv6.daddr, &pkt->daddr, sizeof(pkt->daddr));
-		tuple.ipv6.sport = pkt->sport;
-		tuple.ipv6.dport = pkt->dport;
-		size = sizeof(tuple.ipv6);
+		return bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
 	}
-	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	__builtin_memcpy(tuple.ipv6.saddr, &pkt->saddr, sizeof(pkt->saddr));
+	__builtin_memcpy(tuple.ipv6.daddr, &pkt->daddr, sizeof(pkt->daddr));
+	tuple.ipv6.sport = pkt->sport;
+	tuple.ipv6.dport = pkt->dport;
+	return bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+}
+
+/* Does anybody here, listener or connection, take this packet? */
+static __always_inline int has_socket(struct __sk_buff *skb, const struct tcpc_pkt *pkt)
+{
+	struct bpf_sock *sk = socket_of(skb, pkt);
+
+	if (!sk)
+		return 0;
+	bpf_sk_release(sk);
+	return 1;
+}
+
+/* Find the target's half of the connection. */
+static __always_inline void find_connection(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+					    struct connection *conn)
+{
+	struct bpf_sock *sk = socket_of(skb, pkt);
+
 	if (!sk)
 		return;
 	read_socket(sk, conn);

@@ -89,8 +89,15 @@ static __always_inline int align_syn(struct __sk_buff *skb, const struct tcpc_pk
 {
 	struct tcpc_exchange fresh = {}, *old;
 	struct tcpc_flow flow;
-	int err = blank_options(skb, pkt, TCPC_OPTS_SYN_BLANK);
+	int err;
 
+	/* A port that is forwarded (a container's) is answered by somebody else's stack, and that
+	 * answer would not pass our rule. */
+	if (!has_socket(skb, pkt)) {
+		COUNT(st, no_listener);
+		return VERDICT_DROP;
+	}
+	err = blank_options(skb, pkt, TCPC_OPTS_SYN_BLANK);
 	if (err) {
 		if (err < 0)
 			COUNT(st, rewrite_failed);
@@ -243,7 +250,8 @@ static __always_inline int align_packet(struct __sk_buff *skb, struct tcpc_targe
 	}
 	key.port = pkt.dport;
 	service = bpf_map_lookup_elem(&services, &key);
-	if (!service || skb->pkt_type != PACKET_HOST) {
+	/* IPv6 has no rule that keeps its responses in yet, so it is left alone. */
+	if (!service || pkt.family != 4 || skb->pkt_type != PACKET_HOST) {
 		COUNT(st, no_service);
 		return VERDICT_NEXT;
 	}
@@ -292,7 +300,8 @@ static __always_inline int is_icmp_error(__u8 protocol, __u8 type)
 }
 
 /* Where a locally made packet goes, and whether it is TCP or an ICMP error. */
-static __always_inline int read_output(struct __sk_buff *skb, struct tcpc_addr *ret_daddr)
+static __always_inline int read_output(struct __sk_buff *skb, struct tcpc_addr *ret_saddr,
+					struct tcpc_addr *ret_daddr)
 {
 	struct iphdr ip;
 	__u8 protocol, type;
@@ -306,10 +315,12 @@ static __always_inline int read_output(struct __sk_buff *skb, struct tcpc_addr *
 		if (bpf_skb_load_bytes_relative(skb, 0, &ip6, sizeof(ip6), BPF_HDR_START_NET))
 			return 0;
 		protocol = ip6.nexthdr;
+		__builtin_memcpy(ret_saddr, &ip6.saddr, sizeof(*ret_saddr));
 		__builtin_memcpy(ret_daddr, &ip6.daddr, sizeof(*ret_daddr));
 		off = sizeof(ip6);
 	} else {
 		protocol = ip.protocol;
+		*ret_saddr = tcpc_addr_from_v4(ip.saddr);
 		*ret_daddr = tcpc_addr_from_v4(ip.daddr);
 		off = ip.ihl * 4;
 	}
@@ -324,16 +335,18 @@ static __always_inline int read_output(struct __sk_buff *skb, struct tcpc_addr *
 }
 
 /*
- * For the iptables rule, which has matched interface and port already: non-zero for a packet that
+ * For the iptables rule, which has matched the port already: non-zero for a packet that
  * must not leave. (xt_bpf cannot invert a pinned program, so this one says what to queue.)
  */
 SEC("socket")
 int queue_filter(struct __sk_buff *skb)
 {
 	struct tcpc_target_stats *st = bpf_map_lookup_elem(&stats, &zero);
-	struct tcpc_addr daddr;
+	struct tcpc_addr saddr, daddr;
 
-	if (!st || !read_output(skb, &daddr))
+	if (!st || !read_output(skb, &saddr, &daddr))
+		return 0;
+	if (!bpf_map_lookup_elem(&addresses, &saddr))
 		return 0;
 	if (allow_state(&daddr) == TCPC_ALLOW_DIRECT) {
 		COUNT(st, allowed_out);

@@ -26,6 +26,15 @@ struct {
 	__type(value, struct tcpc_allow);
 } allow SEC(".maps");
 
+/* The addresses of the intercepted interfaces: responses come from one of them, whichever way they
+ * leave. Value: the ifindex. Written by the daemon. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TCPC_MAX_ADDRESSES);
+	__type(key, struct tcpc_addr);
+	__type(value, __u32);
+} addresses SEC(".maps");
+
 /* The exchange each copied connection is in. Written by align; the least recently used goes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

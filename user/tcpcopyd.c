@@ -22,6 +22,7 @@
 #include "edge/datapath.h"
 #include "edge/key.h"
 #include "edge/log.h"
+#include "edge/probe.h"
 #include "role/config.h"
 #include "role/dispatch.h"
 
@@ -37,7 +38,7 @@ struct daemon {
 	uv_loop_t loop;
 	uv_signal_t signals[3];
 	__u8 key[TCPC_KEY_BYTES];
-	int lock_fd;
+	int lock_fd, bpffs_fd; /* locks; -1: not ours */
 	struct tcpc_dispatch dispatch;
 	struct tcpc_control *control;
 	struct tcpc_config *config;	 /* in force */
@@ -124,8 +125,11 @@ static int apply_config(struct daemon *d)
 	if (!r)
 		r = tcpc_config_apply(d->config, d->next_config, run_line, on_config_applied, d,
 				      &err);
-	if (r)
+	if (r) {
 		tcpc_log_error("%s", err.text);
+		tcpc_config_free(d->next_config);
+		d->next_config = NULL;
+	}
 	return r;
 }
 
@@ -202,25 +206,40 @@ static void watch_signals(struct daemon *d)
 	}
 }
 
-/* One daemon a run directory: the lock goes with the process, however it ends. */
-static int lock_run_dir(struct daemon *d, struct tcpc_err *err)
+/* One daemon a run directory and a bpffs directory: the locks go with the process, however it ends.
+ * A start that finds them taken must leave everything alone. */
+static int lock_dir(const char *dir, const char *file, int *ret_fd, struct tcpc_err *err)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s%s", dir, file);
+	fd = *file ? open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600)
+		   : open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return tcpc_err_set(err, errno, "cannot open %s: %s", path, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		close(fd);
+		return tcpc_err_set(err, EBUSY,
+				    "another tcpcopyd uses %s; give each its own --run-dir and "
+				    "--bpffs",
+				    dir);
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+static int take_dirs(struct daemon *d, struct tcpc_err *err)
 {
 	const char *dir = d->options.run_dir;
-	char path[PATH_MAX];
+	int r;
 
 	if (mkdir(dir, 0755) && errno != EEXIST)
 		return tcpc_err_set(err, errno, "cannot make the run directory %s: %s", dir,
 				    strerror(errno));
-	snprintf(path, sizeof(path), "%s/tcpcopyd.lock", dir);
-	d->lock_fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-	if (d->lock_fd < 0)
-		return tcpc_err_set(err, errno, "cannot open %s: %s", path, strerror(errno));
-	if (flock(d->lock_fd, LOCK_EX | LOCK_NB))
-		return tcpc_err_set(err, EBUSY,
-				    "another tcpcopyd runs in %s; give each its own --run-dir and "
-				    "--bpffs",
-				    dir);
-	return 0;
+	r = lock_dir(dir, "/tcpcopyd.lock", &d->lock_fd, err);
+	r = r ?: tcpc_probe_bpffs(d->options.bpffs, err);
+	return r ?: lock_dir(d->options.bpffs, "", &d->bpffs_fd, err);
 }
 
 static int load_key(struct daemon *d, struct tcpc_err *err)
@@ -242,7 +261,7 @@ static int check_machine(struct daemon *d, struct tcpc_err *err)
 		return tcpc_err_set(err, EPERM, "run tcpcopyd as root");
 	if (sodium_init() < 0)
 		return tcpc_err_set(err, EIO, "libsodium cannot be initialised");
-	return tcpc_datapath_probe(err) ?: load_key(d, err) ?: lock_run_dir(d, err);
+	return tcpc_datapath_probe(err) ?: load_key(d, err) ?: take_dirs(d, err);
 }
 
 static int start(struct daemon *d, struct tcpc_err *err)
@@ -283,14 +302,17 @@ static void clean_up(struct daemon *d)
 	tcpc_config_free(d->config);
 	tcpc_config_free(d->next_config);
 	sodium_memzero(d->key, sizeof(d->key));
-	if (d->lock_fd < 0)
-		return;
-	/* The lock file goes while we hold it; nobody's pins may be in the directory. */
-	snprintf(path, sizeof(path), "%s/tcpcopyd.lock", d->options.run_dir);
-	unlink(path);
-	rmdir(d->options.run_dir);
-	rmdir(d->options.bpffs);
-	close(d->lock_fd);
+	if (d->bpffs_fd >= 0) {
+		rmdir(d->options.bpffs); /* stays if somebody's pins are in it */
+		close(d->bpffs_fd);
+	}
+	if (d->lock_fd >= 0) {
+		/* The lock file goes while we hold the lock. */
+		snprintf(path, sizeof(path), "%s/tcpcopyd.lock", d->options.run_dir);
+		unlink(path);
+		rmdir(d->options.run_dir);
+		close(d->lock_fd);
+	}
 }
 
 /* ---- command line ---------------------------------------------------------------------------- */
@@ -359,6 +381,7 @@ int main(int argc, char **argv)
 	static struct daemon d = {
 		.options = {.run_dir = "/run/tcpcopy", .bpffs = "/sys/fs/bpf/tcpcopy"},
 		.lock_fd = -1,
+		.bpffs_fd = -1,
 	};
 	struct tcpc_err err = {};
 	int r = parse_options(argc, argv, &d.options, &err);

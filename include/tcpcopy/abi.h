@@ -21,6 +21,7 @@
 #define TCPC_MAX_EXCHANGES 65536
 #define TCPC_MAX_QUEUES 16
 #define TCPC_MAX_HOLD_DEVICES 64
+#define TCPC_MAX_ADDRESSES 1024 /* of all intercepted interfaces */
 #define TCPC_MAX_SACK 4
 
 /* Copying needs a heartbeat: the daemon extends the lease every TCPC_HEARTBEAT_MS, the program
@@ -159,7 +160,7 @@ struct tcpc_exchange {
 	__u32 snd_nxt;	    /* the target's snd_nxt when the exchange began */
 	__u32 exchanges;    /* how many this connection had */
 	__u32 answer_end;   /* SEG.SEQ + SEG.LEN of the target's last segment */
-	__u32 answer_flags; /* TCP flags of that segment */
+	__u32 answer_flags; /* TCP flags of that segment; 0: it has sent none yet */
 	__u32 window_end;   /* right edge of the target's receive window */
 	__u32 held;	    /* packets diverted since the hold began; 0: not held */
 };
@@ -214,6 +215,7 @@ struct tcpc_receipt {
 	X(aligned, "data packets fitted to the target's connection")                               \
 	X(syn, "SYN packets fitted (timestamps, MPTCP, fast open taken out)")                      \
 	X(syn_recv, "packets fitted to a connection that is being opened")                         \
+	X(no_listener, "SYN dropped: nobody listens on this port in this network namespace")       \
 	X(no_connection, "dropped: the target has no such connection")                             \
 	X(closing, "packets fitted to a connection that its application has closed")               \
 	X(early_reset, "resets turned into FIN: the target had not answered yet")                  \
@@ -240,7 +242,9 @@ struct tcpc_receipt {
 	X(enobufs, "times the kernel dropped messages to us (their packets stay inside)")          \
 	X(overflow, "packets the kernel dropped because the queue was full")                       \
 	X(receipts_lost, "receipts dropped because the feedback link was behind")                  \
-	X(send_failed, "verdicts that could not be sent at the first try")
+	X(send_failed, "verdicts that could not be sent at the first try")                         \
+	X(injected, "of the reflected: large responses, whose ACK went through a raw socket")      \
+	X(inject_failed, "ACKs that the raw socket did not take")
 
 /* Counters of the hold queue, kept by the daemon. */
 #define TCPC_HOLD_COUNTERS(X)                                                                      \

@@ -69,6 +69,16 @@ static inline int tcpc_hold_is_closing(__u8 flags, __u32 payload_bytes)
 }
 
 /**
+ * tcpc_hold_can_begin - may such a packet begin an exchange? Not if it only closes, which asks for
+ * nothing, nor if its ACK number means nothing.
+ */
+static inline int tcpc_hold_can_begin(__u8 flags, __u32 payload_bytes)
+{
+	return (flags & (TCPC_TCP_ACK | TCPC_TCP_RST)) == TCPC_TCP_ACK &&
+	       !tcpc_hold_is_closing(flags, payload_bytes);
+}
+
+/**
  * tcpc_hold_expected - bytes of answer that the client of @pkt has read beyond those it had read
  * when the last exchange began; 0 if it has read none (or does not say: RST without ACK).
  * @client_ack: ACK number that began the last exchange.

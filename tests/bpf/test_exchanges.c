@@ -99,9 +99,9 @@ static void expect_step(const struct connection *c, const struct step *step)
 	}
 }
 
-static void expect_steps(int family, const struct step *steps, size_t n)
+static void expect_steps(const struct step *steps, size_t n)
 {
-	struct connection c = connection_open(family, CLIENT_PORT, SERVICE_PORT);
+	struct connection c = connection_open(4, CLIENT_PORT, SERVICE_PORT);
 
 	for (size_t i = 0; i < n; i++)
 		expect_step(&c, &steps[i]);
@@ -126,8 +126,7 @@ static void test_advance(void **state)
 
 	(void)state;
 	need_netns();
-	expect_steps(4, steps, COUNT_OF(steps));
-	expect_steps(6, steps, COUNT_OF(steps));
+	expect_steps(steps, COUNT_OF(steps));
 }
 
 /* Sequence numbers wrap (RFC 9293, 3.4). */
@@ -147,7 +146,7 @@ static void test_wrap(void **state)
 
 	(void)state;
 	need_netns();
-	expect_steps(4, steps, COUNT_OF(steps));
+	expect_steps(steps, COUNT_OF(steps));
 }
 
 /* Resets often have no ACK number, and none carries a request. */
@@ -246,10 +245,11 @@ static void test_bound(void **state)
 	static struct bpf_run run;
 	__u32 n = 0, newest = 0;
 	void *from = NULL;
-	int fd;
+	int fd, listener;
 
 	(void)state;
 	need_netns();
+	listener = connection_listen(4, SERVICE_PORT);
 	run.ifindex = lab.live;
 	fd = bpf_map__fd(lab.skel->maps.exchanges);
 	for (__u32 i = 0; i < TCPC_MAX_EXCHANGES + TCPC_MAX_EXCHANGES / 4; i++) {
@@ -279,6 +279,7 @@ static void test_bound(void **state)
 	};
 	expect_true("table", "the newest is there",
 		    !bpf_map_lookup_elem(fd, &key, &(struct tcpc_exchange){}));
+	close(listener);
 }
 
 int main(void)

@@ -7,6 +7,7 @@
 #include "../harness/bpf_attach.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 /** What a daemon does before it is killed. */
@@ -52,6 +53,7 @@ static void run_and_kill(const struct daemon *d)
 	assert_return_code(pipe(ready), errno);
 	pid = fork();
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		word = (d->target ? target_daemon : online_daemon)(d, ifindex) ? 'n' : 'y';
 		if (write(ready[1], &word, 1) == 1)
 			pause();

@@ -5,6 +5,7 @@
  * every way).
  */
 #include "../harness/bpf_target.h"
+#include "../harness/connection.h"
 
 /* ---- whose packets --------------------------------------------------------------------------- */
 
@@ -78,15 +79,11 @@ static const struct row {
 	 .verdict = VERDICT_NEXT},
 	{"IPv6, allowed",
 	 {V6, DATA, .saddr = V6_ADDR(31)},
-	 COUNTS(allowed),
+	 COUNTS(no_service),
 	 .verdict = VERDICT_NEXT},
 	{"to be allowed", {DATA, .saddr = V4_ADDR(32)}, COUNTS(draining), .verdict = VERDICT_DROP},
 	{"to be allowed, SYN",
 	 {.flags = TCPC_TCP_SYN, .saddr = V4_ADDR(47)},
-	 COUNTS(draining),
-	 .verdict = VERDICT_DROP},
-	{"IPv6, to be allowed",
-	 {V6, DATA, .saddr = V6_ADDR(32)},
 	 COUNTS(draining),
 	 .verdict = VERDICT_DROP},
 	{"drained", {DATA, .dport = DRAIN_PORT}, COUNTS(draining), .verdict = VERDICT_DROP},
@@ -96,7 +93,7 @@ static const struct row {
 	 .verdict = VERDICT_DROP},
 	{"pure ACK", {.flags = TCPC_TCP_ACK}, COUNTS(pure_ack), .verdict = VERDICT_DROP},
 	{"pure ACK and padding",
-	 {V6, .flags = TCPC_TCP_ACK, .padding = 6},
+	 {.flags = TCPC_TCP_ACK, .padding = 6},
 	 COUNTS(pure_ack),
 	 .verdict = VERDICT_DROP},
 	{"beside those allowed",
@@ -107,7 +104,13 @@ static const struct row {
 	 {DATA, .saddr = V4_ADDR(48)},
 	 COUNTS(no_connection),
 	 .verdict = VERDICT_DROP},
-	{"IPv6, no socket", {V6, DATA}, COUNTS(no_connection), .verdict = VERDICT_DROP},
+	{"SYN, no listener",
+	 {.flags = TCPC_TCP_SYN, .dport = NO_LISTENER_PORT},
+	 COUNTS(no_listener),
+	 .verdict = VERDICT_DROP},
+	{"IPv6 data", {V6, DATA}, COUNTS(no_service), .verdict = VERDICT_NEXT},
+	{"IPv6 SYN", {V6, .flags = TCPC_TCP_SYN}, COUNTS(no_service), .verdict = VERDICT_NEXT},
+	{"IPv6 pure ACK", {V6, .flags = TCPC_TCP_ACK}, COUNTS(no_service), .verdict = VERDICT_NEXT},
 	{"RST, no socket", {.flags = TCPC_TCP_RST}, COUNTS(no_connection), .verdict = VERDICT_DROP},
 	{"FIN, no socket",
 	 {.flags = TCPC_TCP_FIN | TCPC_TCP_ACK, .vlan_tags = 2},
@@ -219,18 +222,21 @@ static const struct syn {
 	{"kind as the last byte", {.tcp_options = {MSS, 1, 1, 1, 8}, .tcp_option_bytes = 8}},
 };
 
-/* Each in either family, with and without what else a SYN may bring along. */
+/* Each with and without what else a SYN may bring along. */
 static void test_syn(void **state)
 {
+	int listener;
+
 	(void)state;
 	need_netns();
+	listener = connection_listen(4, SERVICE_PORT);
 	for (size_t i = 0; i < COUNT_OF(syns); i++)
 		for (int variant = 0; variant < 8; variant++) {
 			struct frame_spec spec = syns[i].spec;
 
 			spec.flags = TCPC_TCP_SYN;
 			if (variant & 1)
-				spec.family = 6;
+				spec.ip_option_words = 3;
 			if (variant & 2)
 				spec.vlan_tags = 2;
 			if (variant & 4) {
@@ -240,6 +246,7 @@ static void test_syn(void **state)
 			}
 			expect_syn(syns[i].description, &spec);
 		}
+	close(listener);
 }
 
 #define RANDOM_SYNS 3000
@@ -247,11 +254,13 @@ static void test_syn(void **state)
 static void test_random_syns(void **state)
 {
 	__u64 seed = 20;
+	int listener;
 
 	(void)state;
 	need_netns();
+	listener = connection_listen(4, SERVICE_PORT);
 	for (int i = 0; i < RANDOM_SYNS; i++) {
-		struct frame_spec spec = {.flags = TCPC_TCP_SYN, .family = i & 1 ? 6 : 4};
+		struct frame_spec spec = {.flags = TCPC_TCP_SYN, .vlan_tags = i % 3};
 		char row[64];
 
 		spec.sport = 1 + random_below(&seed, 65535);
@@ -262,6 +271,7 @@ static void test_random_syns(void **state)
 		snprintf(row, sizeof(row), "random SYN %d", i);
 		expect_syn(row, &spec);
 	}
+	close(listener);
 }
 
 /* ---- queue_filter ---------------------------------------------------------------------------- */
@@ -285,6 +295,13 @@ static const struct output {
 	{"allowed client", {DATA, .daddr = V4_ADDR(16)}, COUNTS(allowed_out)},
 	{"IPv6, allowed client", {V6, DATA, .daddr = V6_ADDR(16)}, COUNTS(allowed_out)},
 	{"IPv6, beside", {V6, DATA, .daddr = V6_ADDR(15)}, COUNTS(queued), .want = 1},
+	{"from another address", {DATA, .saddr = V4_ADDR(200)}, .uncounted = true},
+	{"IPv6, from another address", {V6, DATA, .saddr = V6_ADDR(200)}, .uncounted = true},
+	{"unreachable, from another address",
+	 {DATA, .saddr = V4_ADDR(200)},
+	 .protocol = 1,
+	 .type = 3,
+	 .uncounted = true},
 	{"unreachable", {DATA}, .protocol = 1, .type = 3, COUNTS(queued), .want = 1},
 	{"source quench", {DATA}, .protocol = 1, .type = 4, COUNTS(queued), .want = 1},
 	{"redirect", {DATA}, .protocol = 1, .type = 5, COUNTS(queued), .want = 1},
@@ -325,6 +342,8 @@ static void test_queue_filter(void **state)
 	(void)state;
 	need_netns();
 	write_allow();
+	target_address(4, 1);
+	target_address(6, 1);
 	for (size_t i = 0; i < COUNT_OF(outputs); i++) {
 		const struct output *o = &outputs[i];
 		struct frame frame = frame_build(&o->spec);

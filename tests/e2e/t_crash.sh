@@ -10,11 +10,6 @@ set -euo pipefail
 
 HERE=$(dirname "$0")
 
-# Anything with this destination port on the target's wire is a copy: no client talks to it.
-copies_start() {
-	capture_start copies target eth0 "tcp dst port $PORT and dst host $TARGET_IP"
-}
-
 # What stays with a dead daemon: a link goes, a filter stays (and must do nothing).
 link_goes() {
 	compare "$1: links the daemon held" "$(wc -w <<<"$LINK_IDS")" ">=" 1

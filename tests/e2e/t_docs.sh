@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What the documents say against what is there: counters, commands, options, bounds, paths. Needs no
 # network and no root.
+# shellcheck disable=SC2016 # backquotes are what the documents have around names
 set -euo pipefail
 HERE=$(realpath "$(dirname "$0")")
 # shellcheck source=tests/harness/tap.sh
@@ -14,7 +15,7 @@ CTL=$BUILD/tcpcopyctl
 ABI=include/tcpcopy/abi.h
 PAGES=(README.md docs/*.md)
 
-# ---- counters --------------------------------------------------------------------------------------
+# ---- counters ---------------------------------------------------------------------------------
 
 # counters MACRO FILE: names in an X-macro of the code, one a line, in their order.
 counters() {
@@ -67,7 +68,7 @@ every_counter() {
 		"$(sections | cut -d ' ' -f 2 | sort)"
 }
 
-# ---- commands and options --------------------------------------------------------------------------
+# ---- commands and options ---------------------------------------------------------------------
 
 commands() {
 	"$CTL" --help | sed -n '/^commands/,$s/^  \([a-z]*\) .*/\1/p'
@@ -92,7 +93,7 @@ command_table() {
 	# From "These options" to the empty line: options that this version refuses.
 	refused=$(words_of "$(sed -n '/^These options/,/^$/p' README.md)")
 	for command in $(commands); do
-		row=$(grep -E "^\| \`$command[ \`]" README.md | head -n 1)
+		row=$(grep -E "^\| \`${command}[ \`]" README.md | head -n 1)
 		all=$(words_of "$row $refused")
 		is "options of $command that README.md does not name" \
 			"$(comm -23 <(options "$command" | sort -u) <(echo "$all") | xargs)" ""
@@ -142,13 +143,13 @@ examples() {
 		*) not_ok "the documents have: tcpcopyctl $line, but: $("$CTL" --run-dir /nonexistent \
 			"${words[@]}" 2>&1 | head -n 1)" ;;
 		esac
-	done < <(sed -n 's/^ \{4,\}\([a-z]*# *\)\{0,1\}\(umask [0-7]*; \)\{0,1\}tcpcopyctl //p' \
+	done < <(sed -n 's/^ \{4,\}\([a-z]*# *\)\{0,1\}tcpcopyctl //p' \
 		"${PAGES[@]}" | sed 's/ [#>].*//' | grep -Ev '[A-Z]{2}|\[|\.\.\.' |
 		grep -v -- '--watch' | sort -u)
 	compare "command lines in the documents that were tried" "$n" ">=" 12
 }
 
-# ---- bounds and paths ------------------------------------------------------------------------------
+# ---- bounds and paths -------------------------------------------------------------------------
 
 # Rows of docs/limits.md that name a constant: its number is the code's.
 bounds() {
@@ -172,8 +173,8 @@ paths() {
 		*.md) [ -e "$path" ] || [ -e "$(dirname "$page")/$path" ] ;;
 		*) [ -e "$path" ] ;;
 		esac || not_ok "$page names $path, which is not there"
-	done < <(grep -HoE '`(tests|user|bpf|include|scripts|docs|vmlinux)/[a-zA-Z0-9_./]+`|\]\([a-z/-]+\.md' \
-		"${PAGES[@]}" | tr -d '`' | sed 's/](//')
+	done < <(grep -HoE -e '`(tests|user|bpf|include|scripts|docs|vmlinux)/[a-zA-Z0-9_./]+`' \
+		-e '\]\([a-z/-]+\.md' "${PAGES[@]}" | tr -d '`' | sed 's/](//')
 	compare "paths in the documents that were looked for" "$n" ">=" 60
 	same "tests: tests/e2e < > docs/testing.md" \
 		"$(find tests/e2e -name 't_*.sh' | sort)" \
@@ -183,20 +184,20 @@ paths() {
 # Pinned maps that README.md reads, and the version it speaks of.
 names() {
 	local pin n=0
-	for pin in $(grep -Eo '/sys/fs/bpf/tcpcopy/(online|target)/[a-z]+' README.md | sort -u); do
+	while read -r pin; do
 		grep -q "\"${pin##*/}\"" "user/edge/datapath_$(basename "$(dirname "$pin")").c" ||
 			not_ok "README.md reads $pin, which is not pinned"
 		n=$((n + 1))
-	done
+	done < <(grep -Eo '/sys/fs/bpf/tcpcopy/(online|target)/[a-z]+' README.md | sort -u)
 	compare "pins in README.md that were looked for" "$n" ">=" 8
 	is "version in README.md" "$(grep -Eo 'Version [0-9.]+[0-9]' README.md)" \
 		"Version $("$CTL" --run-dir /nonexistent version | awk 'NR == 1 { print $2 }')"
 }
 
-[ -x "$CTL" ] && [ -x "$BUILD/tcpcopyd" ] || {
-	not_ok "there is no $CTL or tcpcopyd: run make first"
+if [ ! -x "$CTL" ] || [ ! -x "$BUILD/tcpcopyd" ]; then
+	not_ok "there is no $CTL or no tcpcopyd beside it: run make first"
 	exit 1
-}
+fi
 every_counter
 command_table
 refused_options

@@ -129,12 +129,6 @@ first_intercept() {
 	fails client 1 'iptables' intercept eth0 --port 80
 	daemon_stop client || true
 	DAEMON_ENV=()
-	# The bpf file system is not mounted where --bpffs points to.
-	lab_daemon client --bpffs "$LAB_DIR/run-client/plain"
-	remember client
-	fails client 1 'mount' intercept eth0 --port 80
-	fails client 1 'mount' attach eth0 --to "$TARGET_IP:80"
-	daemon_stop client || true
 }
 
 no_socket() {
@@ -165,6 +159,8 @@ daemon_start() {
 	daemon_fails client "key file that others can read" 1 'open-key' \
 		"${daemon[@]}" --key "$LAB_DIR/open-key"
 	mkdir "$LAB_DIR/plain"
+	daemon_fails client "bpf file system not mounted at --bpffs" 1 'mount -t bpf' \
+		"$TCPC_BUILD/tcpcopyd" --run-dir "$run" --bpffs "$LAB_DIR/plain/pins" --insecure
 	# shellcheck disable=SC2016
 	hide='mount --bind "$0" /sys/kernel/btf && exec "$@"'
 	daemon_fails client "no BTF" 1 'BTF' unshare -m sh -c "$hide" "$LAB_DIR/plain" \
@@ -180,6 +176,10 @@ daemon_start() {
 	remember online
 	daemon_fails online "another one runs already" 1 'another' "$TCPC_BUILD/tcpcopyd" \
 		--run-dir "$(run_dir online)" --bpffs "$(pins online)" --insecure
+	daemon_fails online "again: the first attempt took no lock away" 1 'another' \
+		"$TCPC_BUILD/tcpcopyd" --run-dir "$(run_dir online)" --bpffs "$(pins online)" --insecure
+	daemon_fails online "another one has these pins" 1 'another' \
+		"$TCPC_BUILD/tcpcopyd" --run-dir "$run" --bpffs "$(pins online)" --insecure
 }
 
 lab_up

@@ -23,7 +23,7 @@ nothing_copied() {
 	try "$text: the reason appears" wait_for 5 reason_matches "$2"
 	is "$text: status.copying" "$(ctl_json online '.result.online[0].copying' status)" false
 	note "reason: $(reason)"
-	capture_start copies target eth0 "tcp dst port $PORT"
+	copies_start
 	is "$text: the online host answers" "$(fetch "$ONLINE_IP" /)" 200
 	capture_stop copies
 	is "$text: copies seen" "$CAPTURED" 0
@@ -54,7 +54,7 @@ no_interceptor() {
 	try "another port: release" ask target release eth0
 	intercept
 	try "the right port: copying begins" wait_for 5 copying
-	capture_start copies target eth0 "tcp dst port $PORT"
+	copies_start
 	is "the right port: the online host answers" "$(fetch "$ONLINE_IP" /m/right)" 200
 	try "the right port: the request is copied" wait_for 5 seen target /m/right
 	capture_stop copies

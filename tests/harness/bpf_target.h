@@ -75,6 +75,16 @@ static inline void target_allow(struct tcpc_addr addr, __u32 bits, __u32 state)
 		expect_fail("allow: %s", strerror(errno));
 }
 
+/** target_address - host @n of the test network is an address of an intercepted interface. */
+static inline void target_address(int family, __u8 n)
+{
+	struct tcpc_addr addr = frame_host(&(struct frame_spec){.family = family}, n);
+	__u32 ifindex = lab.live;
+
+	if (bpf_map_update_elem(bpf_map__fd(lab.skel->maps.addresses), &addr, &ifindex, BPF_ANY))
+		expect_fail("addresses: %s", strerror(errno));
+}
+
 /** align_run - align over @frame as if it came in on live0, and what should become of it. */
 static inline void align_run(const char *row, const struct frame *frame, int verdict,
 			     const struct frame *want, const struct tcpc_target_stats *moved)

@@ -35,6 +35,12 @@ capture_last() {
 		awk 'END { printf "%s", $1 ? $1 : "0.0" }' | tr -d .
 }
 
+# copies_start: count what goes to the service on the target's wire, as "copies". It is all copies:
+# no client talks to it. Not on the target's own interface: what was held passes there twice.
+copies_start() {
+	capture_start copies sw vtarget "tcp dst port $PORT and dst host $TARGET_IP"
+}
+
 # leak_start: watch both ends of the way from the target to a client. On the target's
 # port of the switch, whatever the target sends that is IP and not for the online host; at the
 # client, whatever comes from the target. LEAK_EXCEPT: a filter for packets that are meant to pass.

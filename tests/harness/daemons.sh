@@ -118,7 +118,7 @@ our_rules() {
 
 # our_devices HOST: devices of ours there.
 our_devices() {
-	in_ns "$1" ip -o link show | awk -F': ' '$2 ~ /^tcpcopy/ { print $2 }'
+	in_ns "$1" ip -o link show | awk -F': ' '$2 ~ /^tcpc/ { print $2 }'
 }
 
 # our_pins HOST: pinned objects (and directories) left there.

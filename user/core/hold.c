@@ -9,7 +9,7 @@
 #include "tcpcopy/hold.h"
 
 #define BUCKETS 4096
-#define TAG_OFF 6 /* the source MAC */
+#define SOURCE_MAC_OFF 6
 
 struct packet {
 	struct packet *next;
@@ -18,8 +18,9 @@ struct packet {
 	__u32 ack;
 	__u32 payload_bytes;
 	__u32 bytes;
+	__u16 tag_off; /* of the source MAC in @data */
 	__u8 flags;
-	__u8 frame[];
+	__u8 data[];
 };
 
 /** A connection with packets in the queue. */
@@ -154,8 +155,8 @@ static void emit(struct tcpc_hold *hold, struct held *f)
 	struct tcpc_hold_tag tag;
 
 	tcpc_hold_tag_write(&tag, f->head ? 0 : f->number);
-	memcpy(p->frame + TAG_OFF, &tag, sizeof(tag));
-	if (hold->ops.emit(hold->user, p->frame, p->bytes))
+	memcpy(p->data + p->tag_off, &tag, sizeof(tag));
+	if (hold->ops.emit(hold->user, p->data, p->bytes))
 		hold->stats.write_failed++;
 	else
 		hold->stats.released++;
@@ -191,8 +192,8 @@ static void run(struct tcpc_hold *hold, struct held **at, __u64 now_ns)
 /* ---- what comes in ----------------------------------------------------------------------------
  */
 
-static struct packet *new_packet(const struct tcpc_pkt *pkt, __u64 now_ns, const void *frame,
-				 size_t bytes)
+static struct packet *new_packet(const struct tcpc_pkt *pkt, __u64 now_ns, const void *data,
+				 size_t head_bytes, size_t bytes)
 {
 	struct packet *p = malloc(sizeof(*p) + bytes);
 
@@ -204,8 +205,9 @@ static struct packet *new_packet(const struct tcpc_pkt *pkt, __u64 now_ns, const
 	p->ack = pkt->ack;
 	p->payload_bytes = pkt->payload_bytes;
 	p->flags = pkt->flags;
+	p->tag_off = head_bytes + SOURCE_MAC_OFF;
 	p->bytes = bytes;
-	memcpy(p->frame, frame, bytes);
+	memcpy(p->data, data, bytes);
 	return p;
 }
 
@@ -229,22 +231,25 @@ static struct held **need_held(struct tcpc_hold *hold, const struct tcpc_pkt *pk
 	return at;
 }
 
-void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *frame, size_t bytes)
+void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *data, size_t head_bytes,
+		    size_t bytes)
 {
+	const __u8 *begin = data, *frame = begin + head_bytes;
 	struct tcpc_hold_tag tag;
 	struct held **at = NULL;
 	struct packet *p = NULL;
 	struct tcpc_pkt pkt;
 
-	if (tcpc_parse(frame, (const __u8 *)frame + bytes, bytes, TCPC_LINK_ETHER, &pkt)) {
+	if (bytes < head_bytes ||
+	    tcpc_parse(frame, begin + bytes, bytes - head_bytes, TCPC_LINK_ETHER, &pkt)) {
 		hold->stats.malformed++;
 		return;
 	}
-	memcpy(&tag, (const __u8 *)frame + TAG_OFF, sizeof(tag));
+	memcpy(&tag, frame + SOURCE_MAC_OFF, sizeof(tag));
 	while (hold->stats.connections &&
 	       hold->stats.bytes + sizeof(*p) + bytes > hold->limit_bytes)
 		shed_largest(hold);
-	p = new_packet(&pkt, now_ns, frame, bytes);
+	p = new_packet(&pkt, now_ns, data, head_bytes, bytes);
 	if (p)
 		at = need_held(hold, &pkt, now_ns);
 	if (!at) {

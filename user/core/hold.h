@@ -27,7 +27,8 @@ struct tcpc_hold;
 struct tcpc_hold_ops {
 	/* What the kernel knows of the connection now; false if nothing. */
 	bool (*exchange)(void *user, const struct tcpc_flow *flow, struct tcpc_exchange *ret);
-	/* Write a frame back. Returns 0 or -errno (counted; the frame is gone). */
+	/* Write a frame back, with what stood before it. Returns 0 or -errno (counted; the frame is
+	 * gone). */
 	int (*emit)(void *user, const void *frame, size_t bytes);
 	/* The connection is given up: reset the target's half. */
 	void (*shed)(void *user, const struct tcpc_flow *flow);
@@ -42,8 +43,13 @@ struct tcpc_hold *tcpc_hold_new(size_t limit_bytes, __u64 max_lag_ns,
 				const struct tcpc_hold_ops *ops, void *user);
 void tcpc_hold_free(struct tcpc_hold *hold);
 
-/** tcpc_hold_take - a diverted frame (Ethernet, IPv4 or IPv6, TCP) from the device. Copied. */
-void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *frame, size_t bytes);
+/**
+ * tcpc_hold_take - a diverted frame (Ethernet, IPv4 or IPv6, TCP) from the device. Copied.
+ * @head_bytes: how many bytes of the device's own stand before the frame; kept and given back.
+ * @bytes: of both together.
+ */
+void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *data, size_t head_bytes,
+		    size_t bytes);
 
 /** tcpc_hold_touch - the target has sent something on @flow. Cheap if nothing is held. */
 void tcpc_hold_touch(struct tcpc_hold *hold, __u64 now_ns, const struct tcpc_flow *flow);

@@ -112,6 +112,10 @@ int tcpc_dp_target_attach(struct tcpc_dp_target *dp, int ifindex, struct tcpc_at
 
 int tcpc_dp_target_service(struct tcpc_dp_target *dp, int ifindex, __be16 port,
 			   const struct tcpc_intercept *service, struct tcpc_err *err);
+/** tcpc_dp_target_address - @addr is (or is no longer) one of an intercepted interface: responses
+ * from it stay inside. */
+int tcpc_dp_target_address(struct tcpc_dp_target *dp, const struct tcpc_addr *addr, int ifindex,
+			   bool present, struct tcpc_err *err);
 int tcpc_dp_target_allow(struct tcpc_dp_target *dp, const struct tcpc_prefix *prefix,
 			 enum tcpc_allow_state state, struct tcpc_err *err);
 

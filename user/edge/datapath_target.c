@@ -122,6 +122,15 @@ int tcpc_dp_target_service(struct tcpc_dp_target *dp, int ifindex, __be16 port,
 	return tcpc_datapath_write(dp->skel->maps.services, &key, service, "services", err);
 }
 
+int tcpc_dp_target_address(struct tcpc_dp_target *dp, const struct tcpc_addr *addr, int ifindex,
+			   bool present, struct tcpc_err *err)
+{
+	__u32 value = ifindex;
+
+	return tcpc_datapath_write(dp->skel->maps.addresses, addr, present ? &value : NULL,
+				   "addresses", err);
+}
+
 int tcpc_dp_target_allow(struct tcpc_dp_target *dp, const struct tcpc_prefix *prefix,
 			 enum tcpc_allow_state state, struct tcpc_err *err)
 {

@@ -33,7 +33,7 @@
 
 /** One intercept's rules. */
 struct tcpc_iptables_rule {
-	char iface[IFNAMSIZ];
+	char iface[IFNAMSIZ]; /* "": all interfaces but lo ("! -o lo") */
 	__be16 ports[TCPC_MAX_PORTS];
 	unsigned int n_ports;
 	unsigned int queue_first, queue_last;

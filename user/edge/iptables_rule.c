@@ -28,10 +28,10 @@ int tcpc_iptables_rule_check(const struct tcpc_iptables_rule *rule, bool for_rem
 	size_t name_bytes = strnlen(rule->iface, sizeof(rule->iface));
 
 	/* To iptables a final plus sign means every interface that begins like this. */
-	if (!name_bytes || rule->iface[name_bytes - 1] == '+' || rule->iface[0] == '!')
+	if (name_bytes && (rule->iface[name_bytes - 1] == '+' || rule->iface[0] == '!'))
 		return tcpc_err_set(err, EINVAL,
-				    "iptables cannot name interface '%s' (empty, a leading '!' or "
-				    "a final '+'): rename it",
+				    "iptables cannot name interface '%s' (a leading '!' or a final "
+				    "'+'): rename it",
 				    rule->iface);
 	if (rule->n_ports > TCPC_MAX_PORTS || (!rule->n_ports && !for_removal))
 		return tcpc_err_set(err, EINVAL, "an iptables rule names 1 to %d ports, not %u",
@@ -83,7 +83,9 @@ void tcpc_iptables_rule_argv(const struct tcpc_iptables_rule *rule, enum tcpc_ip
 	ret->args[n++] = program;
 	add(ret, &n, "-w", LOCK_WAIT_S);
 	add(ret, &n, insert ? "-I" : "-D", "OUTPUT");
-	add(ret, &n, "-o", rule->iface);
+	if (!rule->iface[0])
+		ret->args[n++] = "!";
+	add(ret, &n, "-o", rule->iface[0] ? rule->iface : "lo");
 	add(ret, &n, "-p", kind == TCPC_IPTABLES_TCP ? "tcp" : "icmp");
 	if (kind == TCPC_IPTABLES_TCP) {
 		add(ret, &n, "-m", "multiport");
@@ -200,15 +202,20 @@ int tcpc_iptables_rule_parse(char *line, enum tcpc_iptables_kind *ret_kind,
 	struct tcpc_iptables_rule rule = {};
 	enum tcpc_iptables_kind kind = TCPC_IPTABLES_TCP;
 	char *option, *value;
+	bool negated = false;
 	int r = 0, bad = 0;
 
 	while ((option = next_word(&line))) {
-		if (!strcmp(option, "!")) { /* stands before an option; we never negate */
-			bad = -EINVAL;
+		if (!strcmp(option, "!")) { /* stands before its option */
+			negated = true;
 			continue;
 		}
 		value = next_word(&line);
-		r = value ? read_option(option, value, &kind, &rule) : -EINVAL;
+		if (negated) /* all interfaces but lo is the one thing that we negate */
+			r = value && !strcmp(option, "-o") && !strcmp(value, "lo") ? 0 : -EINVAL;
+		else
+			r = value ? read_option(option, value, &kind, &rule) : -EINVAL;
+		negated = false;
 		if (r == -ENOENT)
 			return r;
 		if (r)

@@ -34,6 +34,7 @@ struct queue {
 	struct tcpc_nfqueue *owner;
 	unsigned int number;
 	struct mnl_socket *nl;
+	int raw_fd; /* for the ACKs of GSO packets */
 	pthread_t thread;
 	bool started;
 	struct tcpc_queue_stats *stats;
@@ -116,6 +117,31 @@ static void flush_verdicts(struct queue *q)
 	mnl_nlmsg_batch_reset(q->batch);
 }
 
+/*
+ * The ACK of a packet that the kernel has not cut up yet (GSO). Replacing such a packet's bytes
+ * leaves its segment size behind, and the loopback device drops a 40-byte packet that says it is to
+ * be cut: seen as tx_dropped on lo, and a 10 MB response crawled on retransmissions. So it ends
+ * here, and its ACK takes the same way (OUTPUT, lo, the socket) on its own.
+ */
+static void inject(struct queue *q, struct tcpc_verdict *verdict)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET};
+
+	verdict->action = TCPC_VERDICT_DROP;
+	memcpy(&to.sin_addr, &verdict->receipt.server.w[3], sizeof(to.sin_addr));
+	if (sendto(q->raw_fd, verdict->packet, verdict->packet_bytes, 0, (void *)&to,
+		   sizeof(to)) < 0)
+		q->stats->inject_failed++;
+	else
+		q->stats->injected++;
+}
+
+static bool is_gso(struct nlattr *const *attr)
+{
+	return attr[NFQA_SKB_INFO] &&
+	       (ntohl(mnl_attr_get_u32(attr[NFQA_SKB_INFO])) & NFQA_SKB_GSO);
+}
+
 static void put_verdict(struct queue *q, __u32 packet_id, const struct tcpc_verdict *verdict)
 {
 	int action = verdict->action == TCPC_VERDICT_DROP ? NF_DROP : NF_ACCEPT;
@@ -174,6 +200,8 @@ static int on_message(const struct nlmsghdr *nlh, void *data)
 	bytes = attr[NFQA_CAP_LEN] ? ntohl(mnl_attr_get_u32(attr[NFQA_CAP_LEN])) : captured;
 	tcpc_verdict_decide(payload, captured, bytes, q->owner->options.ports,
 			    q->owner->options.n_ports, &verdict);
+	if (verdict.action == TCPC_VERDICT_REPLACE && is_gso(attr))
+		inject(q, &verdict);
 	put_verdict(q, ntohl(header->packet_id), &verdict);
 	count_verdict(q->stats, &verdict);
 	if (verdict.has_receipt)
@@ -302,6 +330,10 @@ static int open_queue(struct queue *q, struct tcpc_err *err)
 {
 	int size = TCPC_NFQUEUE_RCVBUF_BYTES, r;
 
+	q->raw_fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	if (q->raw_fd < 0)
+		return tcpc_err_set(err, errno, "cannot open a raw socket: %s; run as root",
+				    strerror(errno));
 	q->nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
 	if (!q->nl || mnl_socket_bind(q->nl, 0, MNL_SOCKET_AUTOPID) < 0)
 		return tcpc_err_set(err, errno, "cannot open a netfilter netlink socket: %s",
@@ -357,6 +389,8 @@ static void stop_threads(struct tcpc_nfqueue *nfq)
 			mnl_nlmsg_batch_stop(q->batch);
 		if (q->nl)
 			mnl_socket_close(q->nl);
+		if (q->raw_fd >= 0)
+			close(q->raw_fd);
 	}
 }
 
@@ -395,6 +429,7 @@ static struct tcpc_nfqueue *new_nfqueue(const struct tcpc_nfqueue_options *optio
 	for (unsigned int i = 0; i < n; i++) {
 		nfq->queue[i].owner = nfq;
 		nfq->queue[i].number = options->first + i;
+		nfq->queue[i].raw_fd = -1;
 		nfq->queue[i].stats = &options->stats[i];
 	}
 	return nfq;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tap.h - the hold queue's device: a TAP interface that exists as long as its file is open, so it
- * goes with a killed daemon. Frames come whole: without IFF_VNET_HDR the kernel cuts and checksums
- * them before we read.
+ * goes with a killed daemon. With IFF_VNET_HDR, so that a GRO packet of 64 KB passes as one frame
+ * and unfinished checksums stay unfinished: without it the kernel cuts every upload into segments,
+ * and the ring overflows (32 KB POSTs at full speed: 17,559 packets became 363,791).
  */
 #ifndef TCPCOPY_EDGE_TAP_H
 #define TCPCOPY_EDGE_TAP_H
@@ -13,7 +14,9 @@
 
 #include "core/err.h"
 
-#define TCPC_TAP_FRAME_BYTES 65536
+/* What stands before each frame: struct virtio_net_hdr, to be given back as it came. */
+#define TCPC_TAP_HEADER_BYTES 10
+#define TCPC_TAP_FRAME_BYTES (TCPC_TAP_HEADER_BYTES + 65536 + 64)
 
 /** tcpc_tap_open - make a TAP device with the first free name of tcpchold0, tcpchold1, ..., up,
  * quiet (no IPv6, no ARP), with a long queue. The file does not block. Returns: the file, owned by

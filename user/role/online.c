@@ -176,7 +176,7 @@ static int check_iface(struct tcpc_online *online, const char *name, struct tcpc
 		return tcpc_err_set(err, ENETDOWN, "%s is down; `ip link set %s up` first", name,
 				    name);
 	if (ret->type != ARPHRD_ETHER && ret->type != ARPHRD_LOOPBACK)
-		return tcpc_err_set(err, ENOTSUP,
+		return tcpc_err_set(err, EPROTONOSUPPORT,
 				    "%s has no Ethernet header (type %u); this version copies from "
 				    "Ethernet interfaces",
 				    name, ret->type);

@@ -112,7 +112,7 @@ static int check_iface(struct tcpc_target_role *role, const char *name, struct t
 		return tcpc_err_set(err, ENETDOWN, "%s is down; `ip link set %s up` first", name,
 				    name);
 	if (ret->type != ARPHRD_ETHER)
-		return tcpc_err_set(err, ENOTSUP,
+		return tcpc_err_set(err, EPROTONOSUPPORT,
 				    "%s is not an Ethernet interface (type %u); copies arrive on "
 				    "one",
 				    name, ret->type);
@@ -208,7 +208,8 @@ static void fill_rule(struct intercept *i)
 {
 	struct tcpc_iptables_rule *rule = &i->rule;
 
-	memcpy(rule->iface, i->iface, sizeof(rule->iface));
+	/* Not for this interface alone: the way back to a client may lead out by another one.
+	 * queue_filter looks at the source address instead. */
 	memcpy(rule->ports, i->ports, sizeof(rule->ports));
 	rule->n_ports = i->n_ports;
 	rule->queue_first = i->queue_first;
@@ -231,6 +232,8 @@ void intercept_free(struct intercept *i)
 	tcpc_attachment_close(&i->align);
 	if (role->dp && set_services(i, NULL, &err))
 		tcpc_log_warn("%s: %s", i->iface, err.text);
+	if (role->dp)
+		intercept_forget_addresses(i);
 	if (i->nfq)
 		tcpc_nfqueue_stop(i->nfq);
 	hold_close(i->hold);

@@ -100,7 +100,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 		if (n <= 0)
 			break;
-		tcpc_hold_take(room->hold, now_ns, room->frame, n);
+		tcpc_hold_take(room->hold, now_ns, room->frame, TCPC_TAP_HEADER_BYTES, n);
 	}
 	keep_ticking(room);
 }

@@ -38,6 +38,36 @@ __u32 target_publish(struct tcpc_target_role *role)
 	return role->link ? tcpc_link_server_services(role->link, services, n) : 0;
 }
 
+static bool is_in(const struct tcpc_addr *addr, const struct tcpc_addr *list, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (tcpc_addr_equal(&list[i], addr))
+			return true;
+	return false;
+}
+
+/* Tell queue_filter which addresses came and which went. */
+static void write_changes(struct intercept *i, const struct tcpc_addr *now, int n)
+{
+	struct tcpc_dp_target *dp = i->role->dp;
+	struct tcpc_err err = {};
+
+	for (int a = 0; a < n; a++)
+		if (!is_in(&now[a], i->addresses, i->n_addresses))
+			tcpc_dp_target_address(dp, &now[a], i->ifindex, true, &err);
+	for (int a = 0; a < i->n_addresses; a++)
+		if (!is_in(&i->addresses[a], now, n))
+			tcpc_dp_target_address(dp, &i->addresses[a], i->ifindex, false, &err);
+	if (err.code)
+		tcpc_log_error("%s: %s", i->iface, err.text);
+}
+
+void intercept_forget_addresses(struct intercept *i)
+{
+	write_changes(i, NULL, 0);
+	i->n_addresses = 0;
+}
+
 /* Addresses come and go; a peer may copy only to those that are here. */
 bool intercept_refresh_addresses(struct intercept *i)
 {
@@ -53,6 +83,7 @@ bool intercept_refresh_addresses(struct intercept *i)
 		n = MAX_ADDRESSES;
 	if (n == i->n_addresses && !memcmp(now, i->addresses, n * sizeof(now[0])))
 		return false;
+	write_changes(i, now, n);
 	memcpy(i->addresses, now, n * sizeof(now[0]));
 	i->n_addresses = n;
 	return true;

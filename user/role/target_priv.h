@@ -20,7 +20,7 @@
 #include "edge/nfqueue.h"
 #include "role/target.h"
 
-#define MAX_ADDRESSES 16 /* of one interface, that peers are told of */
+#define MAX_ADDRESSES 64 /* of one interface, that peers are told of */
 #define MAX_PEER_NAMES TCPC_LINK_MAX_PEERS
 
 enum intercept_state { INTERCEPT_STARTING, INTERCEPT_ACTIVE, INTERCEPT_RELEASING };
@@ -102,6 +102,9 @@ void target_close_link(struct tcpc_target_role *role);
 
 /** intercept_refresh_addresses - read the interface's addresses. Returns: did they change? */
 bool intercept_refresh_addresses(struct intercept *intercept);
+
+/** intercept_forget_addresses - responses from them need not stay inside any more. */
+void intercept_forget_addresses(struct intercept *intercept);
 
 /** target_on_addresses - timer: do so for all, publish a change. */
 void target_on_addresses(uv_timer_t *timer);

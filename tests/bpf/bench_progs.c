@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * bench_progs.c - what the programs cost a packet: nanoseconds under BPF_PROG_TEST_RUN, next to a
+ * program that does nothing, all in one run. Figures of different runs or machines do not compare;
+ * those of one run do. Not a test: nothing here passes or fails.
+ *
+ * Each run works on one packet again and again, so what is rewritten is rewritten to what it is
+ * already, and options are blanked once and then only walked.
+ */
+#include "../harness/bpf_run.h"
+#include "../harness/connection.h"
+
+#include "online.skel.h"
+#include "target.skel.h"
+
+#define REPEAT 1000000
+#define ROUNDS 5
+#define SERVICE_PORT 80
+#define FILTERS 10000
+
+/* As in online.bpf.c. */
+#define CB_MAGIC 0x7463700a
+
+static struct {
+	struct online_bpf *online;
+	struct target_bpf *target;
+	int live, copy; /* indices of the interfaces */
+	int floor_fd;
+	struct connection open;
+} bench;
+
+static void write_map(struct bpf_map *map, const void *key, const void *value)
+{
+	if (bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY))
+		expect_fail("map %s: %s", bpf_map__name(map), strerror(errno));
+}
+
+/* ---- what has to be set up before a row ------------------------------------------------------ */
+
+static void set_service(__u32 flags, __u64 lease_until_ns, int copy_ifindex)
+{
+	struct tcpc_service_key key = {bench.live, tcpc_htons(SERVICE_PORT), 0};
+	struct tcpc_service service = {.flags = flags, .filter_set = 1, .sample = TCPC_SAMPLE_ALL};
+	struct tcpc_online_config config = {
+		.copy_ifindex = copy_ifindex,
+		.lease_until_ns = lease_until_ns,
+	};
+	__u32 zero = 0;
+
+	write_map(bench.online->maps.services, &key, &service);
+	write_map(bench.online->maps.config, &zero, &config);
+}
+
+/* Without a heartbeat a packet goes all the way but for the clone. */
+static void all_but_clone(void)
+{
+	set_service(TCPC_SERVICE_ARMED, 1, bench.copy);
+}
+
+static void not_armed(void)
+{
+	set_service(0, UINT64_MAX, bench.copy);
+}
+
+static void with_filter(void)
+{
+	set_service(TCPC_SERVICE_ARMED | TCPC_SERVICE_FILTER, 1, bench.copy);
+}
+
+static void remove_filters(void)
+{
+	int fd = bpf_map__fd(bench.online->maps.filters);
+	struct tcpc_filter_key key;
+
+	while (!bpf_map_get_next_key(fd, NULL, &key) && !bpf_map_delete_elem(fd, &key))
+		;
+}
+
+/* Just @n prefixes; the client is in one of them. */
+static void write_filters(__u32 n)
+{
+	struct tcpc_filter value = {.action = TCPC_FILTER_CLIENT};
+	struct tcpc_filter_key key = {.prefixlen = TCPC_FILTER_SET_BITS + 128, .set = 1};
+
+	remove_filters();
+	for (__u32 i = 1; i < n; i++) {
+		key.addr = tcpc_addr_from_v4(tcpc_htonl(0x0a000000 + i * 2654435761u % 0xffffff));
+		write_map(bench.online->maps.filters, &key, &value);
+	}
+	key.addr = frame_host(&(struct frame_spec){}, 1);
+	write_map(bench.online->maps.filters, &key, &value);
+}
+
+static void one_filter(void)
+{
+	write_filters(1);
+	with_filter();
+}
+
+static void many_filters(void)
+{
+	write_filters(FILTERS);
+	with_filter();
+}
+
+static void with_clone(void)
+{
+	set_service(TCPC_SERVICE_ARMED, UINT64_MAX, bench.copy);
+}
+
+static void one_target(void)
+{
+	struct tcpc_target_set set = {.n_targets = 1};
+	__u32 key = bench.live;
+
+	set.target[0].addr = frame_host(&(struct frame_spec){}, 9);
+	set.target[0].port = tcpc_htons(8080);
+	set.target[0].flags = TCPC_TARGET_READY;
+	set.target[0].ifindex = bench.copy;
+	write_map(bench.online->maps.targets, &key, &set);
+}
+
+/* ---- the rows -------------------------------------------------------------------------------- */
+
+enum program { FLOOR, TAP, COPY, ALIGN };
+
+#define ACK TCPC_TCP_ACK
+#define TS_OPTIONS .tcp_options = {1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8}, .tcp_option_bytes = 12
+#define SYN_OPTIONS                                                                                \
+	.tcp_options = {2, 4, 5, 180, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 7},            \
+	.tcp_option_bytes = 20
+#define REQUEST .flags = ACK | TCPC_TCP_PSH, .payload_bytes = 100, TS_OPTIONS
+
+static const struct row {
+	const char *description;
+	enum program program;
+	struct frame_spec spec;
+	void (*set_up)(void);
+	__u32 repeat; /* 0: REPEAT */
+	int open;     /* of the open connection */
+} rows[] = {
+	{"return -1 (the floor)", FLOOR, .spec = {REQUEST}},
+	{"tap: another port", TAP, .spec = {REQUEST, .dport = 81}},
+	{"tap: pure ACK", TAP, .spec = {.flags = ACK, TS_OPTIONS}, .set_up = all_but_clone},
+	{"tap: not armed", TAP, .spec = {REQUEST}, .set_up = not_armed},
+	{"tap: request, all but the clone", TAP, .spec = {REQUEST}, .set_up = all_but_clone},
+	{"tap: same, IPv6", TAP, .spec = {.family = 6, REQUEST}, .set_up = all_but_clone},
+	{"tap: same, two tags", TAP, .spec = {REQUEST, .vlan_tags = 2}, .set_up = all_but_clone},
+	{"tap: same, filter of 1 prefix", TAP, .spec = {REQUEST}, .set_up = one_filter},
+	{"tap: same, filter of 10,000", TAP, .spec = {REQUEST}, .set_up = many_filters},
+	{"tap: request, cloned to a veth", TAP, .spec = {REQUEST}, .set_up = with_clone,
+	 .repeat = REPEAT / 5},
+	{"copy: request", COPY, .spec = {REQUEST}, .set_up = one_target},
+	{"copy: 3 KB", COPY, .spec = {.flags = ACK, .payload_bytes = 3000}, .set_up = one_target},
+	{"align: another port", ALIGN, .spec = {REQUEST, .dport = 81}},
+	{"align: SYN", ALIGN, .spec = {.flags = TCPC_TCP_SYN, SYN_OPTIONS}},
+	{"align: data, timestamps", ALIGN, .spec = {REQUEST}, .open = 1},
+	{"align: data, no options", ALIGN, .spec = {.flags = ACK, .payload_bytes = 100}, .open = 1},
+	{"align: no connection", ALIGN, .spec = {REQUEST, .sport = 50000}},
+};
+
+static int program_fd(enum program program)
+{
+	switch (program) {
+	case FLOOR:
+		return bench.floor_fd;
+	case TAP:
+		return bpf_program__fd(bench.online->progs.tap);
+	case COPY:
+		return bpf_program__fd(bench.online->progs.copy);
+	case ALIGN:
+		return bpf_program__fd(bench.target->progs.align);
+	}
+	return -1;
+}
+
+/* Nanoseconds a packet, as the kernel says. */
+static double measure(const struct row *row)
+{
+	struct __sk_buff ctx = {.ifindex = bench.live, .ingress_ifindex = bench.live};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx));
+	struct frame_spec spec = row->spec;
+	struct frame frame;
+	int r;
+
+	if (row->set_up)
+		row->set_up();
+	if (row->program == COPY) {
+		ctx.ifindex = bench.copy;
+		ctx.cb[0] = CB_MAGIC;
+	}
+	if (row->open)
+		spec.sport = bench.open.client_port;
+	frame = frame_build(&spec);
+	opts.data_in = frame.data;
+	opts.data_size_in = frame.bytes;
+	opts.repeat = row->repeat ?: REPEAT;
+	r = bpf_prog_test_run_opts(program_fd(row->program), &opts);
+	frame_free(&frame);
+	if (r)
+		expect_fail("%s: %s", row->description, strerror(errno));
+	return opts.duration;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int load_floor(void)
+{
+	const struct bpf_insn insns[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = -1},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+
+	return bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "floor", "GPL", insns, COUNT_OF(insns), NULL);
+}
+
+static int set_up(void)
+{
+	struct tcpc_service_key key = {.port = tcpc_htons(SERVICE_PORT)};
+	struct tcpc_intercept service = {};
+	void *state = NULL;
+
+	if (lab_enter(&state) || !in_netns)
+		return -1;
+	bench.online = online_bpf__open_and_load();
+	bench.target = target_bpf__open_and_load();
+	bench.floor_fd = load_floor();
+	if (!bench.online || !bench.target || bench.floor_fd < 0)
+		return -1;
+	bench.live = lab_link("live0", "live1");
+	bench.copy = lab_link("copy0", "copy1");
+	key.ifindex = bench.live;
+	write_map(bench.target->maps.services, &key, &service);
+	if (run_command("ip addr add 198.18.0.2/24 dev live0 && "
+			"ip addr add 198.18.0.1/32 dev lo"))
+		return -1;
+	bench.open = connection_open(4, 42000, SERVICE_PORT);
+	return 0;
+}
+
+/* The rounds alternate, so that a busy moment of the machine hits all rows alike. */
+static void run_rounds(double ns[COUNT_OF(rows)][ROUNDS])
+{
+	for (int round = 0; round < ROUNDS; round++)
+		for (size_t i = 0; i < COUNT_OF(rows); i++)
+			ns[i][round] = measure(&rows[i]);
+}
+
+int main(void)
+{
+	static double ns[COUNT_OF(rows)][ROUNDS];
+
+	if (set_up()) {
+		fprintf(stderr, "bench_progs: needs root, and a kernel that takes the programs\n");
+		return 1;
+	}
+	run_rounds(ns);
+	printf("%-34s %8s %8s %8s   (ns a packet, %d rounds)\n", "program: packet", "median", "min",
+	       "max", ROUNDS);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		qsort(ns[i], ROUNDS, sizeof(ns[i][0]), by_value);
+		printf("%-34s %8.0f %8.0f %8.0f\n", rows[i].description, ns[i][ROUNDS / 2],
+		       ns[i][0], ns[i][ROUNDS - 1]);
+	}
+	connection_close(&bench.open);
+	online_bpf__destroy(bench.online);
+	target_bpf__destroy(bench.target);
+	return 0;
+}

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test_spec.c - spec.h: what the values of attach and intercept come to, and what is said about
+ * those that come to nothing. The other commands are in test_spec_other.c.
+ */
+#include <arpa/inet.h>
+
+#include "../harness/spec_text.h"
+
+/* ---- attach ---------------------------------------------------------------------------------- */
+
+#define TO "attach eth0 --to 10.0.0.9:80"
+#define TARGETS_16                                                                                 \
+	"10.0.0.1:1,10.0.0.2:2,10.0.0.3:3,10.0.0.4:4,10.0.0.5:5,10.0.0.6:6,10.0.0.7:7,10.0.0.8:8," \
+	"10.0.0.9:9,10.0.0.10:10,10.0.0.11:11,10.0.0.12:12,10.0.0.13:13,10.0.0.14:14,10.0.0.15:"   \
+	"15,"                                                                                      \
+	"10.0.0.16:16"
+#define PORTS_15 "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15"
+
+static const struct {
+	const char *line, *want;
+} attach_rows[] = {
+	{TO, "eth0 to 10.0.0.9:80 ports 80 hook 0 sample 10000 feedback :36524"},
+	{"attach a23456789012345 --to 10.0.0.9:80,10.0.0.9:81,10.0.0.8:80",
+	 "a23456789012345 to 10.0.0.9:80 10.0.0.9:81 10.0.0.8:80 ports 80 81 hook 0 sample 10000 "
+	 "feedback :36524"},
+	{TO " --port 443,65535,1",
+	 "eth0 to 10.0.0.9:80 ports 443 65535 1 hook 0 sample 10000 feedback :36524"},
+	{TO " --hook tc", "eth0 to 10.0.0.9:80 ports 80 hook 0 sample 10000 feedback :36524"},
+	{TO " --hook tcx", "eth0 to 10.0.0.9:80 ports 80 hook 1 sample 10000 feedback :36524"},
+	{TO " --hook clsact", "eth0 to 10.0.0.9:80 ports 80 hook 2 sample 10000 feedback :36524"},
+	{TO " --percent 0", "eth0 to 10.0.0.9:80 ports 80 hook 0 sample=0 feedback :36524"},
+	{TO " --percent 12.3", "eth0 to 10.0.0.9:80 ports 80 hook 0 sample=1230 feedback :36524"},
+	{TO " --percent 100", "eth0 to 10.0.0.9:80 ports 80 hook 0 sample=10000 feedback :36524"},
+	{TO " --client 10.0.0.0/8,192.0.2.1 --exclude 10.1.0.0/16",
+	 "eth0 to 10.0.0.9:80 ports 80 hook 0 sample 10000 clients=10.0.0.0/8,192.0.2.1/32, "
+	 "excludes=10.1.0.0/16, feedback :36524"},
+	{TO " --client \"\" --exclude \"\"",
+	 "eth0 to 10.0.0.9:80 ports 80 hook 0 sample 10000 clients= excludes= feedback :36524"},
+	{TO " --feedback target.example:99",
+	 "eth0 to 10.0.0.9:80 ports 80 hook 0 sample 10000 feedback target.example:99"},
+	{TO " --feedback 10.0.0.8",
+	 "eth0 to 10.0.0.9:80 ports 80 hook 0 sample 10000 feedback 10.0.0.8:36524"},
+	{TO " --feedback [2001:db8::9]:99 --force",
+	 "eth0 to 10.0.0.9:80 ports 80 hook 0 sample 10000 feedback 2001:db8::9:99 force"},
+	{TO " --force --feedback none",
+	 "eth0 to 10.0.0.9:80 ports 80 hook 0 sample 10000 feedback none force"},
+	/* What so far is the only value may be given. */
+	{TO " --mode all --copies 1 --source keep",
+	 "eth0 to 10.0.0.9:80 ports 80 hook 0 sample 10000 feedback :36524"},
+	/* As many as there is room for. */
+	{"attach eth0 --port 80 --to " TARGETS_16,
+	 "eth0 to 10.0.0.1:1 10.0.0.2:2 10.0.0.3:3 10.0.0.4:4 10.0.0.5:5 10.0.0.6:6 10.0.0.7:7 "
+	 "10.0.0.8:8 10.0.0.9:9 10.0.0.10:10 10.0.0.11:11 10.0.0.12:12 10.0.0.13:13 10.0.0.14:14 "
+	 "10.0.0.15:15 10.0.0.16:16 ports 80 hook 0 sample 10000 feedback :36524"},
+	{TO " --port " PORTS_15,
+	 "eth0 to 10.0.0.9:80 ports 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 hook "
+	 "0 sample 10000 feedback :36524"},
+};
+
+static void test_attach(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(attach_rows); i++) {
+		struct json_object *request = words_request(attach_rows[i].line);
+		struct tcpc_err err = words_no_err;
+		struct tcpc_attach_spec spec;
+		char text[SPEC_TEXT_BYTES];
+
+		memset(&spec, 0xa5, sizeof(spec));
+		expect_success(attach_rows[i].line, tcpc_spec_attach(request, &spec, &err), &err);
+		spec_text_attach(&spec, text);
+		if (strcmp(text, attach_rows[i].want))
+			expect_fail("'%s': %s", attach_rows[i].line, text);
+		tcpc_spec_attach_free(&spec);
+		json_object_put(request);
+	}
+}
+
+static const struct {
+	const char *line;
+	int code;
+	const char *part;
+} attach_errors[] = {
+	{"attach", EINVAL, "attach needs an interface, like eth0"},
+	{"attach eth0/1 --to 10.0.0.9:80", EINVAL, "'eth0/1' is not an interface name"},
+	{"attach eth0", EINVAL, "attach needs a target: --to 10.0.0.9:8080"},
+	{"attach eth0 --port 80", EINVAL, "attach needs a target"},
+	/* Targets. */
+	{"attach eth0 --to=", EINVAL, "'' is not IP:PORT"},
+	{"attach eth0 --to 10.0.0.9", EINVAL, "'10.0.0.9' is not IP:PORT"},
+	{"attach eth0 --to 10.0.0.9:0", EINVAL, "'0' is not a port"},
+	{"attach eth0 --to 10.0.0.9:80,", EINVAL, "'' is not IP:PORT"},
+	{"attach eth0 --to ,10.0.0.9:80", EINVAL, "'' is not IP:PORT"},
+	{"attach eth0 --to 10.0.0.9:80,,10.0.0.8:80", EINVAL, "'' is not IP:PORT"},
+	{"attach eth0 --to 10.0.0.9:80;10.0.0.8:80", EINVAL, "is not IP:PORT"},
+	{"attach eth0 --to 10.0.0.9:80,10.0.0.8:80,10.0.0.9:80", EINVAL,
+	 "target 10.0.0.9:80 is given twice"},
+	{"attach eth0 --to " TARGETS_16 ",10.0.0.17:17", EINVAL, "more than 16 targets"},
+	{"attach eth0 --to " TARGETS_16, EINVAL,
+	 "the targets have more than 15 ports; name the ports to copy with --port"},
+	{"attach eth0 --to [2001:db8::9]:80", EOPNOTSUPP,
+	 "'[2001:db8::9]:80': IPv6 is not available in this version"},
+	/* Ports. */
+	{TO " --port=", EINVAL, "'' is not a port"},
+	{TO " --port 0", EINVAL, "'0' is not a port"},
+	{TO " --port 65536", EINVAL, "'65536' is not a port"},
+	{TO " --port 81,80x", EINVAL, "'80x' is not a port"},
+	{TO " --port 81,", EINVAL, "'' is not a port"},
+	{TO " --port 80-90", EINVAL, "'80-90' is not a port"},
+	{TO " --port 80,81,80", EINVAL, "port 80 is given twice"},
+	{TO " --port " PORTS_15 ",16", EINVAL, "more than 15 ports"},
+	/* The filter. */
+	{TO " --percent 100.01", EINVAL, "'100.01' is not a percentage"},
+	{TO " --percent .5", EINVAL, "'.5' is not a percentage"},
+	{TO " --percent=", EINVAL, "'' is not a percentage"},
+	{TO " --client 198.18.0.0/33", EINVAL, "'198.18.0.0/33': the prefix length is"},
+	{TO " --client 10.0.0.1/8", EINVAL, "do you mean 10.0.0.0/8?"},
+	{TO " --client 10.0.0.0/8,", EINVAL, "'' is not a prefix"},
+	{TO " --client 10.0.0.0/8,11.0.0.0/8,10.0.0.0/8", EINVAL,
+	 "prefix 10.0.0.0/8 is given twice"},
+	{TO " --client 10.0.0.9,10.0.0.9/32", EINVAL, "prefix 10.0.0.9/32 is given twice"},
+	{TO " --exclude 10.0.0.0/8,10.0.0.0/8", EINVAL, "prefix 10.0.0.0/8 is given twice"},
+	{TO " --exclude nonsense", EINVAL, "'nonsense' is not a prefix"},
+	{TO " --client 11.0.0.0/8,10.0.0.0/8 --exclude 10.0.0.0/8", EINVAL,
+	 "10.0.0.0/8 stands in both --client and --exclude"},
+	{TO " --client 2001:db8::/32", EOPNOTSUPP, "'2001:db8::/32': IPv6 is not available"},
+	{TO " --exclude 10.0.0.0/8,::/0", EOPNOTSUPP, "'::/0': IPv6 is not available"},
+	/* The link. */
+	{TO " --feedback none", EINVAL, "add --force if you mean it"},
+	{TO " --feedback=", EINVAL, "'' is not HOST:PORT"},
+	{TO " --feedback :99", EINVAL, "':99' is not HOST:PORT"},
+	{TO " --feedback target:0", EINVAL, "'0' is not a port"},
+	{TO " --feedback 010.0.0.9:99", EINVAL, "'010.0.0.9:99' is not HOST:PORT"},
+	/* The hook, and what is to come. */
+	{TO " --hook ebpf", EINVAL, "--hook is tc, tcx, clsact or xdp, not 'ebpf'"},
+	{TO " --hook=", EINVAL, "--hook is tc, tcx, clsact or xdp, not ''"},
+	{TO " --hook TC", EINVAL, "not 'TC'"},
+	{TO " --hook xdp", EOPNOTSUPP,
+	 "--hook xdp is not available in this version; what it does is --hook tc"},
+	{TO " --mode split", EOPNOTSUPP, "what it does is --mode all"},
+	{TO " --mode some", EINVAL, "--mode is all or split, not 'some'"},
+	{TO " --mode=", EINVAL, "--mode is all or split, not ''"},
+	{TO " --copies 2", EOPNOTSUPP, "what it does is --copies 1"},
+	{TO " --copies 01", EOPNOTSUPP, "what it does is --copies 1"},
+	{TO " --source 198.18.0.0/15", EOPNOTSUPP, "what it does is --source keep"},
+	{TO " --max-pps 5", EOPNOTSUPP, "--max-pps is not available in this version"},
+	{TO " --max-mbps 5", EOPNOTSUPP, "--max-mbps is not available in this version"},
+	{TO " --retain 64", EOPNOTSUPP, "--retain is not available in this version"},
+	/* The reason is seen behind a word that is longer than the error. */
+	{TO " --hook " WORDS_LONG, EINVAL, "--hook is tc, tcx, clsact or xdp, not 'xxx"},
+	{TO " --mode " WORDS_LONG, EINVAL, "--mode is all or split, not 'xxx"},
+	{TO " --source " WORDS_LONG, EOPNOTSUPP, "what it does is --source keep"},
+};
+
+static void test_attach_errors(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(attach_errors); i++) {
+		struct json_object *request = spec_text_request(attach_errors[i].line);
+		struct tcpc_err err = words_no_err;
+		struct tcpc_attach_spec got, before;
+
+		memset(&before, 0xa5, sizeof(before));
+		memcpy(&got, &before, sizeof(got));
+		expect_error(attach_errors[i].line, tcpc_spec_attach(request, &got, &err), &err,
+			     attach_errors[i].code, attach_errors[i].part);
+		expect_bytes(attach_errors[i].line, &got, &before, sizeof(got));
+		json_object_put(request);
+	}
+}
+
+/* ---- intercept ------------------------------------------------------------------------------- */
+
+#define IN "intercept eth0 --port 80"
+
+static const struct {
+	const char *line, *want;
+} intercept_rows[] = {
+	{IN, "eth0 ports 80 listen 0.0.0.0:36524 queue -1:-1 strict hold 256 lag 10"},
+	{"intercept eth0 --port " PORTS_15,
+	 "eth0 ports 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 listen 0.0.0.0:36524 queue -1:-1 strict "
+	 "hold 256 lag 10"},
+	{IN " --listen 10.0.0.9:99",
+	 "eth0 ports 80 listen 10.0.0.9:99 queue -1:-1 strict hold 256 lag 10"},
+	{IN " --queue 0", "eth0 ports 80 listen 0.0.0.0:36524 queue 0:0 strict hold 256 lag 10"},
+	{IN " --queue 65535",
+	 "eth0 ports 80 listen 0.0.0.0:36524 queue 65535:65535 strict hold 256 lag 10"},
+	{IN " --queue 7:7", "eth0 ports 80 listen 0.0.0.0:36524 queue 7:7 strict hold 256 lag 10"},
+	{IN " --queue 100:115",
+	 "eth0 ports 80 listen 0.0.0.0:36524 queue 100:115 strict hold 256 lag 10"},
+	{IN " --engine nfqueue --order strict",
+	 "eth0 ports 80 listen 0.0.0.0:36524 queue -1:-1 strict hold 256 lag 10"},
+	{IN " --order relaxed",
+	 "eth0 ports 80 listen 0.0.0.0:36524 queue -1:-1 relaxed hold 256 lag 10"},
+	{IN " --hold 1 --max-lag 3600",
+	 "eth0 ports 80 listen 0.0.0.0:36524 queue -1:-1 strict hold 1 lag 3600"},
+	{IN " --hold 1048576 --max-lag 1",
+	 "eth0 ports 80 listen 0.0.0.0:36524 queue -1:-1 strict hold 1048576 lag 1"},
+};
+
+static void test_intercept(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(intercept_rows); i++) {
+		struct json_object *request = words_request(intercept_rows[i].line);
+		struct tcpc_err err = words_no_err;
+		struct tcpc_intercept_spec spec;
+		char text[SPEC_TEXT_BYTES];
+
+		memset(&spec, 0xa5, sizeof(spec));
+		expect_success(intercept_rows[i].line, tcpc_spec_intercept(request, &spec, &err),
+			       &err);
+		spec_text_intercept(&spec, text);
+		if (strcmp(text, intercept_rows[i].want))
+			expect_fail("'%s': %s", intercept_rows[i].line, text);
+		json_object_put(request);
+	}
+}
+
+#define QUEUE_FORM "--queue is FIRST or FIRST:LAST, numbers from 0 to 65535, like 100:103, not '"
+
+static const struct {
+	const char *line;
+	int code;
+	const char *part;
+} intercept_errors[] = {
+	{"intercept", EINVAL, "intercept needs an interface, like eth0"},
+	{"intercept eth0:1 --port 80", EINVAL, "'eth0:1' is not an interface name"},
+	{"intercept eth0", EINVAL, "intercept needs the service's port: --port 8080"},
+	{"intercept eth0 --port 0", EINVAL, "'0' is not a port"},
+	{"intercept eth0 --port 65536", EINVAL, "'65536' is not a port"},
+	{"intercept eth0 --port 80,80", EINVAL, "port 80 is given twice"},
+	{"intercept eth0 --port " PORTS_15 ",16", EINVAL, "more than 15 ports"},
+	{IN " --listen 36524", EINVAL, "'36524' is not IP:PORT"},
+	{IN " --listen :36524", EINVAL, "':36524' is not IP:PORT"},
+	{IN " --listen 0.0.0.0:0", EINVAL, "'0' is not a port"},
+	{IN " --listen localhost:36524", EINVAL, "'localhost' is not an address"},
+	{IN " --listen [::]:36524", EOPNOTSUPP, "'[::]:36524': IPv6 is not available"},
+	{IN " --queue=", EINVAL, QUEUE_FORM "'"},
+	{IN " --queue :", EINVAL, QUEUE_FORM ":'"},
+	{IN " --queue 5:", EINVAL, QUEUE_FORM "5:'"},
+	{IN " --queue :5", EINVAL, QUEUE_FORM ":5'"},
+	{IN " --queue 6:5", EINVAL, QUEUE_FORM "6:5'"},
+	{IN " --queue 1:2:3", EINVAL, QUEUE_FORM "1:2:3'"},
+	{IN " --queue 65536", EINVAL, QUEUE_FORM "65536'"},
+	{IN " --queue 5:65536", EINVAL, QUEUE_FORM "5:65536'"},
+	{IN " --queue -1", EINVAL, QUEUE_FORM "-1'"},
+	{IN " --queue +1", EINVAL, QUEUE_FORM "+1'"},
+	{IN " --queue 01", EINVAL, QUEUE_FORM "01'"},
+	{IN " --queue 5x", EINVAL, QUEUE_FORM "5x'"},
+	{IN " --queue 5-7", EINVAL, QUEUE_FORM "5-7'"},
+	{IN " --queue 0x5", EINVAL, QUEUE_FORM "0x5'"},
+	{IN " --queue 12345678", EINVAL, QUEUE_FORM "12345678'"},
+	{IN " --queue 4294967296", EINVAL, QUEUE_FORM "4294967296'"},
+	{IN " --queue 5:18446744073709551616", EINVAL, QUEUE_FORM "5:18446744073709551616'"},
+	{IN " --queue " WORDS_LONG, EINVAL, QUEUE_FORM "xxx"},
+	{IN " --queue 5:" WORDS_LONG, EINVAL, QUEUE_FORM "5:xxx"},
+	{IN " --queue 100:116", EINVAL, "--queue 100:116: at most 16 queues"},
+	{IN " --queue 0:65535", EINVAL, "at most 16 queues"},
+	{IN " --engine tc", EOPNOTSUPP,
+	 "--engine tc is not available in this version; what it does is --engine nfqueue"},
+	{IN " --engine xdp", EINVAL, "--engine is nfqueue or tc, not 'xdp'"},
+	{IN " --order lax", EINVAL, "--order is strict or relaxed, not 'lax'"},
+	{IN " --order=", EINVAL, "--order is strict or relaxed, not ''"},
+	{IN " --order " WORDS_LONG, EINVAL, "--order is strict or relaxed, not 'xxx"},
+	{IN " --hold 0", EINVAL, "--hold is a number from 1 to 1048576, not '0'"},
+	{IN " --hold 1048577", EINVAL, "--hold is a number from 1 to 1048576, not '1048577'"},
+	{IN " --hold 64M", EINVAL, "--hold is a number from 1 to 1048576, not '64M'"},
+	{IN " --hold 064", EINVAL, "--hold is a number"},
+	{IN " --hold=", EINVAL, "--hold is a number from 1 to 1048576, not ''"},
+	{IN " --hold -1", EINVAL, "--hold is a number"},
+	{IN " --hold 18446744073709551617", EINVAL, "--hold is a number"},
+	{IN " --max-lag 0", EINVAL, "--max-lag is a number from 1 to 3600, not '0'"},
+	{IN " --max-lag 3601", EINVAL, "--max-lag is a number from 1 to 3600, not '3601'"},
+	{IN " --max-lag 10s", EINVAL, "--max-lag is a number from 1 to 3600, not '10s'"},
+	{IN " --max-lag 1.5", EINVAL, "--max-lag is a number from 1 to 3600, not '1.5'"},
+	{IN " --max-lag " WORDS_LONG, EINVAL, "--max-lag is a number from 1 to 3600, not 'xxx"},
+};
+
+static void test_intercept_errors(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(intercept_errors); i++) {
+		struct json_object *request = spec_text_request(intercept_errors[i].line);
+		struct tcpc_err err = words_no_err;
+		struct tcpc_intercept_spec got, before;
+
+		memset(&before, 0xa5, sizeof(before));
+		memcpy(&got, &before, sizeof(got));
+		expect_error(intercept_errors[i].line, tcpc_spec_intercept(request, &got, &err),
+			     &err, intercept_errors[i].code, intercept_errors[i].part);
+		expect_bytes(intercept_errors[i].line, &got, &before, sizeof(got));
+		json_object_put(request);
+	}
+}
+
+/* How the program takes up connections in mid-stream is not given up by mistake. */
+static void test_intercept_adopt(void **state)
+{
+	static const char *const values[] = {"http", "any", "none"};
+	struct json_object *request = spec_text_request(IN " --adopt sometimes");
+	struct tcpc_err err = words_no_err;
+	struct tcpc_intercept_spec spec;
+
+	(void)state;
+	expect_error("adopt", tcpc_spec_intercept(request, &spec, &err), &err, EINVAL,
+		     "--adopt is http, any or none, not 'sometimes'");
+	json_object_put(request);
+	for (size_t i = 0; i < COUNT_OF(values); i++) {
+		char line[64];
+		int r;
+
+		snprintf(line, sizeof(line), IN " --adopt %s", values[i]);
+		request = spec_text_request(line);
+		r = tcpc_spec_intercept(request, &spec, &err);
+		if (r)
+			expect_error(line, r, &err, EOPNOTSUPP, "not available in this version");
+		expect_true(line, "none is always possible", !r || strcmp(values[i], "none"));
+		json_object_put(request);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_attach),		cmocka_unit_test(test_attach_errors),
+		cmocka_unit_test(test_intercept),	cmocka_unit_test(test_intercept_errors),
+		cmocka_unit_test(test_intercept_adopt),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
