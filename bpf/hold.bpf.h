@@ -13,6 +13,9 @@
 
 #define ETH_SOURCE_OFF 6
 
+/* Keeps the compiler from moving stores past it. */
+#define barrier() asm volatile("" ::: "memory")
+
 static __always_inline struct tcpc_exchange *exchange_of(const struct tcpc_pkt *pkt)
 {
 	struct tcpc_flow flow;
@@ -34,7 +37,8 @@ static __always_inline int must_hold(const struct tcpc_pkt *pkt, const struct co
 				     struct tcpc_target_stats *st)
 {
 	struct tcpc_exchange *x = exchange_of(pkt);
-	__u32 expected;
+	__u32 expected, got;
+	int idle;
 
 	if (!x)
 		return 0;
@@ -49,10 +53,12 @@ static __always_inline int must_hold(const struct tcpc_pkt *pkt, const struct co
 	if (!x->exchanges)
 		return 0;
 	expected = tcpc_hold_expected(x->client_ack, pkt->ack, pkt->flags);
-	if (!expected && !tcpc_hold_is_closing(pkt->flags, pkt->payload_bytes))
-		return 0;
-	return !tcpc_hold_answered(conn->snd_nxt - x->snd_nxt, expected,
-				   !conn->unread && !conn->unsent);
+	got = conn->snd_nxt - x->snd_nxt;
+	idle = !conn->unread && !conn->unsent;
+	if (tcpc_hold_is_closing(pkt->flags, pkt->payload_bytes))
+		return !tcpc_hold_may_close(got, expected, idle,
+					    x->answer_flags & TCPC_TCP_FIN);
+	return expected && !tcpc_hold_answered(got, expected, idle);
 }
 
 /* Number the packet and send it to the queue's device. */
@@ -100,6 +106,30 @@ static __always_inline __u32 window_end_of(struct __sk_buff *skb)
 	return tcp ? tcp->rcv_wup + tcp->rcv_wnd : 0;
 }
 
+/* The target has no such connection any more: nothing that is held has anything to wait for. */
+static __always_inline void note_gone(const struct tcpc_pkt *pkt)
+{
+	struct tcpc_exchange *x = exchange_of(pkt);
+
+	if (x)
+		x->answer_flags |= TCPC_TCP_RST;
+}
+
+/* The queue's owner reads while this writes, end and flags at once: what it sees in between must
+ * never look like a whole answer, so PSH goes first and comes last. */
+static __always_inline void note_answer_end(struct tcpc_exchange *x, __u32 end, __u32 flags)
+{
+	if (x->answer_flags & TCPC_TCP_ACK) {
+		if (!tcpc_seq_lt(x->answer_end, end))
+			return;
+		x->answer_flags = TCPC_TCP_ACK;
+	}
+	barrier();
+	x->answer_end = end;
+	barrier();
+	x->answer_flags = TCPC_TCP_ACK | flags;
+}
+
 /* A packet of the target is on its way out: how far has it answered? */
 static __always_inline void note_answer(struct __sk_buff *skb)
 {
@@ -120,11 +150,13 @@ static __always_inline void note_answer(struct __sk_buff *skb)
 	x = bpf_map_lookup_elem(&exchanges, &flow);
 	if (!x)
 		return;
-	end = tcpc_ntohl(tcp.seq) + skb->len - ip.ihl * 4 - tcp.doff * 4 + tcp.syn + tcp.fin;
-	if (!x->answer_end || tcpc_seq_lt(x->answer_end, end)) {
-		x->answer_end = end;
-		x->answer_flags = (tcp.psh ? TCPC_TCP_PSH : 0) | (tcp.fin ? TCPC_TCP_FIN : 0);
+	if (tcp.rst) {
+		x->answer_flags |= TCPC_TCP_RST;
+		return;
 	}
+	end = tcpc_ntohl(tcp.seq) + skb->len - ip.ihl * 4 - tcp.doff * 4 + tcp.syn + tcp.fin;
+	note_answer_end(x, end,
+			(tcp.psh ? TCPC_TCP_PSH : 0) | (tcp.fin ? TCPC_TCP_FIN : 0));
 	window_end = window_end_of(skb);
 	if (window_end)
 		x->window_end = window_end;

@@ -32,15 +32,15 @@ static __always_inline __u32 allow_state(const struct tcpc_addr *client)
 }
 
 /*
- * Overwrite the options in @blank with NOPs and mend the checksum.
+ * Overwrite the options in @blank with NOPs and mend the checksum. A global function: the verifier
+ * checks it once by itself, instead of once for every way that leads to it.
  * Returns: 0, 1 if they are malformed (left as they are), -1 if a helper failed.
  */
-static __always_inline int blank_options(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
-					 __u64 blank)
+__noinline int blank_options(struct __sk_buff *skb, __u32 l4_off, __u32 tcp_bytes, __u64 blank)
 {
 	struct options_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
-	__u32 off = pkt->l4_off + sizeof(struct tcphdr);
-	__u32 len = pkt->tcp_bytes - sizeof(struct tcphdr);
+	__u32 off = l4_off + sizeof(struct tcphdr);
+	__u32 len = tcp_bytes - sizeof(struct tcphdr);
 	__s64 diff;
 
 	if (!len || len > TCPC_OPTIONS_MAX || !s)
@@ -58,7 +58,7 @@ static __always_inline int blank_options(struct __sk_buff *skb, const struct tcp
 	diff = bpf_csum_diff((__be32 *)s->before, sizeof(s->before), (__be32 *)s->after,
 			     sizeof(s->after), 0);
 	if (diff < 0 ||
-	    bpf_l4_csum_replace(skb, pkt->l4_off + offsetof(struct tcphdr, check), 0, diff, 0))
+	    bpf_l4_csum_replace(skb, l4_off + offsetof(struct tcphdr, check), 0, diff, 0))
 		return -1;
 	return bpf_skb_store_bytes(skb, off, s->after, len, 0) ? -1 : 0;
 }
@@ -97,7 +97,7 @@ static __always_inline int align_syn(struct __sk_buff *skb, const struct tcpc_pk
 		COUNT(st, no_listener);
 		return VERDICT_DROP;
 	}
-	err = blank_options(skb, pkt, TCPC_OPTS_SYN_BLANK);
+	err = blank_options(skb, pkt->l4_off, pkt->tcp_bytes, TCPC_OPTS_SYN_BLANK);
 	if (err) {
 		if (err < 0)
 			COUNT(st, rewrite_failed);
@@ -114,7 +114,10 @@ static __always_inline int align_syn(struct __sk_buff *skb, const struct tcpc_pk
 	return VERDICT_NEXT;
 }
 
-/* A request that acknowledges more than the last one did begins a new exchange. */
+/*
+ * A request that acknowledges more than the last one did begins a new exchange. While the last
+ * segment of an answer is leaving, the socket's snd_nxt may still be behind it.
+ */
 static __always_inline void note_exchange(const struct tcpc_pkt *pkt, __u32 snd_nxt,
 					  struct tcpc_target_stats *st)
 {
@@ -125,10 +128,15 @@ static __always_inline void note_exchange(const struct tcpc_pkt *pkt, __u32 snd_
 	x = bpf_map_lookup_elem(&exchanges, &flow);
 	if (!x)
 		return;
-	if (!x->exchanges || tcpc_seq_lt(x->client_ack, pkt->ack)) {
-		x->client_ack = pkt->ack;
+	if (tcpc_hold_can_begin(pkt->flags, pkt->payload_bytes) &&
+	    (!x->exchanges || tcpc_seq_lt(x->client_ack, pkt->ack))) {
+		if (x->answer_flags & TCPC_TCP_ACK)
+			snd_nxt = tcpc_seq_max(snd_nxt, x->answer_end);
 		x->snd_nxt = snd_nxt;
 		x->start_ns = bpf_ktime_get_ns();
+		/* Who reads meanwhile shall see no new client_ack with an old snd_nxt. */
+		barrier();
+		x->client_ack = pkt->ack;
 		x->exchanges++;
 		COUNT(st, exchanges);
 	}
@@ -151,7 +159,7 @@ static __always_inline int is_early_reset(const struct tcpc_pkt *pkt, const stru
 		return 1;
 	flow_of(pkt, &flow);
 	x = bpf_map_lookup_elem(&exchanges, &flow);
-	return x && x->exchanges && x->snd_nxt == conn->snd_nxt;
+	return x && x->exchanges && tcpc_seq_leq(conn->snd_nxt, x->snd_nxt);
 }
 
 /* RST becomes FIN, ACK. Its own sequence number is where the client's data ended. */
@@ -200,6 +208,8 @@ static __always_inline int align_segment(struct __sk_buff *skb, struct tcpc_pkt 
 
 	find_connection(skb, pkt, &conn);
 	if (conn.state == CONN_NONE) {
+		if (returned)
+			note_gone(pkt);
 		COUNT(st, no_connection);
 		return VERDICT_DROP;
 	}
@@ -212,7 +222,7 @@ static __always_inline int align_segment(struct __sk_buff *skb, struct tcpc_pkt 
 	}
 	/* Malformed options on a segment are the target's own TCP to judge. */
 	if (options_need_care(skb, pkt, conn.state) &&
-	    blank_options(skb, pkt, TCPC_OPTS_DATA_BLANK) < 0)
+	    blank_options(skb, pkt->l4_off, pkt->tcp_bytes, TCPC_OPTS_DATA_BLANK) < 0)
 		goto failed;
 	if ((pkt->flags & TCPC_TCP_ACK) && rewrite_align(skb, pkt, conn.snd_nxt))
 		goto failed;
@@ -251,16 +261,18 @@ static __always_inline int align_packet(struct __sk_buff *skb, struct tcpc_targe
 	key.port = pkt.dport;
 	service = bpf_map_lookup_elem(&services, &key);
 	/* IPv6 has no rule that keeps its responses in yet, so it is left alone. */
-	if (!service || pkt.family != 4 || skb->pkt_type != PACKET_HOST) {
+	if (!returned && (!service || pkt.family != 4 || skb->pkt_type != PACKET_HOST)) {
 		COUNT(st, no_service);
 		return VERDICT_NEXT;
 	}
 	state = allow_state(&pkt.saddr);
-	if (state == TCPC_ALLOW_DIRECT) {
+	if (!returned && state == TCPC_ALLOW_DIRECT) {
 		COUNT(st, allowed);
 		return VERDICT_NEXT;
 	}
-	if (state == TCPC_ALLOW_PENDING || (service->flags & TCPC_INTERCEPT_DRAIN)) {
+	/* What was held is a copy whatever has changed since: it must not reach the stack as it is.
+	 */
+	if (state != TCPC_ALLOW_NONE || !service || (service->flags & TCPC_INTERCEPT_DRAIN)) {
 		COUNT(st, draining);
 		return VERDICT_DROP;
 	}
@@ -301,7 +313,7 @@ static __always_inline int is_icmp_error(__u8 protocol, __u8 type)
 
 /* Where a locally made packet goes, and whether it is TCP or an ICMP error. */
 static __always_inline int read_output(struct __sk_buff *skb, struct tcpc_addr *ret_saddr,
-					struct tcpc_addr *ret_daddr)
+				       struct tcpc_addr *ret_daddr)
 {
 	struct iphdr ip;
 	__u8 protocol, type;

@@ -160,7 +160,7 @@ struct tcpc_exchange {
 	__u32 snd_nxt;	    /* the target's snd_nxt when the exchange began */
 	__u32 exchanges;    /* how many this connection had */
 	__u32 answer_end;   /* SEG.SEQ + SEG.LEN of the target's last segment */
-	__u32 answer_flags; /* TCP flags of that segment; 0: it has sent none yet */
+	__u32 answer_flags; /* its PSH and FIN, RST if one was sent; no ACK: there was no segment */
 	__u32 window_end;   /* right edge of the target's receive window */
 	__u32 held;	    /* packets diverted since the hold began; 0: not held */
 };

@@ -53,13 +53,24 @@ static inline __u32 tcpc_hold_tag_read(const struct tcpc_hold_tag *tag)
  * @got: bytes it has sent since the exchange began.  @expected: bytes of the online host's answer
  * that the client had read when it went on.  @idle: the target has nothing more at hand.
  * An answer of another length (another version, another date) counts once the target is idle and
- * it is at least half as long: headers alone, sent ahead of the body, are not an answer.
+ * it is nearly as long: between two writes of a large answer a target looks idle, too.
  */
 static inline int tcpc_hold_answered(__u32 got, __u32 expected, int idle)
 {
 	if (!got || (__s32)got < 0)
 		return 0;
-	return got >= expected || (idle && got >= expected / 2);
+	return got >= expected || (idle && got >= expected - expected / 8);
+}
+
+/**
+ * tcpc_hold_may_close - may FIN or RST by itself go on at once? Servers abort the answer they are
+ * writing when it comes, so the answer must be whole: the target has closed as well, or it has sent
+ * just what the client had read. A client that closed in the middle of an answer had read less.
+ * @fin: the target has sent its own FIN.  The rest: as above.
+ */
+static inline int tcpc_hold_may_close(__u32 got, __u32 expected, int idle, int fin)
+{
+	return fin || (got && got == expected && idle);
 }
 
 /** tcpc_hold_is_closing - FIN or RST by itself: it has to wait for the answer before it. */

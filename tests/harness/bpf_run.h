@@ -157,12 +157,39 @@ static inline int packet_open(const char *name)
 		.sll_protocol = tcpc_htons(ETH_P_ALL),
 		.sll_ifindex = if_nametoindex(name),
 	};
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), size = 4 << 20;
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), size = 4 << 20, on = 1;
 
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) ||
+	if (fd < 0 || setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) ||
 	    bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
 		expect_fail("packet socket on %s: %s", name, strerror(errno));
 	return fd;
+}
+
+/* Receive one packet, or nothing (0). A tag that the kernel keeps beside it fails the test: the
+ * bytes alone would not show it. */
+static inline ssize_t packet_receive(int fd, __u8 *buf, __u32 size, struct sockaddr_ll *from)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = {buf, size};
+	struct msghdr msg = {
+		.msg_name = from,
+		.msg_namelen = sizeof(*from),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT);
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); n > 0 && c; c = CMSG_NXTHDR(&msg, c))
+		if (c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA &&
+		    ((struct tpacket_auxdata *)CMSG_DATA(c))->tp_status & TP_STATUS_VLAN_VALID)
+			expect_fail("a packet has a VLAN tag still");
+	return n > 0 ? n : 0;
 }
 
 /* One packet of direction @type (PACKET_OUTGOING, or PACKET_HOST for all that comes in); 0: none.
@@ -173,17 +200,11 @@ static inline __u32 packet_read(int fd, int type, __u8 *buf, __u32 size)
 	struct tcpc_pkt pkt;
 	ssize_t n;
 
-	for (;;) {
-		socklen_t len = sizeof(from);
-
-		n = recvfrom(fd, buf, size, MSG_DONTWAIT, (struct sockaddr *)&from, &len);
-		if (n <= 0)
-			return 0;
-		if ((from.sll_pkttype == PACKET_OUTGOING) != (type == PACKET_OUTGOING))
-			continue;
-		if (tcpc_parse(buf, buf + n, n, TCPC_LINK_ETHER, &pkt) == TCPC_PARSE_OK)
-			return n;
-	}
+	while ((n = packet_receive(fd, buf, size, &from)) > 0)
+		if ((from.sll_pkttype == PACKET_OUTGOING) == (type == PACKET_OUTGOING) &&
+		    tcpc_parse(buf, buf + n, n, TCPC_LINK_ETHER, &pkt) == TCPC_PARSE_OK)
+			break;
+	return n;
 }
 
 /** packet_next - wait for the next TCP packet on @fd. Returns its length; fails when none comes. */

@@ -124,7 +124,7 @@ static inline void lab_take(struct hold_lab *lab, __u64 now_ns, int conn, __u32 
 	frame = frame_build(&own);
 	tcpc_hold_tag_write(&tag, number);
 	memcpy(frame.data + ETH_ALEN, &tag, sizeof(tag));
-	tcpc_hold_take(lab->hold, now_ns, frame.data, frame.bytes);
+	tcpc_hold_take(lab->hold, now_ns, frame.data, 0, frame.bytes);
 	frame_free(&frame);
 }
 

@@ -197,7 +197,7 @@ static const struct scenario {
 	 {.taken = 2, .released = 2}},
 	{"a target that has closed says no more",
 	 {SEE(0, 2, 300, 300, 301, FIN_ACK), TAKE(0, 0, 'A', PSH_ACK, 100, 900, 50, 1, "A1"),
-	  SEE(0, 2, 300, 301, 301, FIN_ACK), TAKE(0, 0, 'B', FIN_ACK, 150, 901, 0, 2, "B2")},
+	  SEE(0, 3, 900, 301, 301, FIN_ACK), TAKE(0, 0, 'B', FIN_ACK, 150, 901, 0, 2, "B2")},
 	 {.taken = 2, .released = 2}},
 	{"but may read on: its window counts",
 	 {SEE(0, 1, 0, 0, 1, FIN_ACK, .window_end = 99),

@@ -23,7 +23,11 @@ struct packet {
 	__u8 data[];
 };
 
-/** A connection with packets in the queue. */
+/* What was released last, and the kernel must have seen before its view of the connection counts:
+ * until then it still shows the answer before, which would be taken for the next one. */
+enum unseen { NOTHING, REQUEST, NEW_CONNECTION };
+
+/** A connection with packets in the queue, or with a release that the kernel has not seen. */
 struct held {
 	struct held *next;
 	struct tcpc_flow flow;
@@ -32,6 +36,8 @@ struct held {
 	size_t bytes;
 	__u32 answer_end;  /* when last looked at */
 	__u64 progress_ns; /* when it last changed, or a packet was released */
+	enum unseen unseen;
+	__u32 begun_ack; /* REQUEST: the ACK number that began its exchange */
 };
 
 struct tcpc_hold {
@@ -118,12 +124,36 @@ static void shed_largest(struct tcpc_hold *hold)
 /* ---- the decision -----------------------------------------------------------------------------
  */
 
+/* Is this the view from before the last release? A release that was lost on its way is never seen,
+ * so after a while the view counts as it is. */
+static bool is_stale(const struct held *f, const struct tcpc_exchange *x, __u64 now_ns)
+{
+	if (f->unseen == NOTHING || now_ns - f->progress_ns >= TCPC_HOLD_QUIET_NS)
+		return false;
+	if (f->unseen == NEW_CONNECTION)
+		return x->exchanges;
+	return !x->exchanges || tcpc_seq_lt(x->client_ack, f->begun_ack);
+}
+
+/* A stale view tells only whether a packet belongs to the request that was released. */
+static enum decision decide_stale(const struct held *f, const struct packet *p)
+{
+	if (f->unseen != REQUEST || tcpc_hold_is_closing(p->flags, p->payload_bytes))
+		return WAIT;
+	return tcpc_hold_expected(f->begun_ack, p->ack, p->flags) ? WAIT : RELEASE;
+}
+
 /* A new connection from a port whose old one the target may not have finished with. */
 static enum decision decide_syn(const struct held *f, const struct tcpc_exchange *x, __u64 now_ns)
 {
-	if (!x->exchanges || (x->answer_flags & TCPC_TCP_FIN))
+	if (!x->exchanges || (x->answer_flags & (TCPC_TCP_FIN | TCPC_TCP_RST)))
 		return RELEASE;
 	return now_ns - f->progress_ns >= TCPC_HOLD_CLOSE_NS ? RELEASE_LATE : WAIT;
+}
+
+static bool is_beyond_window(const struct packet *p, const struct tcpc_exchange *x)
+{
+	return p->payload_bytes && x->window_end && tcpc_seq_lt(x->window_end, p->seq_end);
 }
 
 static enum decision decide(const struct held *f, const struct packet *p,
@@ -134,13 +164,20 @@ static enum decision decide(const struct held *f, const struct packet *p,
 
 	if (p->flags & TCPC_TCP_SYN)
 		return decide_syn(f, x, now_ns);
-	if (p->payload_bytes && x->window_end && tcpc_seq_lt(x->window_end, p->seq_end))
+	if ((x->answer_flags & TCPC_TCP_RST) && f->unseen != NEW_CONNECTION)
+		return RELEASE; /* the target has no such connection any more */
+	if (is_beyond_window(p, x))
 		return WAIT;
+	if (is_stale(f, x, now_ns))
+		return decide_stale(f, p);
 	expected = tcpc_hold_expected(x->client_ack, p->ack, p->flags);
 	if (!x->exchanges || (!expected && !closing))
 		return RELEASE;
-	got = x->answer_end ? x->answer_end - x->snd_nxt : 0;
-	if (tcpc_hold_answered(got, expected, x->answer_flags & TCPC_TCP_PSH))
+	if (x->answer_flags & TCPC_TCP_FIN)
+		return RELEASE; /* it has said all it will ever say */
+	got = x->answer_flags & TCPC_TCP_ACK ? x->answer_end - x->snd_nxt : 0;
+	if (closing ? tcpc_hold_may_close(got, expected, x->answer_flags & TCPC_TCP_PSH, 0)
+		    : tcpc_hold_answered(got, expected, x->answer_flags & TCPC_TCP_PSH))
 		return RELEASE;
 	if ((__s32)got > 0 && now_ns - f->progress_ns >= TCPC_HOLD_QUIET_NS)
 		return RELEASE_QUIET;
@@ -149,18 +186,46 @@ static enum decision decide(const struct held *f, const struct packet *p,
 	return WAIT;
 }
 
-static void emit(struct tcpc_hold *hold, struct held *f)
+/* The same that align will note of @p. */
+static void note_release(struct held *f, const struct packet *p, const struct tcpc_exchange *x)
+{
+	if (p->flags & TCPC_TCP_SYN) {
+		f->unseen = NEW_CONNECTION;
+	} else if (tcpc_hold_can_begin(p->flags, p->payload_bytes) &&
+		   (!x->exchanges || tcpc_seq_lt(x->client_ack, p->ack))) {
+		f->unseen = REQUEST;
+		f->begun_ack = p->ack;
+	}
+}
+
+static void emit(struct tcpc_hold *hold, struct held *f, const struct tcpc_exchange *x)
 {
 	struct packet *p = unlink_head(hold, f);
 	struct tcpc_hold_tag tag;
 
 	tcpc_hold_tag_write(&tag, f->head ? 0 : f->number);
 	memcpy(p->data + p->tag_off, &tag, sizeof(tag));
-	if (hold->ops.emit(hold->user, p->data, p->bytes))
+	if (hold->ops.emit(hold->user, p->data, p->bytes)) {
 		hold->stats.write_failed++;
-	else
+	} else {
 		hold->stats.released++;
+		note_release(f, p, x);
+	}
 	free(p);
+}
+
+/* Decide on the first packet. Without one, WAIT means that the last release is to be remembered. */
+static enum decision look(struct tcpc_hold *hold, struct held *f, __u64 now_ns,
+			  struct tcpc_exchange *x)
+{
+	if (!hold->ops.exchange(hold->user, &f->flow, x))
+		return RELEASE;
+	if (x->answer_end != f->answer_end)
+		f->progress_ns = now_ns;
+	f->answer_end = x->answer_end;
+	if (f->head)
+		return decide(f, f->head, x, now_ns);
+	return is_stale(f, x, now_ns) ? WAIT : RELEASE;
 }
 
 /* Release what may go. The kernel's view is read anew for each packet: releasing one changes it.
@@ -169,22 +234,18 @@ static void run(struct tcpc_hold *hold, struct held **at, __u64 now_ns)
 {
 	struct held *f = *at;
 
-	while (f->head) {
+	while (f->head || f->unseen) {
 		struct tcpc_exchange x = {};
-		enum decision decision = RELEASE;
+		enum decision decision = look(hold, f, now_ns, &x);
 
-		if (hold->ops.exchange(hold->user, &f->flow, &x)) {
-			if (x.answer_end != f->answer_end)
-				f->progress_ns = now_ns;
-			f->answer_end = x.answer_end;
-			decision = decide(f, f->head, &x, now_ns);
-		}
 		if (decision == WAIT)
 			return;
+		if (!f->head)
+			break;
 		hold->stats.released_quiet += decision == RELEASE_QUIET;
 		hold->stats.released_late += decision == RELEASE_LATE;
 		f->progress_ns = now_ns;
-		emit(hold, f);
+		emit(hold, f, &x);
 	}
 	free_held(hold, at);
 }
@@ -246,7 +307,7 @@ void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *data, size
 		return;
 	}
 	memcpy(&tag, frame + SOURCE_MAC_OFF, sizeof(tag));
-	while (hold->stats.connections &&
+	while (hold->stats.bytes &&
 	       hold->stats.bytes + sizeof(*p) + bytes > hold->limit_bytes)
 		shed_largest(hold);
 	p = new_packet(&pkt, now_ns, data, head_bytes, bytes);

@@ -229,6 +229,9 @@ void intercept_free(struct intercept *i)
 	if (*p)
 		*p = i->next;
 	target_stop_timer(&i->timer);
+	/* Before align goes: what comes out of the queue is a copy. */
+	hold_close(i->hold);
+	i->hold = NULL;
 	tcpc_attachment_close(&i->align);
 	if (role->dp && set_services(i, NULL, &err))
 		tcpc_log_warn("%s: %s", i->iface, err.text);
@@ -236,7 +239,6 @@ void intercept_free(struct intercept *i)
 		intercept_forget_addresses(i);
 	if (i->nfq)
 		tcpc_nfqueue_stop(i->nfq);
-	hold_close(i->hold);
 	free(i);
 	if (!role->intercepts)
 		close_all(role);

@@ -63,6 +63,8 @@ static void shed(void *user, const struct tcpc_flow *flow)
 			      i->iface);
 	room->logged = true;
 	tcpc_dp_target_forget(i->role->dp, flow);
+	if (target_allows(i->role, &flow->client))
+		return; /* its copies ended when it was allowed; what it has now is its own */
 	if (tcpc_sockdiag_destroy(&flow->server_port, 1, is_flow, &copy, &left, &err) < 0)
 		tcpc_log_error("%s: %s", i->iface, err.text);
 }
@@ -93,8 +95,14 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	struct hold_room *room = poll->data;
 	__u64 now_ns = uv_hrtime();
 
-	(void)status;
 	(void)events;
+	if (status < 0) {
+		/* libuv has stopped watching it. */
+		tcpc_log_error("%s: the hold queue's device is gone (%s): what should wait is "
+			       "lost; release and intercept again",
+			       room->intercept->iface, uv_strerror(status));
+		return;
+	}
 	for (int i = 0; i < READ_BURST; i++) {
 		ssize_t n = read(room->fd, room->frame, sizeof(room->frame));
 
