@@ -62,10 +62,14 @@ demo: setup ## the main job on real servers, in network namespaces (as root)
 bench: all $(BENCHES) ## figures, as ratios within one run (as root)
 	@scripts/bench $(BUILD)
 
-fuzz: $(FUZZERS) ## run every fuzzer for FUZZ_SECONDS (default 60) each
+fuzz: ## run every fuzzer for FUZZ_SECONDS (default 60) each (installs the tools as root)
+	@scripts/setup tools
+	@$(MAKE) --no-print-directory $(FUZZERS)
 	@scripts/fuzz $(BUILD)/fuzz $(or $(FUZZ_SECONDS),60)
 
-lint: ## formatting, layering, static checks
+lint: ## formatting, layering, static checks (installs the tools as root)
+	@scripts/setup tools
+	@$(MAKE) --no-print-directory $(SKEL)
 	@scripts/lint
 
 test-bin: $(TESTS)

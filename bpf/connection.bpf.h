@@ -9,11 +9,13 @@
 #include "common.bpf.h"
 
 /* What the socket table says of a copied segment. */
-enum state { CONN_NONE, CONN_CLOSING, CONN_OPENING, CONN_OPEN };
+enum state { CONN_NONE, CONN_LISTEN, CONN_CLOSING, CONN_OPENING, CONN_OPEN };
 
 struct connection {
 	enum state state;
 	__u32 snd_nxt;
+	__u32 rcv_nxt;
+	int fin_wait; /* CONN_CLOSING: in FIN_WAIT_2, not yet in TIME_WAIT */
 	/* CONN_OPEN only: */
 	__u32 unread;	  /* bytes that the application has not read yet */
 	__u32 unsent;	  /* bytes that it has written and that have not left yet */
@@ -29,6 +31,7 @@ static __always_inline void read_socket(struct bpf_sock *sk, struct connection *
 
 	switch (sk->state) {
 	case BPF_TCP_LISTEN:
+		conn->state = CONN_LISTEN;
 		return;
 	case BPF_TCP_TIME_WAIT:
 		/* Also FIN_WAIT_2 after close(): the client's FIN must get through, or the next
@@ -36,6 +39,8 @@ static __always_inline void read_socket(struct bpf_sock *sk, struct connection *
 		tw = bpf_skc_to_tcp_timewait_sock(sk);
 		if (tw) {
 			conn->snd_nxt = tw->tw_sk.__tw_common.skc_tw_snd_nxt;
+			conn->rcv_nxt = tw->tw_sk.__tw_common.skc_tw_rcv_nxt;
+			conn->fin_wait = tw->tw_sk.tw_substate != BPF_TCP_TIME_WAIT;
 			conn->state = CONN_CLOSING;
 		}
 		return;
@@ -43,6 +48,7 @@ static __always_inline void read_socket(struct bpf_sock *sk, struct connection *
 		req = bpf_skc_to_tcp_request_sock(sk);
 		if (req) {
 			conn->snd_nxt = req->snt_isn + 1;
+			conn->rcv_nxt = req->rcv_isn + 1;
 			conn->state = CONN_OPENING;
 		}
 		return;
@@ -50,6 +56,7 @@ static __always_inline void read_socket(struct bpf_sock *sk, struct connection *
 		tcp = bpf_skc_to_tcp_sock(sk);
 		if (tcp) {
 			conn->snd_nxt = tcp->snd_nxt;
+			conn->rcv_nxt = tcp->rcv_nxt;
 			conn->unread = tcp->rcv_nxt - tcp->copied_seq;
 			conn->unsent = tcp->write_seq - tcp->snd_nxt;
 			conn->window_end = tcp->rcv_wup + tcp->rcv_wnd;
@@ -77,18 +84,8 @@ static __always_inline struct bpf_sock *socket_of(struct __sk_buff *skb, const s
 	return bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
 }
 
-/* Does anybody here, listener or connection, take this packet? */
-static __always_inline int has_socket(struct __sk_buff *skb, const struct tcpc_pkt *pkt)
-{
-	struct bpf_sock *sk = socket_of(skb, pkt);
-
-	if (!sk)
-		return 0;
-	bpf_sk_release(sk);
-	return 1;
-}
-
-/* Find the target's half of the connection. */
+/* Find the target's half of the connection; CONN_LISTEN if only a listener would take the packet,
+ * CONN_NONE if nobody would. */
 static __always_inline void find_connection(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
 					    struct connection *conn)
 {

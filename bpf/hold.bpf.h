@@ -68,8 +68,11 @@ static __always_inline int divert(struct __sk_buff *skb, const struct tcpc_pkt *
 	struct tcpc_exchange *x = exchange_of(pkt);
 	struct tcpc_hold_tag tag;
 
-	if (!x)
-		return VERDICT_NEXT; /* evicted this very moment: better early than never */
+	if (!x) {
+		/* Evicted this very moment. Unaligned it must not reach the stack. */
+		COUNT(st, no_connection);
+		return VERDICT_DROP;
+	}
 	tcpc_hold_tag_write(&tag, __sync_fetch_and_add(&x->held, 1) + 1);
 	if (bpf_skb_store_bytes(skb, ETH_SOURCE_OFF, &tag, sizeof(tag), 0)) {
 		COUNT(st, rewrite_failed);

@@ -9,6 +9,7 @@
 #include "vmlinux.h"
 #include "common.bpf.h"
 #include "connection.bpf.h"
+#include "adopt.bpf.h"
 #include "hold.bpf.h"
 #include "target_maps.bpf.h"
 #include "tcpcopy/options.h"
@@ -85,18 +86,22 @@ static __always_inline int rewrite_align(struct __sk_buff *skb, const struct tcp
 }
 
 static __always_inline int align_syn(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
-				     struct tcpc_target_stats *st)
+				     enum pass pass, struct tcpc_target_stats *st)
 {
+	struct connection conn = {};
 	struct tcpc_exchange fresh = {}, *old;
 	struct tcpc_flow flow;
 	int err;
 
+	find_connection(skb, pkt, &conn);
 	/* A port that is forwarded (a container's) is answered by somebody else's stack, and that
 	 * answer would not pass our rule. */
-	if (!has_socket(skb, pkt)) {
+	if (conn.state == CONN_NONE) {
 		COUNT(st, no_listener);
 		return VERDICT_DROP;
 	}
+	if (pass < PASS_AGAIN && stands_in_way(pkt, &conn))
+		return end_old(skb, pkt, &conn, st);
 	err = blank_options(skb, pkt->l4_off, pkt->tcp_bytes, TCPC_OPTS_SYN_BLANK);
 	if (err) {
 		if (err < 0)
@@ -109,6 +114,7 @@ static __always_inline int align_syn(struct __sk_buff *skb, const struct tcpc_pk
 	old = bpf_map_lookup_elem(&exchanges, &flow);
 	if (old)
 		fresh.held = old->held; /* packets behind this SYN may still be in the queue */
+	fresh.syn_seq = pkt->seq;
 	bpf_map_update_elem(&exchanges, &flow, &fresh, BPF_ANY);
 	COUNT(st, syn);
 	return VERDICT_NEXT;
@@ -198,23 +204,25 @@ static __always_inline int options_need_care(struct __sk_buff *skb, const struct
 	       tcpc_htonl(TCPC_OPT_NOP << 24 | TCPC_OPT_NOP << 16 | TCPC_OPT_TIMESTAMP << 8 | 10);
 }
 
-/* @hold_ifindex: 0 if nothing is ever held.  @returned: comes back from the hold queue. */
 static __always_inline int align_segment(struct __sk_buff *skb, struct tcpc_pkt *pkt,
-					 __u32 hold_ifindex, int returned,
+					 const struct tcpc_intercept *service, enum pass pass,
 					 struct tcpc_target_stats *st)
 {
 	struct connection conn = {};
 	__u8 sent = pkt->flags;
 
 	find_connection(skb, pkt, &conn);
-	if (conn.state == CONN_NONE) {
-		if (returned)
+	if (may_adopt(skb, pkt, &conn, service->flags, pass))
+		return conn.state == CONN_LISTEN ? adopt(skb, pkt, st)
+						 : end_old(skb, pkt, &conn, st);
+	if (conn.state < CONN_CLOSING) {
+		if (pass == PASS_HELD)
 			note_gone(pkt);
 		COUNT(st, no_connection);
 		return VERDICT_DROP;
 	}
-	if (!returned && hold_ifindex && must_hold(pkt, &conn, st))
-		return divert(skb, pkt, hold_ifindex, st);
+	if (pass == PASS_FIRST && service->hold_ifindex && must_hold(pkt, &conn, st))
+		return divert(skb, pkt, service->hold_ifindex, st);
 	if (is_early_reset(pkt, &conn)) {
 		if (soften_reset(skb, pkt))
 			goto failed;
@@ -244,15 +252,13 @@ failed:
 static __always_inline int align_packet(struct __sk_buff *skb, struct tcpc_target_stats *st)
 {
 	struct tcpc_service_key key = {.ifindex = skb->ifindex};
-	int returned = skb->mark == TCPC_HOLD_MARK;
+	enum pass pass = pass_of(skb);
 	struct tcpc_intercept *service;
 	struct tcpc_pkt pkt;
 	__u32 state;
 	int result;
 
 	COUNT(st, seen);
-	if (returned)
-		skb->mark = 0;
 	result = read_headers(skb, TCPC_LINK_ETHER, &pkt);
 	if (result != TCPC_PARSE_OK) {
 		COUNT_PARSE_FAILURE(st, result);
@@ -261,12 +267,12 @@ static __always_inline int align_packet(struct __sk_buff *skb, struct tcpc_targe
 	key.port = pkt.dport;
 	service = bpf_map_lookup_elem(&services, &key);
 	/* IPv6 has no rule that keeps its responses in yet, so it is left alone. */
-	if (!returned && (!service || pkt.family != 4 || skb->pkt_type != PACKET_HOST)) {
+	if (pass == PASS_FIRST && (!service || pkt.family != 4 || skb->pkt_type != PACKET_HOST)) {
 		COUNT(st, no_service);
 		return VERDICT_NEXT;
 	}
 	state = allow_state(&pkt.saddr);
-	if (!returned && state == TCPC_ALLOW_DIRECT) {
+	if (pass == PASS_FIRST && state == TCPC_ALLOW_DIRECT) {
 		COUNT(st, allowed);
 		return VERDICT_NEXT;
 	}
@@ -280,16 +286,16 @@ static __always_inline int align_packet(struct __sk_buff *skb, struct tcpc_targe
 		COUNT(st, pure_ack);
 		return VERDICT_DROP;
 	}
-	if (returned) {
+	if (pass == PASS_HELD) {
 		COUNT(st, returned);
 		end_hold(skb, &pkt);
 	}
 	if ((pkt.flags & (TCPC_TCP_SYN | TCPC_TCP_ACK)) == TCPC_TCP_SYN) {
-		if (!returned && service->hold_ifindex && is_held(&pkt))
+		if (pass == PASS_FIRST && service->hold_ifindex && is_held(&pkt))
 			return divert(skb, &pkt, service->hold_ifindex, st);
-		return align_syn(skb, &pkt, st);
+		return align_syn(skb, &pkt, pass, st);
 	}
-	return align_segment(skb, &pkt, service->hold_ifindex, returned, st);
+	return align_segment(skb, &pkt, service, pass, st);
 }
 
 /* TC ingress of the interface on which copies arrive. */

@@ -13,7 +13,8 @@
 
 /* include/linux/tcp.h: a connection that is being opened. */
 struct tcp_request_sock {
-	__u32 snt_isn; /* our initial sequence number, host order */
+	__u32 rcv_isn; /* the client's initial sequence number, host order */
+	__u32 snt_isn; /* ours */
 };
 
 /* include/net/sock.h: the part that all kinds of sockets begin with. */
@@ -22,10 +23,14 @@ struct sock_common {
 		__u32 skc_tw_snd_nxt; /* struct tcp_timewait_sock keeps its snd_nxt here; host order
 				       */
 	};
+	union {
+		__u32 skc_tw_rcv_nxt; /* and its rcv_nxt here */
+	};
 };
 
 struct inet_timewait_sock {
 	struct sock_common __tw_common;
+	volatile unsigned char tw_substate; /* TCP_FIN_WAIT2 or TCP_TIME_WAIT */
 };
 
 /* include/linux/tcp.h: what is left of a connection in FIN_WAIT_2 (once its application has closed)

@@ -115,6 +115,10 @@ struct tcpc_target_config {
 
 /* Flags of struct tcpc_intercept. */
 #define TCPC_INTERCEPT_DRAIN (1u << 0) /* being released: copies are dropped before the stack */
+#define TCPC_INTERCEPT_ADOPT_HTTP                                                                  \
+	(1u << 1)			   /* take up connections in mid-stream where HTTP begins */
+#define TCPC_INTERCEPT_ADOPT_ANY (1u << 2) /* ... at any request */
+#define TCPC_INTERCEPT_ADOPT (TCPC_INTERCEPT_ADOPT_HTTP | TCPC_INTERCEPT_ADOPT_ANY)
 
 /** Target: value of its services map. */
 struct tcpc_intercept {
@@ -163,6 +167,8 @@ struct tcpc_exchange {
 	__u32 answer_flags; /* its PSH and FIN, RST if one was sent; no ACK: there was no segment */
 	__u32 window_end;   /* right edge of the target's receive window */
 	__u32 held;	    /* packets diverted since the hold began; 0: not held */
+	__u32 syn_seq;	    /* SEG.SEQ of the SYN that opened the connection */
+	__u32 pad;
 };
 
 /** A response header, the receipt for what the target accepted. Host order but for ports. */
@@ -229,7 +235,10 @@ struct tcpc_receipt {
 	X(exchanges, "exchanges begun")                                                            \
 	X(held, "packets diverted to the hold queue: the target has not answered yet")             \
 	X(held_window, "of these: because they lie beyond the target's receive window")            \
-	X(returned, "packets that came back from the hold queue")
+	X(returned, "packets that came back from the hold queue")                                  \
+	X(adopted, "connections taken up in mid-stream: opened for a request in their middle")     \
+	X(old_ended, "old connections ended because a new one from the same port needs their "     \
+		     "place")
 
 /* Counters of one NFQUEUE queue, written by its thread. */
 #define TCPC_QUEUE_COUNTERS(X)                                                                     \
@@ -303,7 +312,7 @@ _Static_assert(sizeof(struct tcpc_filter_key) == 24, "ABI");
 _Static_assert(sizeof(struct tcpc_online_config) == 32, "ABI");
 _Static_assert(sizeof(struct tcpc_allow_key) == 20, "ABI");
 _Static_assert(sizeof(struct tcpc_flow) == 40, "ABI");
-_Static_assert(sizeof(struct tcpc_exchange) == 40, "ABI");
+_Static_assert(sizeof(struct tcpc_exchange) == 48, "ABI");
 _Static_assert(sizeof(struct tcpc_receipt) == 84, "ABI");
 
 #endif

@@ -43,8 +43,10 @@ struct bpf_run {
 	int ifindex; /* as skb->ifindex; 0 is lo */
 	int ingress_ifindex;
 	__u32 cb[5];
+	__u32 mark;  /* as skb->mark */
 	int verdict; /* from here on: set by bpf_run() */
 	__u32 bytes;
+	__u32 mark_out;
 	__u8 out[RUN_OUT_BYTES];
 };
 
@@ -55,16 +57,20 @@ static inline void bpf_run(const char *row, int fd, struct bpf_run *run, const v
 	struct __sk_buff ctx = {
 		.ifindex = run->ifindex,
 		.ingress_ifindex = run->ingress_ifindex,
+		.mark = run->mark,
 	};
+	struct __sk_buff ctx_out = {};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = bytes,
 		    .data_out = run->out, .data_size_out = sizeof(run->out), .ctx_in = &ctx,
-		    .ctx_size_in = sizeof(ctx), .repeat = 1);
+		    .ctx_size_in = sizeof(ctx), .ctx_out = &ctx_out,
+		    .ctx_size_out = sizeof(ctx_out), .repeat = 1);
 
 	memcpy(ctx.cb, run->cb, sizeof(ctx.cb));
 	if (bpf_prog_test_run_opts(fd, &opts))
 		expect_fail("%s: BPF_PROG_TEST_RUN over %u bytes: %s", row, bytes, strerror(errno));
 	run->verdict = opts.retval;
 	run->bytes = opts.data_size_out;
+	run->mark_out = ctx_out.mark;
 }
 
 /** expect_run - fail unless the last run gave @verdict and its packet is @want. */

@@ -28,7 +28,8 @@ struct lab_view {
 struct hold_lab {
 	struct tcpc_hold *hold;
 	struct lab_view view[LAB_CONNECTIONS];
-	int write_error; /* what writing a frame back returns */
+	int write_error;  /* what writing a frame back returns */
+	__u32 head_bytes; /* what the device puts before each frame, see lab_head_byte() */
 	/* Called for each frame that is written back, if not NULL. */
 	void (*written)(struct hold_lab *lab, int conn, const struct tcpc_pkt *pkt, __u32 number);
 	void (*given_up)(struct hold_lab *lab, int conn);
@@ -67,6 +68,11 @@ static inline bool lab_exchange(void *user, const struct tcpc_flow *flow, struct
 	return lab->view[conn].known;
 }
 
+static inline __u8 lab_head_byte(__u32 i)
+{
+	return 0xa0 + i;
+}
+
 /* A frame's TTL is its name in these tests, so that nothing else has to be the same on the way. */
 static inline int lab_emit(void *user, const void *frame, size_t bytes)
 {
@@ -75,7 +81,10 @@ static inline int lab_emit(void *user, const void *frame, size_t bytes)
 	struct tcpc_pkt pkt;
 	__u8 *aligned = malloc(bytes + FRAME_ETHER_ALIGN), *data = aligned + FRAME_ETHER_ALIGN;
 
-	memcpy(data, frame, bytes);
+	for (__u32 i = 0; i < lab->head_bytes; i++)
+		expect_u64("emit()", "head", ((const __u8 *)frame)[i], lab_head_byte(i));
+	bytes -= lab->head_bytes;
+	memcpy(data, (const __u8 *)frame + lab->head_bytes, bytes);
 	if (tcpc_parse(data, data + bytes, bytes, TCPC_LINK_ETHER, &pkt))
 		expect_fail("a frame was written back that is none");
 	memcpy(&tag, data + ETH_ALEN, sizeof(tag));

@@ -89,6 +89,7 @@ static inline void spec_text_attach(const struct tcpc_attach_spec *spec, char *b
 /** spec_text_intercept - all of @spec in @buf. */
 static inline void spec_text_intercept(const struct tcpc_intercept_spec *spec, char *buf)
 {
+	static const char *const adopt[] = {"http", "any", "none"};
 	struct spec_text t = spec_text_begin(buf);
 	char text[TCPC_TEXT_BYTES];
 
@@ -97,6 +98,7 @@ static inline void spec_text_intercept(const struct tcpc_intercept_spec *spec, c
 	spec_text_add(&t, " listen %s", tcpc_text_from_endpoint(&spec->listen, text));
 	spec_text_add(&t, " queue %d:%d", spec->queue_first, spec->queue_last);
 	spec_text_add(&t, spec->relaxed ? " relaxed" : " strict");
+	spec_text_add(&t, " adopt %s", adopt[spec->adopt]);
 	spec_text_add(&t, " hold %u lag %u", spec->hold_mb, spec->max_lag_s);
 }
 

@@ -321,12 +321,13 @@ static void test_usage_of_one(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(usages); i++) {
-		char *text = usage_of(usages[i].command), *options = strdup(usages[i].options);
+		char *text = usage_of(usages[i].command), *o;
+		char *options = strdup(usages[i].options), *rest = *options ? options : NULL;
 		unsigned int lines = 2;
 
 		if (strncmp(text, usages[i].line, strlen(usages[i].line)))
 			expect_fail("%s: %s", usages[i].command, text);
-		for (char *o = strtok(options, " "); o; o = strtok(NULL, " "), lines++) {
+		for (; (o = strsep(&rest, " ")); lines++) {
 			char begin[32];
 
 			snprintf(begin, sizeof(begin), "\n  %s ", o);

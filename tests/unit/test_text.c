@@ -257,6 +257,30 @@ static void test_bad_endpoint(void **state)
 	}
 }
 
+/* Around the sizes of the buffers that hosts are cut out into. */
+static void test_host_lengths(void **state)
+{
+	(void)state;
+	for (int n = 1; n < 300; n++) {
+		struct tcpc_err err = words_no_err;
+		struct tcpc_endpoint ep;
+		char text[320], host[512];
+		__u16 port;
+		int r;
+
+		memset(host, 'x', sizeof(host));
+		snprintf(text, sizeof(text), "%.*s:80", n, host);
+		expect_error(text, tcpc_text_endpoint(text, &ep, &err), &err, EINVAL, " is not ");
+		r = tcpc_text_host_port(text, 1, host, sizeof(host), &port, &err);
+		assert_int_equal(r, n < 256 ? 0 : -EINVAL);
+		snprintf(text, sizeof(text), "[%.*s]:80", n, host);
+		expect_error(text, tcpc_text_endpoint(text, &ep, &err), &err, EINVAL, " is not ");
+		snprintf(text, sizeof(text), "%.*s/8", n, host);
+		expect_error(text, tcpc_text_prefix(text, &(struct tcpc_prefix){}, &err), &err,
+			     EINVAL, " is not ");
+	}
+}
+
 /* ---- host and port --------------------------------------------------------------------------- */
 
 static void test_host_port(void **state)
@@ -366,7 +390,7 @@ int main(void)
 		cmocka_unit_test(test_addr),	  cmocka_unit_test(test_bad_addr),
 		cmocka_unit_test(test_endpoint),  cmocka_unit_test(test_bad_endpoint),
 		cmocka_unit_test(test_host_port), cmocka_unit_test(test_bad_host_port),
-		cmocka_unit_test(test_host_size),
+		cmocka_unit_test(test_host_size), cmocka_unit_test(test_host_lengths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

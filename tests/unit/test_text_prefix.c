@@ -2,6 +2,8 @@
 /*
  * test_text_prefix.c - text.h again: prefixes, percentages, interfaces.
  */
+#include <arpa/inet.h>
+
 #include "../harness/random.h"
 #include "../harness/words.h"
 #include "core/text.h"
@@ -102,6 +104,18 @@ static void test_bad_prefix(void **state)
 			     rows[i].part);
 		expect_bytes(rows[i].text, &got, &before, sizeof(got));
 	}
+}
+
+/* Not from text, but from a peer or a map it may come: host bits set, and shorter than ::ffff:. */
+static void test_odd_prefix(void **state)
+{
+	struct tcpc_prefix p = {.addr = tcpc_addr_from_v4(htonl(0x0a000009)), .bits = 95};
+	char buf[TCPC_TEXT_BYTES];
+
+	(void)state;
+	assert_string_equal(tcpc_text_from_prefix(&p, buf), "::ffff:10.0.0.9/95");
+	p.bits = 96;
+	assert_string_equal(tcpc_text_from_prefix(&p, buf), "10.0.0.9/0");
 }
 
 /* The prefix of @bits around @addr, by the book: one bit after the other. */
@@ -220,8 +234,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_prefix),	       cmocka_unit_test(test_bad_prefix),
-		cmocka_unit_test(test_prefix_lengths), cmocka_unit_test(test_percent),
-		cmocka_unit_test(test_iface),
+		cmocka_unit_test(test_prefix_lengths), cmocka_unit_test(test_odd_prefix),
+		cmocka_unit_test(test_percent),	       cmocka_unit_test(test_iface),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,8 +220,23 @@ static int listen_option(struct json_object *request, struct tcpc_endpoint *ret,
 
 static const struct spec_partial intercept_partials[] = {
 	{"engine", "nfqueue", "nfqueue or tc", {"tc"}},
-	{"adopt", "none", "http, any or none", {"http", "any"}},
 };
+
+static int adopt_option(struct json_object *request, enum tcpc_adopt *ret, struct tcpc_err *err)
+{
+	static const char *const names[] = {"http", "any", "none"};
+	const char *text = spec_option(request, "adopt");
+
+	*ret = TCPC_ADOPT_HTTP;
+	for (int i = 0; text && i < 3; i++) {
+		if (strcmp(text, names[i]))
+			continue;
+		*ret = i;
+		return 0;
+	}
+	return text ? tcpc_err_set(err, EINVAL, "--adopt is http, any or none, not '%.80s'", text)
+		    : 0;
+}
 
 static int order_option(struct json_object *request, bool *ret_relaxed, struct tcpc_err *err)
 {
@@ -259,6 +274,7 @@ int tcpc_spec_intercept(struct json_object *request, struct tcpc_intercept_spec 
 		r = spec_check_partials(request, intercept_partials, COUNT_OF(intercept_partials),
 					err);
 	r = r ?: order_option(request, &spec.relaxed, err);
+	r = r ?: adopt_option(request, &spec.adopt, err);
 	r = r ?: number_option(request, "hold", 1 << 20, DEFAULT_HOLD_MB, &spec.hold_mb, err);
 	r = r ?: number_option(request, "max-lag", 3600, DEFAULT_MAX_LAG_S, &spec.max_lag_s, err);
 	r = r ?: spec_ports(request, spec.ports, &spec.n_ports, err);

@@ -19,6 +19,9 @@
 
 struct json_object;
 
+/* Which connections are taken up in mid-stream: at what begins an HTTP request, at any request. */
+enum tcpc_adopt { TCPC_ADOPT_HTTP, TCPC_ADOPT_ANY, TCPC_ADOPT_NONE };
+
 enum tcpc_hook { TCPC_HOOK_TC, TCPC_HOOK_TCX, TCPC_HOOK_CLSACT };
 
 /** A list of prefixes. @list is owned and freed with the spec that holds it. */
@@ -58,9 +61,10 @@ struct tcpc_intercept_spec {
 	__u32 n_ports;
 	struct tcpc_endpoint listen; /* default 0.0.0.0:36524 */
 	int queue_first, queue_last; /* -1: the daemon chooses */
-	bool relaxed;		     /* --order relaxed: never hold */
-	__u32 hold_mb;		     /* bound of the hold queue */
-	__u32 max_lag_s;	     /* how far behind a connection may be */
+	enum tcpc_adopt adopt;
+	bool relaxed;	 /* --order relaxed: never hold */
+	__u32 hold_mb;	 /* bound of the hold queue */
+	__u32 max_lag_s; /* how far behind a connection may be */
 };
 
 /** `detach`, `release`: one interface, or all. */

@@ -272,7 +272,7 @@ const char *tcpc_text_from_prefix(const struct tcpc_prefix *p, char buf[TCPC_TEX
 	/* A mapped prefix shorter than the mapping itself is an IPv6 one. */
 	int v4 = tcpc_addr_is_v4(&p->addr) && p->bits >= TCPC_ADDR_V4_BITS;
 
-	tcpc_text_from_addr(&p->addr, host);
+	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? &p->addr.w[3] : p->addr.w, host, sizeof(host));
 	snprintf(buf, TCPC_TEXT_BYTES, "%.45s/%u", host, p->bits - (v4 ? TCPC_ADDR_V4_BITS : 0));
 	return buf;
 }

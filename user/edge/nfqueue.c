@@ -129,8 +129,8 @@ static void inject(struct queue *q, struct tcpc_verdict *verdict)
 
 	verdict->action = TCPC_VERDICT_DROP;
 	memcpy(&to.sin_addr, &verdict->receipt.server.w[3], sizeof(to.sin_addr));
-	if (sendto(q->raw_fd, verdict->packet, verdict->packet_bytes, 0, (void *)&to,
-		   sizeof(to)) < 0)
+	if (sendto(q->raw_fd, verdict->packet, verdict->packet_bytes, 0, (void *)&to, sizeof(to)) <
+	    0)
 		q->stats->inject_failed++;
 	else
 		q->stats->injected++;
@@ -138,8 +138,7 @@ static void inject(struct queue *q, struct tcpc_verdict *verdict)
 
 static bool is_gso(struct nlattr *const *attr)
 {
-	return attr[NFQA_SKB_INFO] &&
-	       (ntohl(mnl_attr_get_u32(attr[NFQA_SKB_INFO])) & NFQA_SKB_GSO);
+	return attr[NFQA_SKB_INFO] && (ntohl(mnl_attr_get_u32(attr[NFQA_SKB_INFO])) & NFQA_SKB_GSO);
 }
 
 static void put_verdict(struct queue *q, __u32 packet_id, const struct tcpc_verdict *verdict)

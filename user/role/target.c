@@ -303,6 +303,9 @@ static int set_up(struct intercept *i, const struct tcpc_intercept_spec *spec, s
 	if (!r && !spec->relaxed)
 		r = hold_open(i, spec, err);
 	service.hold_ifindex = hold_ifindex(i->hold);
+	if (spec->adopt != TCPC_ADOPT_NONE)
+		service.flags = spec->adopt == TCPC_ADOPT_ANY ? TCPC_INTERCEPT_ADOPT_ANY
+							      : TCPC_INTERCEPT_ADOPT_HTTP;
 	r = r ?: set_services(i, &service, err);
 	r = r ?: tcpc_dp_target_attach(i->role->dp, i->ifindex, &i->align, err);
 	return r ?: tcpc_iptables_install(i->role->config.loop, &i->rule, on_installed, i, err);

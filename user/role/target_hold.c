@@ -26,7 +26,8 @@ struct hold_room {
 	uv_poll_t *poll;
 	uv_timer_t *tick;
 	bool logged; /* the first shedding was said */
-	__u8 frame[TCPC_TAP_FRAME_BYTES];
+	/* Behind the device's 10 bytes the IP header lies on a boundary of 4, as parse wants it. */
+	__u8 frame[TCPC_TAP_FRAME_BYTES] __attribute__((aligned(8)));
 };
 
 static bool read_exchange(void *user, const struct tcpc_flow *flow, struct tcpc_exchange *ret)

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * adopt.bpf.h - connections that the target does not have, or has in the way.
+ *
+ * Both are mended by another pass: the packet is cloned back to this ingress, and turned itself
+ * into what must come first - a SYN that opens the connection, or an RST that ends the old one.
+ * The clone, marked, then finds what it needs. Part of target.bpf.c.
+ */
+#ifndef TCPCOPY_BPF_ADOPT_H
+#define TCPCOPY_BPF_ADOPT_H
+
+#include "connection.bpf.h"
+#include "hold.bpf.h"
+#include "target_maps.bpf.h"
+#include "tcpcopy/reflect.h"
+
+/* How often has align seen this packet? Each mark allows less than the one before, so nothing can
+ * go round for ever. */
+enum pass {
+	PASS_FIRST,
+	PASS_HELD,  /* back from the hold queue: not held again */
+	PASS_AGAIN, /* after the reset of an old connection: may still open a new one */
+	PASS_LAST,  /* after its SYN */
+};
+
+#define AGAIN_MARK 0x74636167
+#define LAST_MARK 0x74636c61
+
+/* Read and clear the mark. */
+static __always_inline enum pass pass_of(struct __sk_buff *skb)
+{
+	__u32 mark = skb->mark;
+
+	if (mark != TCPC_HOLD_MARK && mark != AGAIN_MARK && mark != LAST_MARK)
+		return PASS_FIRST;
+	skb->mark = 0;
+	return mark == TCPC_HOLD_MARK ? PASS_HELD : mark == AGAIN_MARK ? PASS_AGAIN : PASS_LAST;
+}
+
+/* The SYN of an adopted connection: what nearly every client offers. A window scale that is too
+ * large harms nobody: the announced window never is the bound. */
+#define ADOPT_MSS 1460
+#define ADOPT_WSCALE 7
+
+struct adopt_syn {
+	struct tcphdr tcp;
+	__u8 options[8];
+};
+
+static __always_inline int clone_for_another_pass(struct __sk_buff *skb, __u32 mark)
+{
+	int r;
+
+	skb->mark = mark;
+	r = bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS);
+	skb->mark = 0;
+	return r;
+}
+
+/* Does an older connection from the same port keep this SYN from opening one? */
+static __always_inline int stands_in_way(const struct tcpc_pkt *pkt, const struct connection *conn)
+{
+	struct tcpc_exchange *x;
+
+	switch (conn->state) {
+	case CONN_OPENING: /* the same SYN again is answered by the stack */
+		return pkt->seq + 1 != conn->rcv_nxt;
+	case CONN_CLOSING: /* TIME_WAIT takes a later one by itself (RFC 9293, 3.6.1) */
+		return conn->fin_wait || !tcpc_seq_lt(conn->rcv_nxt, pkt->seq);
+	case CONN_OPEN:
+		x = exchange_of(pkt);
+		return !x || x->syn_seq != pkt->seq;
+	default:
+		return 0;
+	}
+}
+
+/* The packet becomes the reset that ends the old connection: it must stand exactly at rcv_nxt
+ * (RFC 5961, 3.2). Its clone comes again. Returns a verdict. */
+static __always_inline int end_old(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+				   const struct connection *conn, struct tcpc_target_stats *st)
+{
+	__u32 check = pkt->l4_off + offsetof(struct tcphdr, check);
+	__be32 seq = tcpc_htonl(conn->rcv_nxt);
+	__be16 from, to;
+	__u32 diff;
+
+	if (clone_for_another_pass(skb, AGAIN_MARK))
+		goto failed;
+	if (bpf_skb_load_bytes(skb, pkt->l4_off + 12, &from, sizeof(from)))
+		goto failed;
+	to = (from & ~tcpc_htons(0x1ff)) | tcpc_htons(TCPC_TCP_RST);
+	diff = tcpc_csum_diff32(tcpc_htonl(pkt->seq), seq, 0);
+	diff = tcpc_csum_diff16(from, to, diff);
+	if (bpf_l4_csum_replace(skb, check, 0, diff, 0) ||
+	    bpf_skb_store_bytes(skb, pkt->l4_off + offsetof(struct tcphdr, seq), &seq, sizeof(seq),
+				0) ||
+	    bpf_skb_store_bytes(skb, pkt->l4_off + 12, &to, sizeof(to), 0))
+		goto failed;
+	COUNT(st, old_ended);
+	return VERDICT_NEXT;
+failed:
+	COUNT(st, rewrite_failed);
+	return VERDICT_DROP;
+}
+
+/* An HTTP request begins with its method. HTTP/2 cannot be entered in the middle: its header
+ * compression has a state. */
+static __always_inline int begins_http(struct __sk_buff *skb, const struct tcpc_pkt *pkt)
+{
+	__be32 word;
+
+	if (bpf_skb_load_bytes(skb, pkt->l4_off + pkt->tcp_bytes, &word, sizeof(word)))
+		return 0;
+	switch (tcpc_ntohl(word)) {
+	case 0x47455420: /* "GET " */
+	case 0x504f5354: /* POST */
+	case 0x48454144: /* HEAD */
+	case 0x50555420: /* "PUT " */
+	case 0x44454c45: /* DELE */
+	case 0x4f505449: /* OPTI */
+	case 0x50415443: /* PATC */
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Does this packet begin a request? Its client's ACK number has advanced since its last data: it
+ * has read an answer in between. The first packet that is seen of a connection never qualifies:
+ * nothing is known of what came before.
+ */
+static __always_inline int begins_request(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+					  __u32 flags)
+{
+	struct tcpc_exchange first = {.client_ack = pkt->ack}, *x = exchange_of(pkt);
+	struct tcpc_flow flow;
+	int advanced;
+
+	if (!pkt->payload_bytes || !(pkt->flags & TCPC_TCP_ACK) ||
+	    (pkt->flags & (TCPC_TCP_RST | TCPC_TCP_FIN)))
+		return 0;
+	if (!x) {
+		flow_of(pkt, &flow);
+		bpf_map_update_elem(&exchanges, &flow, &first, BPF_ANY);
+		return 0;
+	}
+	advanced = tcpc_seq_lt(x->client_ack, pkt->ack);
+	if (advanced)
+		x->client_ack = pkt->ack;
+	if (!advanced)
+		return 0;
+	return (flags & TCPC_INTERCEPT_ADOPT_ANY) || begins_http(skb, pkt);
+}
+
+/* May a connection be opened for this packet, which finds none? */
+static __always_inline int may_adopt(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+				     const struct connection *conn, __u32 flags, enum pass pass)
+{
+	if (!(flags & TCPC_INTERCEPT_ADOPT) || pass == PASS_LAST)
+		return 0;
+	if (conn->state != CONN_LISTEN && (conn->state != CONN_CLOSING || pass == PASS_AGAIN))
+		return 0;
+	return pass == PASS_AGAIN || begins_request(skb, pkt, flags);
+}
+
+/* The TCP header of a SYN just before the packet's data. */
+static __always_inline void build_syn(const struct tcpc_pkt *pkt, struct adopt_syn *syn)
+{
+	__builtin_memset(syn, 0, sizeof(*syn));
+	syn->tcp.source = pkt->sport;
+	syn->tcp.dest = pkt->dport;
+	syn->tcp.seq = tcpc_htonl(pkt->seq - 1);
+	syn->tcp.doff = sizeof(*syn) / 4;
+	syn->tcp.syn = 1;
+	syn->tcp.window = tcpc_htons(TCPC_OPEN_WINDOW);
+	syn->options[0] = TCPC_OPT_MSS;
+	syn->options[1] = 4;
+	syn->options[2] = ADOPT_MSS >> 8;
+	syn->options[3] = ADOPT_MSS & 0xff;
+	syn->options[4] = TCPC_OPT_NOP;
+	syn->options[5] = TCPC_OPT_WSCALE;
+	syn->options[6] = 3;
+	syn->options[7] = ADOPT_WSCALE;
+	syn->tcp.check = tcpc_csum_fold(
+		tcpc_csum_partial(syn, sizeof(*syn), tcpc_pseudo_sum(pkt, sizeof(*syn))));
+}
+
+/*
+ * Open the connection that the packet belongs to: it becomes the SYN, its clone comes again and
+ * finds the request socket. IPv4 (align lets nothing else come here). Returns a verdict.
+ */
+static __always_inline int adopt(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+				 struct tcpc_target_stats *st)
+{
+	__u32 total_off = pkt->l3_off + offsetof(struct iphdr, tot_len);
+	__be16 from, to = tcpc_htons(pkt->l4_off - pkt->l3_off + sizeof(struct adopt_syn));
+	struct tcpc_exchange fresh = {}, *old = exchange_of(pkt);
+	struct adopt_syn syn;
+	struct tcpc_flow flow;
+
+	build_syn(pkt, &syn);
+	if (clone_for_another_pass(skb, LAST_MARK) ||
+	    bpf_skb_change_tail(skb, pkt->l4_off + sizeof(syn), 0) ||
+	    bpf_skb_load_bytes(skb, total_off, &from, sizeof(from)) ||
+	    bpf_l3_csum_replace(skb, pkt->l3_off + offsetof(struct iphdr, check), from, to, 2) ||
+	    bpf_skb_store_bytes(skb, total_off, &to, sizeof(to), 0) ||
+	    bpf_skb_store_bytes(skb, pkt->l4_off, &syn, sizeof(syn), 0)) {
+		COUNT(st, rewrite_failed);
+		return VERDICT_DROP;
+	}
+	if (old)
+		fresh.held = old->held;
+	fresh.syn_seq = pkt->seq - 1;
+	flow_of(pkt, &flow);
+	bpf_map_update_elem(&exchanges, &flow, &fresh, BPF_ANY);
+	COUNT(st, adopted);
+	return VERDICT_NEXT;
+}
+
+#endif
