@@ -44,6 +44,7 @@ struct daemon {
 	struct tcpc_config *config;	 /* in force */
 	struct tcpc_config *next_config; /* being applied */
 	bool starting, stopping;
+	bool reload_again; /* SIGHUP came while a configuration was being applied */
 	int status;
 };
 
@@ -54,6 +55,7 @@ struct control_reply {
 };
 
 static void begin_stop(struct daemon *d);
+static int apply_config(struct daemon *d);
 
 /* ---- commands -------------------------------------------------------------------------------- */
 
@@ -111,6 +113,10 @@ static void on_config_applied(void *user, unsigned int failed, const struct tcpc
 	else if (!d->starting)
 		tcpc_log_info("configuration reloaded, %u commands failed", failed);
 	d->starting = false;
+	if (d->reload_again && !d->stopping) {
+		d->reload_again = false;
+		apply_config(d);
+	}
 }
 
 /* Read the configuration anew. Nothing changes if it has an error. Returns 0 or -errno. */
@@ -119,8 +125,10 @@ static int apply_config(struct daemon *d)
 	struct tcpc_err err;
 	int r;
 
-	if (d->next_config)
-		return 0; /* still busy with the last one */
+	if (d->next_config) {
+		d->reload_again = true; /* still busy with the last one */
+		return 0;
+	}
 	r = tcpc_config_load(d->options.config, &d->next_config, &err);
 	if (!r)
 		r = tcpc_config_apply(d->config, d->next_config, run_line, on_config_applied, d,
@@ -164,7 +172,9 @@ static void on_signal(uv_signal_t *handle, int number)
 		begin_stop(d);
 	else if (!d->options.config)
 		tcpc_log_warn("SIGHUP: there is no configuration to reload (--config)");
-	else if (!d->stopping && !d->starting)
+	else if (d->starting)
+		d->reload_again = true;
+	else if (!d->stopping)
 		apply_config(d);
 }
 
