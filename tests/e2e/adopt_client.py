@@ -20,7 +20,8 @@ import sys
 import threading
 
 FIRST_PORT = 41000
-BODY_BYTES, PIECE_BYTES, PIECE_PAUSE = 1 << 20, 16 << 10, 0.004
+BODY_BYTES, PIECE_BYTES, PIECE_PAUSE = 1 << 20, 16 << 10, 0.01
+PHASE = 0.1  # the connections are not in step
 
 stop = threading.Event()
 
@@ -81,6 +82,7 @@ def uploads(sock, i, n):
 
 def run(address, i, step, answered):
     sock = connect(address)
+    stop.wait(i * PHASE)
     n = 0
     while not stop.is_set():
         step(sock, i, n)

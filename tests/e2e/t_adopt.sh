@@ -119,27 +119,37 @@ never_sent() {
 		"$LAB_DIR/nginx-online/access.log" "$LAB_DIR/nginx-target/access.log"
 }
 
+# malformed: what was no request for the target: it has no name of a method in the log.
+malformed() {
+	awk '$2 != "GET" && $2 != "POST"' "$LAB_DIR/nginx-target/access.log" | wc -l
+}
+
+# Copying stops and goes on in the middle of bodies, also of different ones. The target's own
+# connections then lack a part for good; it may give up their requests, but must find no others.
 uploads_cut_in() {
 	local i
 	begin
 	client uploads 8
 	for i in $(seq 10); do
 		attach_now
-		N_BEFORE=$(requests online)
-		wait_for 5 more_online $((i % 5 + 1)) || true
+		N_BEFORE=$(counter seen)
+		wait_for 5 counter_is seen $((N_BEFORE + i % 3 * 200 + 40)) || true
 		detach
 		N_BEFORE=$(requests online)
-		wait_for 5 more_online $((i % 3 * 4 + 1)) || true
+		wait_for 5 more_online $((i % 4 * 3 + 1)) || true
 	done
 	attach_now
-	N_BEFORE=$(requests target)
-	wait_for 5 requests_are target $((N_BEFORE + 8)) || true
+	wait_for 15 whole_uploads 8 || true
 	client_end "uploads"
 	is "uploads: requests at the target that nobody sent" "$(never_sent)" 0
-	is "uploads: answers other than 200" "$(not_200)" 0
+	is "uploads: malformed requests at the target" "$(malformed)" 0
 	compare "uploads: connections taken up" "$(counter adopted)" ">=" 8
-	compare "uploads: at the target" "$(requests target)" ">=" 8
+	compare "uploads: whole ones at the target" "$(requests_match ' 200 ' target)" ">=" 8
 	copy_down
+}
+
+whole_uploads() {
+	[ "$(requests_match ' 200 ' target)" -ge "$1" ]
 }
 
 none_taken_up() {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * test_iptables.c - rules come and go with both variants of iptables, in a namespace, with a
- * pinned program; and with scripts in the place of iptables, for what real ones seldom do. What is
- * there is read with iptables -S, not by the code under test.
+ * pinned program. What is there is read with iptables -S, not by the code under test.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,27 +10,12 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <bpf/bpf.h>
 
-#include "netns.h"
-#include "edge/iptables.h"
-#include "tcpcopy/bytes.h"
-
-#define TAG "/run/tcpcopy-test"
+#include "../harness/iptables_lab.h"
 
 static char dir[] = "/tmp/tcpcopy-iptables-XXXXXX"; /* a bpffs, if root */
-static char script_dir[] = "/tmp/tcpcopy-scripts-XXXXXX";
-static char pin[64];
 static const char *const variants[] = {"iptables-nft", "iptables-legacy"};
-static uv_loop_t loop;
-
-struct outcome {
-	int called, status;
-	struct tcpc_err err;
-	unsigned int n_rules;
-	struct tcpc_iptables_rule rules[8];
-};
 
 static int pin_program(void)
 {
@@ -50,8 +34,7 @@ static int pin_program(void)
 
 static int set_up(void **state)
 {
-	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1); /* all of them readable */
-	if (enter_netns(state) || !mkdtemp(script_dir) || uv_loop_init(&loop))
+	if (open_lab(state))
 		return -1;
 	if (!in_netns)
 		return 0;
@@ -66,79 +49,7 @@ static int tear_down(void **state)
 	(void)state;
 	if (in_netns && (umount(dir) || rmdir(dir)))
 		return -1;
-	return run_command("rm -r %s", script_dir) | uv_loop_close(&loop);
-}
-
-static void on_done(void *user, int status, const struct tcpc_err *err)
-{
-	struct outcome *out = user;
-
-	out->called++;
-	out->status = status;
-	out->err = *err;
-	assert_int_equal(err->code, -status);
-}
-
-static void on_found(void *user, int status, const struct tcpc_iptables_rule *rules,
-		     unsigned int n_rules, const struct tcpc_err *err)
-{
-	struct outcome *out = user;
-
-	on_done(user, status, err);
-	assert_true(n_rules <= sizeof(out->rules) / sizeof(out->rules[0]));
-	memcpy(out->rules, rules, n_rules * sizeof(*rules));
-	out->n_rules = n_rules;
-}
-
-typedef int (*call)(uv_loop_t *, const struct tcpc_iptables_rule *, tcpc_iptables_done, void *,
-		    struct tcpc_err *);
-
-/* The outcome of one operation, whether it ends at once or later. */
-static struct outcome finish(int started, struct outcome *out)
-{
-	assert_int_equal(out->called, 0);
-	if (started) {
-		assert_int_equal(started, -out->err.code);
-		out->status = started;
-	}
-	assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
-	assert_int_equal(out->called, started ? 0 : 1);
-	return *out;
-}
-
-static struct outcome do_call(call function, const struct tcpc_iptables_rule *rule)
-{
-	struct outcome out = {};
-
-	return finish(function(&loop, rule, on_done, &out, &out.err), &out);
-}
-
-static struct outcome do_find(const char *tag)
-{
-	struct outcome out = {};
-
-	return finish(tcpc_iptables_find(&loop, tag, on_found, &out, &out.err), &out);
-}
-
-static void assert_good(const struct outcome *out)
-{
-	if (out->status)
-		fail_msg("%d: %s", out->status, out->err.text);
-}
-
-static struct tcpc_iptables_rule make_rule(const char *iface)
-{
-	struct tcpc_iptables_rule rule = {
-		.ports = {tcpc_htons(80), tcpc_htons(8080)},
-		.n_ports = 2,
-		.queue_first = 3,
-		.queue_last = 5,
-		.tag = TAG,
-	};
-
-	snprintf(rule.iface, sizeof(rule.iface), "%s", iface);
-	snprintf(rule.pin, sizeof(rule.pin), "%s", in_netns ? pin : "/sys/fs/bpf/none");
-	return rule;
+	return uv_loop_close(&loop);
 }
 
 /* What `program -S OUTPUT` prints behind the policy, one string. */
@@ -512,180 +423,6 @@ static void test_permission(void **state)
 	}
 }
 
-/* ---- scripts in the place of iptables; these need no root ------------------------------------ */
-
-static void write_script(const char *suffix, const char *body)
-{
-	char path[128];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/fake%s", script_dir, suffix);
-	file = fopen(path, "we");
-	assert_non_null(file);
-	fprintf(file, "#!/bin/sh\necho \"$(basename $0) $*\" >> %s/log\n%s\n", script_dir, body);
-	fclose(file);
-	assert_int_equal(chmod(path, 0755), 0);
-	snprintf(path, sizeof(path), "%s/fake", script_dir);
-	assert_int_equal(setenv("TCPCOPY_IPTABLES", path, 1), 0);
-}
-
-/* Every run so far, one line each; forgets them. */
-static const char *script_log(void)
-{
-	static char text[8192];
-	char path[128];
-	FILE *file;
-	size_t n;
-
-	snprintf(path, sizeof(path), "%s/log", script_dir);
-	file = fopen(path, "re");
-	if (!file)
-		return "";
-	n = fread(text, 1, sizeof(text) - 1, file);
-	text[n] = '\0';
-	fclose(file);
-	assert_int_equal(unlink(path), 0);
-	return text;
-}
-
-static void test_missing_program(void **state)
-{
-	struct tcpc_iptables_rule rule = make_rule("eth0");
-	struct outcome out;
-
-	(void)state;
-	setenv("TCPCOPY_IPTABLES", "tcpcopy-no-such-program", 1);
-	out = do_call(tcpc_iptables_install, &rule);
-	assert_int_equal(out.status, -ENOENT);
-	assert_non_null(strstr(out.err.text, "apt-get install iptables"));
-	out = do_call(tcpc_iptables_remove, &rule);
-	assert_int_equal(out.status, -ENOENT);
-	out = do_find(TAG);
-	assert_int_equal(out.status, -ENOENT);
-}
-
-static void test_bad_rules(void **state)
-{
-	struct tcpc_iptables_rule rule = make_rule("eth+");
-	char tag[TCPC_IPTABLES_TAG_BYTES + 1];
-	struct outcome out;
-
-	(void)state;
-	write_script("", "exit 0");
-	out = do_call(tcpc_iptables_install, &rule);
-	assert_int_equal(out.status, -EINVAL);
-	out = do_call(tcpc_iptables_remove, &rule);
-	assert_int_equal(out.status, -EINVAL);
-	memset(tag, 'a', sizeof(tag) - 1);
-	tag[sizeof(tag) - 1] = '\0';
-	out = do_find(tag);
-	assert_int_equal(out.status, -EINVAL);
-	assert_string_equal(script_log(), "");
-}
-
-static const struct {
-	const char *body;
-	int status;
-	const char *text;
-} failures[] = {
-	{"echo '# Warning: a remark' >&2; echo 'iptables: No chain.' >&2; exit 1", -EIO,
-	 "No chain."},
-	{"echo 'iptables v1: Permission denied (you must be root)' >&2; exit 3", -EPERM,
-	 "needs root"},
-	{"echo 'Another app is currently holding the xtables lock.' >&2; exit 4", -EBUSY, "lock"},
-	{"exit 9", -EIO, "exit status 9 and no message"},
-	{"kill -9 $$", -EIO, "exit status -1"},
-	{"printf '\\001\\002\\n' >&2; exit 1", -EIO, "failed: ??"},
-};
-
-static void test_failures(void **state)
-{
-	struct tcpc_iptables_rule rule = make_rule("eth0");
-	struct outcome out;
-	unsigned int i;
-
-	(void)state;
-	for (i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
-		write_script("", failures[i].body);
-		out = do_call(tcpc_iptables_install, &rule);
-		assert_int_equal(out.status, failures[i].status);
-		if (!strstr(out.err.text, failures[i].text))
-			fail_msg("not '%s' in: %s", failures[i].text, out.err.text);
-		script_log();
-	}
-}
-
-/* The second rule fails: the first goes, and the error is still the second one's. */
-static void test_second_fails(void **state)
-{
-	struct tcpc_iptables_rule rule = make_rule("eth0");
-	struct outcome out;
-	const char *log;
-
-	(void)state;
-	write_script("", "case \"$*\" in *-I*icmp*) echo no icmp here >&2; exit 1;; "
-			 "*-I*) exit 0;; esac; echo none >&2; exit 1");
-	write_script("-save", "exit 0");
-	out = do_call(tcpc_iptables_install, &rule);
-	assert_int_equal(out.status, -EIO);
-	assert_non_null(strstr(out.err.text, "no icmp here"));
-	assert_null(strstr(out.err.text, "taken back"));
-	log = script_log();
-	assert_non_null(strstr(log, "fake -w 5 -D OUTPUT -o eth0 -p tcp"));
-	assert_non_null(strstr(log, "fake-save -t filter"));
-	/* It does not go: the user must know. */
-	write_script("-save", "exit 1");
-	out = do_call(tcpc_iptables_install, &rule);
-	assert_int_equal(out.status, -EIO);
-	assert_non_null(strstr(out.err.text, "no icmp here"));
-	assert_non_null(strstr(out.err.text, "could not be taken back"));
-	script_log();
-}
-
-/* What iptables-nft-save prints about a table that it cannot show: the rules may be there. */
-static void test_unreadable_table(void **state)
-{
-	struct tcpc_iptables_rule rule = make_rule("eth0");
-	struct outcome out;
-
-	(void)state;
-	write_script("", "echo none >&2; exit 1");
-	write_script("-save", "echo \"# Table \\`filter' is incompatible, use 'nft' tool.\"");
-	out = do_find(TAG);
-	assert_int_equal(out.status, -EOPNOTSUPP);
-	assert_non_null(strstr(out.err.text, "nft list table"));
-	out = do_call(tcpc_iptables_remove, &rule);
-	assert_int_equal(out.status, -EOPNOTSUPP);
-	script_log();
-}
-
-/* Rules that nothing removes end in an error, after a bounded number of attempts. */
-static void test_immortal_rules(void **state)
-{
-	struct tcpc_iptables_rule rule = make_rule("eth0");
-	struct outcome out;
-	char save[512];
-
-	(void)state;
-	write_script("", "exit 0"); /* says that it deleted, again and again */
-	snprintf(save, sizeof(save),
-		 "echo '# Generated by iptables-save v1.8.9 (nf_tables)'; echo '*filter'; "
-		 "echo '-A OUTPUT -o eth0 -p icmp -m bpf --object-pinned %s -m comment "
-		 "--comment tcpcopyd:" TAG " -j NFQUEUE --queue-balance 3:5'",
-		 rule.pin);
-	write_script("-save", save);
-	write_script("-restore", "cat >> $(dirname $0)/log");
-	out = do_call(tcpc_iptables_remove, &rule);
-	assert_int_equal(out.status, -EIO);
-	assert_non_null(strstr(out.err.text, "tcpcopyd:" TAG));
-	assert_non_null(strstr(script_log(), "*filter\n-D OUTPUT 1\nCOMMIT\n"));
-	write_script("-restore", "echo cannot >&2; exit 1");
-	out = do_call(tcpc_iptables_remove, &rule);
-	assert_int_equal(out.status, -EIO);
-	assert_non_null(strstr(out.err.text, "cannot"));
-	script_log();
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -701,12 +438,6 @@ int main(void)
 		cmocka_unit_test(test_install_fails),
 		cmocka_unit_test(test_nft_only_table),
 		cmocka_unit_test(test_permission),
-		cmocka_unit_test(test_missing_program),
-		cmocka_unit_test(test_bad_rules),
-		cmocka_unit_test(test_failures),
-		cmocka_unit_test(test_second_fails),
-		cmocka_unit_test(test_unreadable_table),
-		cmocka_unit_test(test_immortal_rules),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
