@@ -127,31 +127,32 @@ static __always_inline int begins_http(struct __sk_buff *skb, const struct tcpc_
 }
 
 /*
- * Does this packet begin a request? Its client's ACK number has advanced since its last data: it
- * has read an answer in between. The first packet that is seen of a connection never qualifies:
- * nothing is known of what came before.
+ * Does this packet begin a request? It does if its client's ACK number has advanced since the byte
+ * just before its first: the client has read an answer in between. So the packet before it must
+ * have been seen too. Behind a gap (a new attach, a lost copy) it may be the middle of a body.
  */
 static __always_inline int begins_request(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
 					  __u32 flags)
 {
-	struct tcpc_exchange first = {.client_ack = pkt->ack}, *x = exchange_of(pkt);
+	struct tcpc_exchange first = {}, *x = exchange_of(pkt);
 	struct tcpc_flow flow;
-	int advanced;
+	int begins;
 
 	if (!pkt->payload_bytes || !(pkt->flags & TCPC_TCP_ACK) ||
 	    (pkt->flags & (TCPC_TCP_RST | TCPC_TCP_FIN)))
 		return 0;
 	if (!x) {
+		first.client_ack = pkt->ack;
+		first.request_end = pkt->seq + pkt->payload_bytes;
 		flow_of(pkt, &flow);
 		bpf_map_update_elem(&exchanges, &flow, &first, BPF_ANY);
 		return 0;
 	}
-	advanced = tcpc_seq_lt(x->client_ack, pkt->ack);
-	if (advanced)
-		x->client_ack = pkt->ack;
-	if (!advanced)
-		return 0;
-	return (flags & TCPC_INTERCEPT_ADOPT_ANY) || begins_http(skb, pkt);
+	begins = x->request_end == pkt->seq && tcpc_seq_lt(x->client_ack, pkt->ack);
+	/* Forward or not: what is known may be of an older connection from this port. */
+	x->client_ack = pkt->ack;
+	x->request_end = pkt->seq + pkt->payload_bytes;
+	return begins && ((flags & TCPC_INTERCEPT_ADOPT_ANY) || begins_http(skb, pkt));
 }
 
 /* May a connection be opened for this packet, which finds none? */
@@ -206,7 +207,8 @@ static __always_inline int adopt(struct __sk_buff *skb, const struct tcpc_pkt *p
 	    bpf_skb_load_bytes(skb, total_off, &from, sizeof(from)) ||
 	    bpf_l3_csum_replace(skb, pkt->l3_off + offsetof(struct iphdr, check), from, to, 2) ||
 	    bpf_skb_store_bytes(skb, total_off, &to, sizeof(to), 0) ||
-	    bpf_skb_store_bytes(skb, pkt->l4_off, &syn, sizeof(syn), 0)) {
+	    /* This is no small change that mends its own sum: tell the one of the device too. */
+	    bpf_skb_store_bytes(skb, pkt->l4_off, &syn, sizeof(syn), BPF_F_RECOMPUTE_CSUM)) {
 		COUNT(st, rewrite_failed);
 		return VERDICT_DROP;
 	}
