@@ -54,6 +54,16 @@ struct step {
 #define PSH_ACK (TCPC_TCP_PSH | TCPC_TCP_ACK)
 #define FIN_ACK (TCPC_TCP_FIN | TCPC_TCP_ACK)
 
+/* The connection stands already, so a SYN passes only as a repetition of the one that opened it. */
+static void remember_syn(const struct connection *c, __u32 seq)
+{
+	struct tcpc_exchange x = {.exchanges = 1, .syn_seq = seq};
+	struct tcpc_flow flow = flow_of(c);
+
+	if (bpf_map_update_elem(bpf_map__fd(lab.skel->maps.exchanges), &flow, &x, BPF_ANY))
+		expect_fail("exchanges: %s", strerror(errno));
+}
+
 static void align_step(const struct connection *c, const struct step *step)
 {
 	struct frame_spec spec = connection_frame(c);
@@ -66,6 +76,8 @@ static void align_step(const struct connection *c, const struct step *step)
 	spec.payload_bytes = step->payload_bytes;
 	frame = frame_build(&spec);
 	run.ifindex = lab.live;
+	if (step->flags & TCPC_TCP_SYN)
+		remember_syn(c, step->seq);
 	bpf_run(step->description, lab.align_fd, &run, frame.data, frame.bytes);
 	expect_u64(step->description, "verdict", (__u32)run.verdict, (__u32)VERDICT_NEXT);
 	frame_free(&frame);

@@ -167,6 +167,7 @@ static void expect_fresh_exchange(const char *row, const struct frame *frame)
 	flow.server_port = pkt.dport;
 	if (bpf_map_lookup_elem(bpf_map__fd(lab.skel->maps.exchanges), &flow, &x))
 		expect_fail("%s: no entry in exchanges", row);
+	fresh.syn_seq = pkt.seq;
 	expect_bytes(row, &x, &fresh, sizeof(x));
 }
 

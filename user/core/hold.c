@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/hold_cut.h"
 #include "tcpcopy/hash.h"
 #include "tcpcopy/hold.h"
 
@@ -17,10 +18,12 @@ struct packet {
 	__u32 seq_end;
 	__u32 ack;
 	__u32 payload_bytes;
-	__u32 bytes;
-	__u16 tag_off; /* of the source MAC in @data */
+	__u32 bytes; /* of @data in use */
+	__u32 room;  /* and in all */
+	__u32 cut_unit;
+	__u16 head_bytes; /* in front of the frame in @data */
 	__u8 flags;
-	__u8 data[];
+	__u8 data[] __attribute__((aligned(8)));
 };
 
 /* What was released last, and the kernel must have seen before its view of the connection counts:
@@ -49,7 +52,7 @@ struct tcpc_hold {
 	struct tcpc_hold_stats stats;
 };
 
-enum decision { WAIT, RELEASE, RELEASE_QUIET, RELEASE_LATE };
+enum decision { WAIT, RELEASE, RELEASE_QUIET, RELEASE_LATE, CUT };
 
 /* ---- the table --------------------------------------------------------------------------------
  */
@@ -70,7 +73,7 @@ static struct held **find(struct tcpc_hold *hold, const struct tcpc_flow *flow)
 
 static size_t size_of(const struct packet *p)
 {
-	return sizeof(*p) + p->bytes;
+	return sizeof(*p) + p->room;
 }
 
 static struct packet *unlink_head(struct tcpc_hold *hold, struct held *f)
@@ -156,18 +159,21 @@ static bool is_beyond_window(const struct packet *p, const struct tcpc_exchange 
 	return p->payload_bytes && x->window_end && tcpc_seq_lt(x->window_end, p->seq_end);
 }
 
-static enum decision decide(const struct held *f, const struct packet *p,
-			    const struct tcpc_exchange *x, __u64 now_ns)
+/* How much of a large packet may go now: whole segments up to the window's edge. */
+static __u32 part_in_window(const struct packet *p, const struct tcpc_exchange *x)
+{
+	__s32 fits = x->window_end - (p->seq_end - p->payload_bytes);
+
+	return p->cut_unit && fits > 0 ? fits / p->cut_unit * p->cut_unit : 0;
+}
+
+/* The rule: is it the packet's turn? */
+static enum decision decide_order(const struct held *f, const struct packet *p,
+				  const struct tcpc_exchange *x, __u64 now_ns)
 {
 	bool closing = tcpc_hold_is_closing(p->flags, p->payload_bytes);
 	__u32 expected, got;
 
-	if (p->flags & TCPC_TCP_SYN)
-		return decide_syn(f, x, now_ns);
-	if ((x->answer_flags & TCPC_TCP_RST) && f->unseen != NEW_CONNECTION)
-		return RELEASE; /* the target has no such connection any more */
-	if (is_beyond_window(p, x))
-		return WAIT;
 	if (is_stale(f, x, now_ns))
 		return decide_stale(f, p);
 	expected = tcpc_hold_expected(x->client_ack, p->ack, p->flags);
@@ -184,6 +190,21 @@ static enum decision decide(const struct held *f, const struct packet *p,
 	if (closing && now_ns - f->progress_ns >= TCPC_HOLD_CLOSE_NS)
 		return RELEASE_LATE;
 	return WAIT;
+}
+
+static enum decision decide(const struct held *f, const struct packet *p,
+			    const struct tcpc_exchange *x, __u64 now_ns)
+{
+	enum decision decision;
+
+	if (p->flags & TCPC_TCP_SYN)
+		return decide_syn(f, x, now_ns);
+	if ((x->answer_flags & TCPC_TCP_RST) && f->unseen != NEW_CONNECTION)
+		return RELEASE; /* the target has no such connection any more */
+	decision = decide_order(f, p, x, now_ns);
+	if (decision == WAIT || !is_beyond_window(p, x))
+		return decision;
+	return part_in_window(p, x) ? CUT : WAIT;
 }
 
 /* The same that align will note of @p. */
@@ -204,7 +225,7 @@ static void emit(struct tcpc_hold *hold, struct held *f, const struct tcpc_excha
 	struct tcpc_hold_tag tag;
 
 	tcpc_hold_tag_write(&tag, f->head ? 0 : f->number);
-	memcpy(p->data + p->tag_off, &tag, sizeof(tag));
+	memcpy(p->data + p->head_bytes + SOURCE_MAC_OFF, &tag, sizeof(tag));
 	if (hold->ops.emit(hold->user, p->data, p->bytes)) {
 		hold->stats.write_failed++;
 	} else {
@@ -212,6 +233,32 @@ static void emit(struct tcpc_hold *hold, struct held *f, const struct tcpc_excha
 		note_release(f, p, x);
 	}
 	free(p);
+}
+
+/* Put what fits into the window in front of the first packet. Without memory nothing changes. */
+static void cut_head(struct tcpc_hold *hold, struct held *f, const struct tcpc_exchange *x)
+{
+	struct packet *p = f->head, *front;
+	__u32 n = part_in_window(p, x), left = p->payload_bytes - n;
+	struct tcpc_pkt pkt;
+
+	tcpc_parse(p->data + p->head_bytes, p->data + p->bytes, p->bytes - p->head_bytes,
+		   TCPC_LINK_ETHER, &pkt);
+	front = malloc(sizeof(*front) + p->bytes - left);
+	if (!front)
+		return;
+	*front = *p;
+	tcpc_hold_cut(p->data, p->head_bytes, &pkt, n, front->data);
+	front->next = p;
+	front->payload_bytes = n;
+	front->seq_end -= left;
+	front->bytes = front->room = p->bytes - left;
+	front->flags &= ~(TCPC_TCP_PSH | TCPC_TCP_FIN);
+	p->payload_bytes = left;
+	p->bytes -= n;
+	f->head = front;
+	f->bytes += size_of(front);
+	hold->stats.bytes += size_of(front);
 }
 
 /* Decide on the first packet. Without one, WAIT means that the last release is to be remembered. */
@@ -242,6 +289,13 @@ static void run(struct tcpc_hold *hold, struct held **at, __u64 now_ns)
 			return;
 		if (!f->head)
 			break;
+		if (decision == CUT) {
+			struct packet *whole = f->head;
+
+			cut_head(hold, f, &x);
+			if (f->head == whole)
+				return;
+		}
 		hold->stats.released_quiet += decision == RELEASE_QUIET;
 		hold->stats.released_late += decision == RELEASE_LATE;
 		f->progress_ns = now_ns;
@@ -266,8 +320,9 @@ static struct packet *new_packet(const struct tcpc_pkt *pkt, __u64 now_ns, const
 	p->ack = pkt->ack;
 	p->payload_bytes = pkt->payload_bytes;
 	p->flags = pkt->flags;
-	p->tag_off = head_bytes + SOURCE_MAC_OFF;
-	p->bytes = bytes;
+	p->head_bytes = head_bytes;
+	p->bytes = p->room = bytes;
+	p->cut_unit = tcpc_hold_cut_unit(data, head_bytes);
 	memcpy(p->data, data, bytes);
 	return p;
 }
