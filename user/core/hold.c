@@ -235,8 +235,9 @@ static void emit(struct tcpc_hold *hold, struct held *f, const struct tcpc_excha
 	free(p);
 }
 
-/* Put what fits into the window in front of the first packet. Without memory nothing changes. */
-static void cut_head(struct tcpc_hold *hold, struct held *f, const struct tcpc_exchange *x)
+/* Put what fits into the window in front of the first packet. False without memory for it: then
+ * nothing changes. */
+static bool cut_head(struct tcpc_hold *hold, struct held *f, const struct tcpc_exchange *x)
 {
 	struct packet *p = f->head, *front;
 	__u32 n = part_in_window(p, x), left = p->payload_bytes - n;
@@ -246,7 +247,7 @@ static void cut_head(struct tcpc_hold *hold, struct held *f, const struct tcpc_e
 		   TCPC_LINK_ETHER, &pkt);
 	front = malloc(sizeof(*front) + p->bytes - left);
 	if (!front)
-		return;
+		return false;
 	*front = *p;
 	tcpc_hold_cut(p->data, p->head_bytes, &pkt, n, front->data);
 	front->next = p;
@@ -259,6 +260,7 @@ static void cut_head(struct tcpc_hold *hold, struct held *f, const struct tcpc_e
 	f->head = front;
 	f->bytes += size_of(front);
 	hold->stats.bytes += size_of(front);
+	return true;
 }
 
 /* Decide on the first packet. Without one, WAIT means that the last release is to be remembered. */
@@ -289,13 +291,8 @@ static void run(struct tcpc_hold *hold, struct held **at, __u64 now_ns)
 			return;
 		if (!f->head)
 			break;
-		if (decision == CUT) {
-			struct packet *whole = f->head;
-
-			cut_head(hold, f, &x);
-			if (f->head == whole)
-				return;
-		}
+		if (decision == CUT && !cut_head(hold, f, &x))
+			return;
 		hold->stats.released_quiet += decision == RELEASE_QUIET;
 		hold->stats.released_late += decision == RELEASE_LATE;
 		f->progress_ns = now_ns;
@@ -362,8 +359,7 @@ void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *data, size
 		return;
 	}
 	memcpy(&tag, frame + SOURCE_MAC_OFF, sizeof(tag));
-	while (hold->stats.bytes &&
-	       hold->stats.bytes + sizeof(*p) + bytes > hold->limit_bytes)
+	while (hold->stats.bytes && hold->stats.bytes + sizeof(*p) + bytes > hold->limit_bytes)
 		shed_largest(hold);
 	p = new_packet(&pkt, now_ns, data, head_bytes, bytes);
 	if (p)

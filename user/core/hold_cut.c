@@ -66,8 +66,7 @@ static void set_payload(__u8 *data, size_t head_bytes, const struct tcpc_pkt *pk
 	memcpy(data, &head, sizeof(head));
 }
 
-void tcpc_hold_cut(__u8 *data, size_t head_bytes, const struct tcpc_pkt *pkt, __u32 n,
-		   __u8 *front)
+void tcpc_hold_cut(__u8 *data, size_t head_bytes, const struct tcpc_pkt *pkt, __u32 n, __u8 *front)
 {
 	size_t headers = head_bytes + pkt->l4_off + pkt->tcp_bytes;
 	struct tcphdr *tcp = (void *)(data + head_bytes + pkt->l4_off);

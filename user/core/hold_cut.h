@@ -22,7 +22,6 @@ __u32 tcpc_hold_cut_unit(const void *data, size_t head_bytes);
  * @pkt: the frame's headers.  @n: more than 0, less than @pkt->payload_bytes.
  * @front: room for the same head and headers, and @n bytes. PSH and FIN stay with the rest.
  */
-void tcpc_hold_cut(__u8 *data, size_t head_bytes, const struct tcpc_pkt *pkt, __u32 n,
-		   __u8 *front);
+void tcpc_hold_cut(__u8 *data, size_t head_bytes, const struct tcpc_pkt *pkt, __u32 n, __u8 *front);
 
 #endif
