@@ -45,23 +45,26 @@ static void join(const struct tcpc_iptables_argv *argv, char *out, size_t size)
 }
 
 static const struct {
-	const char *ports;
+	const char *iface, *ports;
 	unsigned int first, last;
 	enum tcpc_iptables_kind kind;
 	bool insert;
 	const char *expected;
 } lines[] = {
-	{"80,443", 3, 5, TCPC_IPTABLES_TCP, true,
+	{"eth0", "80,443", 3, 5, TCPC_IPTABLES_TCP, true,
 	 "prog -w 5 -I OUTPUT -o eth0 -p tcp -m multiport --sports 80,443 -m bpf "
 	 "--object-pinned " PIN
 	 " -m comment --comment tcpcopyd:/run/tcpcopy -j NFQUEUE --queue-balance 3:5"},
-	{"80,443", 3, 5, TCPC_IPTABLES_ICMP, true,
+	{"eth0", "80,443", 3, 5, TCPC_IPTABLES_ICMP, true,
 	 "prog -w 5 -I OUTPUT -o eth0 -p icmp -m bpf --object-pinned " PIN
 	 " -m comment --comment tcpcopyd:/run/tcpcopy -j NFQUEUE --queue-balance 3:5"},
-	{"65535", 65535, 65535, TCPC_IPTABLES_TCP, false,
+	{"eth0", "65535", 65535, 65535, TCPC_IPTABLES_TCP, false,
 	 "prog -w 5 -D OUTPUT -o eth0 -p tcp -m multiport --sports 65535 -m bpf "
 	 "--object-pinned " PIN
 	 " -m comment --comment tcpcopyd:/run/tcpcopy -j NFQUEUE --queue-num 65535"},
+	{"", "80", 1, 1, TCPC_IPTABLES_TCP, true,
+	 "prog -w 5 -I OUTPUT ! -o lo -p tcp -m multiport --sports 80 -m bpf --object-pinned " PIN
+	 " -m comment --comment tcpcopyd:/run/tcpcopy -j NFQUEUE --queue-num 1"},
 };
 
 static void test_argv(void **state)
@@ -73,7 +76,7 @@ static void test_argv(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		struct tcpc_iptables_rule rule =
-			make_rule("eth0", lines[i].ports, lines[i].first, lines[i].last);
+			make_rule(lines[i].iface, lines[i].ports, lines[i].first, lines[i].last);
 
 		tcpc_iptables_rule_argv(&rule, lines[i].kind, "prog", lines[i].insert, &argv);
 		join(&argv, joined, sizeof(joined));
@@ -116,6 +119,8 @@ static const struct {
 	 "eth0", MAX_PORTS, 0, 0, TCPC_IPTABLES_TCP},
 	{"-A OUTPUT -o a.b-c_1 -p icmp" MATCH " -j NFQUEUE --queue-num 65535", "a.b-c_1", "", 65535,
 	 65535, TCPC_IPTABLES_ICMP},
+	{"-A OUTPUT ! -o lo -p icmp" MATCH " -j NFQUEUE --queue-num 7", "", "", 7, 7,
+	 TCPC_IPTABLES_ICMP},
 	/* Comments without special characters come without quotes. */
 	{"-A OUTPUT -o eth0 -p icmp -m bpf --object-pinned " PIN
 	 " -m comment --comment tcpcopyd:/run/tcpcopy -j NFQUEUE --queue-num 1",
@@ -161,6 +166,8 @@ static const struct {
 	{"-A OUTPUT -o a-name-of-16-byte -p icmp" MATCH " -j NFQUEUE --queue-num 1", -EINVAL},
 	{"-A OUTPUT -o eth+ -p icmp" MATCH " -j NFQUEUE --queue-num 1", -EINVAL},
 	{"-A OUTPUT -p icmp" MATCH " -j NFQUEUE --queue-num 1", -EINVAL},
+	{"-A OUTPUT ! -p icmp -o eth0" MATCH " -j NFQUEUE --queue-num 1", -EINVAL},
+	{"-A OUTPUT ! -o lo -o eth0 -p icmp" MATCH " -j NFQUEUE --queue-num 1", -EINVAL},
 	{"-A OUTPUT -o eth0 -p icmp" MARK " -j NFQUEUE --queue-num 1", -EINVAL},
 };
 
@@ -213,7 +220,6 @@ static void test_check(void **state)
 		assert_int_equal(tcpc_iptables_rule_check(&bad, for_removal, &err), -EINVAL);      \
 		assert_non_null(strstr(err.text, word));                                           \
 	} while (0)
-	REFUSE(bad.iface[0] = '\0', false, "interface");
 	REFUSE(strcpy(bad.iface, "eth+"), false, "'eth+'");
 	REFUSE(strcpy(bad.iface, "!eth"), true, "'!eth'");
 	REFUSE(bad.n_ports = 0, false, "1 to 15 ports");

@@ -202,7 +202,7 @@ int tcpc_iptables_rule_parse(char *line, enum tcpc_iptables_kind *ret_kind,
 	struct tcpc_iptables_rule rule = {};
 	enum tcpc_iptables_kind kind = TCPC_IPTABLES_TCP;
 	char *option, *value;
-	bool negated = false;
+	bool negated = false, all_but_lo = false;
 	int r = 0, bad = 0;
 
 	while ((option = next_word(&line))) {
@@ -211,10 +211,12 @@ int tcpc_iptables_rule_parse(char *line, enum tcpc_iptables_kind *ret_kind,
 			continue;
 		}
 		value = next_word(&line);
-		if (negated) /* all interfaces but lo is the one thing that we negate */
-			r = value && !strcmp(option, "-o") && !strcmp(value, "lo") ? 0 : -EINVAL;
-		else
+		if (negated) { /* all interfaces but lo is the one thing that we negate */
+			all_but_lo = value && !strcmp(option, "-o") && !strcmp(value, "lo");
+			r = all_but_lo ? 0 : -EINVAL;
+		} else {
 			r = value ? read_option(option, value, &kind, &rule) : -EINVAL;
+		}
 		negated = false;
 		if (r == -ENOENT)
 			return r;
@@ -223,6 +225,8 @@ int tcpc_iptables_rule_parse(char *line, enum tcpc_iptables_kind *ret_kind,
 	}
 	if (!rule.tag[0])
 		return -ENOENT;
+	if (!rule.iface[0] != all_but_lo)
+		bad = -EINVAL;
 	if (!bad)
 		bad = tcpc_iptables_rule_check(&rule, kind == TCPC_IPTABLES_ICMP, NULL);
 	if (bad)
