@@ -56,8 +56,7 @@ static __always_inline int must_hold(const struct tcpc_pkt *pkt, const struct co
 	got = conn->snd_nxt - x->snd_nxt;
 	idle = !conn->unread && !conn->unsent;
 	if (tcpc_hold_is_closing(pkt->flags, pkt->payload_bytes))
-		return !tcpc_hold_may_close(got, expected, idle,
-					    x->answer_flags & TCPC_TCP_FIN);
+		return !tcpc_hold_may_close(got, expected, idle, x->answer_flags & TCPC_TCP_FIN);
 	return expected && !tcpc_hold_answered(got, expected, idle);
 }
 
@@ -158,8 +157,7 @@ static __always_inline void note_answer(struct __sk_buff *skb)
 		return;
 	}
 	end = tcpc_ntohl(tcp.seq) + skb->len - ip.ihl * 4 - tcp.doff * 4 + tcp.syn + tcp.fin;
-	note_answer_end(x, end,
-			(tcp.psh ? TCPC_TCP_PSH : 0) | (tcp.fin ? TCPC_TCP_FIN : 0));
+	note_answer_end(x, end, (tcp.psh ? TCPC_TCP_PSH : 0) | (tcp.fin ? TCPC_TCP_FIN : 0));
 	window_end = window_end_of(skb);
 	if (window_end)
 		x->window_end = window_end;
