@@ -53,7 +53,8 @@ static inline void lab_note(struct hold_lab *lab, const char *format, int a, __u
 {
 	size_t at = strlen(lab->did);
 
-	/* cppcheck-suppress wrongPrintfScanfArgNum ; the shorter formats leave the second one out */
+	/* cppcheck-suppress wrongPrintfScanfArgNum ; the shorter formats leave the second one out
+	 */
 	snprintf(lab->did + at, sizeof(lab->did) - at, format, a, b);
 }
 
