@@ -159,7 +159,8 @@ static __always_inline int is_early_reset(const struct tcpc_pkt *pkt, const stru
 	struct tcpc_exchange *x;
 	struct tcpc_flow flow;
 
-	if (!(pkt->flags & TCPC_TCP_RST) || conn->state != CONN_OPEN)
+	/* Text in a reset (RFC 9293, 3.5.3) would be read as a request behind a FIN. */
+	if (!(pkt->flags & TCPC_TCP_RST) || pkt->payload_bytes || conn->state != CONN_OPEN)
 		return 0;
 	if (conn->unread)
 		return 1;
