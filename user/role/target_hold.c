@@ -16,9 +16,12 @@
 
 /* Frames read in one turn of the loop: other rooms must get theirs (the link's pings above all). */
 #define READ_BURST 256
+/* Between two looks at the clock while something is held: a tick, and as much again twice over. */
+#define MAX_STEP_NS (3 * TCPC_HOLD_TICK_MS * 1000000ULL)
 
 struct hold_room {
 	struct intercept *intercept;
+	__u64 looked_ns, awake_ns; /* see awake_ns() */
 	struct tcpc_hold *hold;
 	int fd;
 	int ifindex;
@@ -29,6 +32,19 @@ struct hold_room {
 	/* Behind the device's 10 bytes the IP header lies on a boundary of 4, as parse wants it. */
 	__u8 frame[TCPC_TAP_FRAME_BYTES] __attribute__((aligned(8)));
 };
+
+/*
+ * The queue's clock: time in which this daemon ran. A machine that was suspended, or a virtual one
+ * whose host gave it no time, has not given the target its time to answer either.
+ */
+static __u64 awake_ns(struct hold_room *room)
+{
+	__u64 now = uv_hrtime(), passed = now - room->looked_ns;
+
+	room->looked_ns = now;
+	room->awake_ns += passed < MAX_STEP_NS ? passed : MAX_STEP_NS;
+	return room->awake_ns;
+}
 
 static bool read_exchange(void *user, const struct tcpc_flow *flow, struct tcpc_exchange *ret)
 {
@@ -80,7 +96,7 @@ static void on_tick(uv_timer_t *timer)
 {
 	struct hold_room *room = timer->data;
 
-	tcpc_hold_tick(room->hold, uv_hrtime());
+	tcpc_hold_tick(room->hold, awake_ns(room));
 	if (tcpc_hold_empty(room->hold))
 		uv_timer_stop(timer);
 }
@@ -94,7 +110,7 @@ static void keep_ticking(struct hold_room *room)
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct hold_room *room = poll->data;
-	__u64 now_ns = uv_hrtime();
+	__u64 now_ns = awake_ns(room);
 
 	(void)events;
 	if (status < 0) {
@@ -116,7 +132,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 void hold_receipts(struct hold_room *room, const struct tcpc_receipt *receipts, unsigned int n)
 {
-	__u64 now_ns = uv_hrtime();
+	__u64 now_ns = awake_ns(room);
 
 	for (unsigned int i = 0; i < n && !tcpc_hold_empty(room->hold); i++) {
 		struct tcpc_flow flow = {
