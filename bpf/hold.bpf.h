@@ -132,35 +132,51 @@ static __always_inline void note_answer_end(struct tcpc_exchange *x, __u32 end, 
 	x->answer_flags = TCPC_TCP_ACK | flags;
 }
 
-/* A packet of the target is on its way out: how far has it answered? */
-static __always_inline void note_answer(struct __sk_buff *skb)
+/* What a packet of the target says about its answer. */
+struct answer {
+	struct tcpc_flow flow;
+	__u32 end; /* SEG.SEQ + SEG.LEN */
+	__u8 flags;
+};
+
+/* Read it from a packet that begins with its IP header. Returns 0 if it is no TCP segment. */
+static __always_inline int read_answer(struct __sk_buff *skb, struct answer *ret)
 {
-	struct tcpc_exchange *x;
-	struct tcpc_flow flow = {};
 	struct tcphdr tcp;
 	struct iphdr ip;
-	__u32 end, window_end;
 
 	if (bpf_skb_load_bytes_relative(skb, 0, &ip, sizeof(ip), BPF_HDR_START_NET) ||
 	    ip.version != 4 || ip.protocol != IPPROTO_TCP ||
 	    bpf_skb_load_bytes_relative(skb, ip.ihl * 4, &tcp, sizeof(tcp), BPF_HDR_START_NET))
-		return;
-	flow.client = tcpc_addr_from_v4(ip.daddr);
-	flow.server = tcpc_addr_from_v4(ip.saddr);
-	flow.client_port = tcp.dest;
-	flow.server_port = tcp.source;
-	x = bpf_map_lookup_elem(&exchanges, &flow);
+		return 0;
+	ret->flow.client = tcpc_addr_from_v4(ip.daddr);
+	ret->flow.server = tcpc_addr_from_v4(ip.saddr);
+	ret->flow.client_port = tcp.dest;
+	ret->flow.server_port = tcp.source;
+	ret->flow.pad = 0;
+	ret->flags = ((__u8 *)&tcp)[13];
+	ret->end = tcpc_ntohl(tcp.seq) + skb->len - ip.ihl * 4 - tcp.doff * 4 + tcp.syn + tcp.fin;
+	return 1;
+}
+
+/* A packet of the target is on its way out: how far has it answered? Returns its exchange. */
+static __always_inline struct tcpc_exchange *note_answer(struct __sk_buff *skb,
+							 const struct answer *answer)
+{
+	struct tcpc_exchange *x = bpf_map_lookup_elem(&exchanges, &answer->flow);
+	__u32 window_end;
+
 	if (!x)
-		return;
-	if (tcp.rst) {
+		return NULL;
+	if (answer->flags & TCPC_TCP_RST) {
 		x->answer_flags |= TCPC_TCP_RST;
-		return;
+		return x;
 	}
-	end = tcpc_ntohl(tcp.seq) + skb->len - ip.ihl * 4 - tcp.doff * 4 + tcp.syn + tcp.fin;
-	note_answer_end(x, end, (tcp.psh ? TCPC_TCP_PSH : 0) | (tcp.fin ? TCPC_TCP_FIN : 0));
+	note_answer_end(x, answer->end, answer->flags & (TCPC_TCP_PSH | TCPC_TCP_FIN));
 	window_end = window_end_of(skb);
 	if (window_end)
 		x->window_end = window_end;
+	return x;
 }
 
 /* TC ingress of the queue's device: what the daemon writes back goes to the real interface, marked

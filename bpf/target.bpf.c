@@ -362,6 +362,7 @@ int queue_filter(struct __sk_buff *skb)
 {
 	struct tcpc_target_stats *st = bpf_map_lookup_elem(&stats, &zero);
 	struct tcpc_addr saddr, daddr;
+	struct answer answer;
 
 	if (!st || !read_output(skb, &saddr, &daddr))
 		return 0;
@@ -372,7 +373,8 @@ int queue_filter(struct __sk_buff *skb)
 		return 0;
 	}
 	COUNT(st, queued);
-	note_answer(skb);
+	if (read_answer(skb, &answer))
+		note_answer(skb, &answer);
 	return 1;
 }
 
