@@ -52,6 +52,14 @@ static int tear_down(void **state)
 	return uv_loop_close(&loop);
 }
 
+static struct outcome do_replace(const struct tcpc_iptables_rule *before,
+				 const struct tcpc_iptables_rule *now)
+{
+	struct outcome out = {};
+
+	return finish(tcpc_iptables_replace(&loop, before, now, on_done, &out, &out.err), &out);
+}
+
 /* What `program -S OUTPUT` prints behind the policy, one string. */
 static const char *listing(const char *program)
 {
@@ -150,6 +158,42 @@ static void test_among_others(void **state)
 		assert_good(&out);
 		assert_string_equal(listing(program), before);
 		assert_int_equal(run_command("%s -F OUTPUT", program), 0);
+	}
+}
+
+/* All interfaces but one, in the place of all but lo, and back; others' rules stay. */
+static void test_replace(void **state)
+{
+	struct tcpc_iptables_rule wide = make_rule(""), narrow = make_rule("");
+	const char *program;
+	struct outcome out;
+	char before[4096];
+
+	(void)state;
+	need_netns();
+	strcpy(narrow.except, "eth0");
+	for_each_variant(program)
+	{
+		out = do_call(tcpc_iptables_install, &wide);
+		assert_good(&out);
+		snprintf(before, sizeof(before), "%s", listing(program));
+		out = do_replace(&wide, &narrow);
+		assert_good(&out);
+		assert_non_null(strstr(listing(program),
+				       "-A OUTPUT ! -o eth0 -p tcp -m multiport --sports 80,8080 "
+				       "-m addrtype ! --dst-type LOCAL -m bpf"));
+		assert_null(strstr(listing(program), "! -o lo -p tcp"));
+		assert_non_null(strstr(listing(program), "! -o lo -p icmp"));
+		out = do_find(TAG);
+		assert_int_equal(out.n_rules, 1);
+		assert_memory_equal(&out.rules[0], &narrow, sizeof(narrow));
+		out = do_replace(&narrow, &wide);
+		assert_good(&out);
+		assert_int_equal(strlen(listing(program)), strlen(before));
+		assert_non_null(strstr(listing(program), "! -o lo -p tcp"));
+		out = do_call(tcpc_iptables_remove, &wide);
+		assert_good(&out);
+		assert_string_equal(listing(program), "");
 	}
 }
 
@@ -428,6 +472,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_install_find_remove),
 		cmocka_unit_test(test_among_others),
+		cmocka_unit_test(test_replace),
 		cmocka_unit_test(test_single),
 		cmocka_unit_test(test_duplicates_and_halves),
 		cmocka_unit_test(test_other_descriptors),

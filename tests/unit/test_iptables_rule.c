@@ -84,6 +84,32 @@ static void test_argv(void **state)
 	}
 }
 
+/* All but one interface: the TCP rule says so, the ICMP rule does not. */
+static void test_except(void **state)
+{
+	struct tcpc_iptables_rule rule = make_rule("", "80", 1, 1), read;
+	enum tcpc_iptables_kind kind;
+	struct tcpc_iptables_argv argv;
+	char joined[1024];
+
+	(void)state;
+	strcpy(rule.except, "eth0");
+	tcpc_iptables_rule_argv(&rule, TCPC_IPTABLES_TCP, "prog", true, &argv);
+	join(&argv, joined, sizeof(joined));
+	assert_string_equal(joined,
+			    "prog -w 5 -I OUTPUT ! -o eth0 -p tcp -m multiport --sports 80 "
+			    "-m addrtype ! --dst-type LOCAL -m bpf --object-pinned " PIN
+			    " -m comment --comment tcpcopyd:/run/tcpcopy -j NFQUEUE --queue-num 1");
+	/* The line that iptables-save makes of it is the same from the chain on. */
+	memcpy(strstr(joined, "-I OUTPUT"), "-A OUTPUT", 9);
+	assert_int_equal(tcpc_iptables_rule_parse(strstr(joined, "-A OUTPUT"), &kind, &read), 0);
+	assert_int_equal(kind, TCPC_IPTABLES_TCP);
+	assert_memory_equal(&read, &rule, sizeof(rule));
+	tcpc_iptables_rule_argv(&rule, TCPC_IPTABLES_ICMP, "prog", true, &argv);
+	join(&argv, joined, sizeof(joined));
+	assert_non_null(strstr(joined, "! -o lo -p icmp -m bpf"));
+}
+
 /* The longest of everything fits. */
 static void test_argv_longest(void **state)
 {
@@ -266,9 +292,10 @@ static void test_merge(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_argv),  cmocka_unit_test(test_argv_longest),
-		cmocka_unit_test(test_parse), cmocka_unit_test(test_parse_refuses),
-		cmocka_unit_test(test_check), cmocka_unit_test(test_merge),
+		cmocka_unit_test(test_argv),	      cmocka_unit_test(test_argv_longest),
+		cmocka_unit_test(test_except),	      cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_parse_refuses), cmocka_unit_test(test_check),
+		cmocka_unit_test(test_merge),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

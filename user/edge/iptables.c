@@ -11,53 +11,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "edge/iptables_rule.h"
+#include "edge/iptables_priv.h"
 #include "edge/log.h"
-#include "edge/process.h"
 
-#define TIMEOUT_MS 15000 /* iptables itself waits 5 s for its lock */
-#define PROGRAM_BYTES 256
+#define TIMEOUT_MS 15000  /* iptables itself waits 5 s for its lock */
 #define DUPLICATES_MAX 16 /* deleted one by one; the rest go by position */
 #define LOOKS_MAX 3
 
-struct op;
-typedef void (*op_step)(struct op *op, const struct tcpc_process_end *end);
-
-/* A rule of ours in the output of iptables-save. */
-typedef void (*op_saved)(struct op *op, enum tcpc_iptables_kind kind,
-			 struct tcpc_iptables_rule *rule);
-
-enum variant { VARIANT_NFT = 1, VARIANT_LEGACY = 2 };
-
-struct op {
-	uv_loop_t *loop;
-	tcpc_iptables_done done;
-	tcpc_iptables_found found;
-	void *user;
-	op_step step; /* called when the present run ends */
-	op_saved saved;
-	struct tcpc_iptables_rule rule; /* to install or remove; tcpc_iptables_find(): the tag */
-	char program[PROGRAM_BYTES];
-	struct tcpc_err err;
-	/* While iptables-save is read: */
-	unsigned int position; /* in OUTPUT, from 1 */
-	bool incompatible;     /* the table holds what iptables cannot show */
-	bool seen_before;      /* another name of a program that was read already */
-	unsigned int variants; /* enum variant bits, read so far */
-	/* Removing: */
-	enum tcpc_iptables_kind kind;
-	struct tcpc_err installing; /* why, if this undoes an install */
-	unsigned int deleted, looks;
-	unsigned int n_places, places[TCPC_IPTABLES_MAX_RULES];
-	/* Finding: */
-	bool too_many;
-	unsigned int which, n_rules;
-	struct tcpc_iptables_rule rules[TCPC_IPTABLES_MAX_RULES];
-};
-
 /* ---- running ------------------------------------------------------------------------------- */
 
-static void finish(struct op *op, int status)
+void iptables_finish(struct op *op, int status)
 {
 	if (op->done)
 		op->done(op->user, status, &op->err);
@@ -163,7 +126,7 @@ static void on_save_line(void *user, char *line)
 		op->saved(op, kind, &rule);
 }
 
-static int run_save(struct op *op, op_saved saved, op_step step, struct tcpc_err *err)
+int iptables_run_save(struct op *op, op_saved saved, op_step step, struct tcpc_err *err)
 {
 	char program[PROGRAM_BYTES + sizeof("-save")];
 	const char *const args[] = {program, "-t", "filter", NULL};
@@ -176,7 +139,7 @@ static int run_save(struct op *op, op_saved saved, op_step step, struct tcpc_err
 }
 
 /* iptables-nft-save shows nothing of such a table, and still says that all is well. */
-static int check_save_end(struct op *op, const struct tcpc_process_end *end)
+int iptables_check_save_end(struct op *op, const struct tcpc_process_end *end)
 {
 	int r = check_end(op, end);
 
@@ -188,8 +151,8 @@ static int check_save_end(struct op *op, const struct tcpc_process_end *end)
 	return r;
 }
 
-static int new_op(uv_loop_t *loop, const char *program, void *user, struct op **ret,
-		  struct tcpc_err *err)
+int iptables_new_op(uv_loop_t *loop, const char *program, void *user, struct op **ret,
+		    struct tcpc_err *err)
 {
 	const char *wanted = getenv("TCPCOPY_IPTABLES");
 	struct op *op;
@@ -210,7 +173,7 @@ static int new_op(uv_loop_t *loop, const char *program, void *user, struct op **
 }
 
 /* What the first step of an operation comes to: if it could not be started nobody else frees. */
-static int started(struct op *op, int r)
+int iptables_started(struct op *op, int r)
 {
 	if (r)
 		free(op);
@@ -235,12 +198,13 @@ static void finish_remove(struct op *op, int r)
 				     op->installing.text, why.text);
 		r = -op->installing.code;
 	}
-	finish(op, r);
+	iptables_finish(op, r);
 }
 
 static void note_place(struct op *op, enum tcpc_iptables_kind kind, struct tcpc_iptables_rule *rule)
 {
-	if (tcpc_iptables_rule_equal(rule, &op->rule, kind) &&
+	if (!(op->tcp_only && kind == TCPC_IPTABLES_ICMP) &&
+	    tcpc_iptables_rule_equal(rule, &op->rule, kind) &&
 	    op->n_places < TCPC_IPTABLES_MAX_RULES)
 		op->places[op->n_places++] = op->position;
 }
@@ -249,7 +213,7 @@ static int look(struct op *op, struct tcpc_err *err)
 {
 	op->n_places = 0;
 	op->variants = 0;
-	return run_save(op, note_place, on_looked, err);
+	return iptables_run_save(op, note_place, on_looked, err);
 }
 
 static void on_deleted_places(struct op *op, const struct tcpc_process_end *end)
@@ -303,7 +267,7 @@ static int delete_places(struct op *op, struct tcpc_err *err)
 
 static void on_looked(struct op *op, const struct tcpc_process_end *end)
 {
-	int r = check_save_end(op, end);
+	int r = iptables_check_save_end(op, end);
 
 	if (!r && !op->n_places) {
 		finish_remove(op, 0);
@@ -328,7 +292,7 @@ static void on_deleted(struct op *op, const struct tcpc_process_end *end)
 
 	if (!end->exit_code && ++op->deleted < DUPLICATES_MAX) {
 		r = run_rule(op, op->kind, false, on_deleted, &op->err);
-	} else if (op->kind == TCPC_IPTABLES_TCP) {
+	} else if (op->kind == TCPC_IPTABLES_TCP && !op->tcp_only) {
 		op->kind = TCPC_IPTABLES_ICMP;
 		op->deleted = 0;
 		r = run_rule(op, op->kind, false, on_deleted, &op->err);
@@ -353,12 +317,12 @@ int tcpc_iptables_remove(uv_loop_t *loop, const struct tcpc_iptables_rule *rule,
 
 	r = tcpc_iptables_rule_check(rule, true, err);
 	if (!r)
-		r = new_op(loop, rule->program, user, &op, err);
+		r = iptables_new_op(loop, rule->program, user, &op, err);
 	if (r)
 		return r;
 	op->rule = *rule;
 	op->done = done;
-	return started(op, start_remove(op, err));
+	return iptables_started(op, start_remove(op, err));
 }
 
 /* ---- install ------------------------------------------------------------------------------- */
@@ -378,7 +342,7 @@ static void on_icmp_inserted(struct op *op, const struct tcpc_process_end *end)
 	if (check_end(op, end))
 		take_back(op);
 	else
-		finish(op, 0);
+		iptables_finish(op, 0);
 }
 
 static void on_tcp_inserted(struct op *op, const struct tcpc_process_end *end)
@@ -388,7 +352,7 @@ static void on_tcp_inserted(struct op *op, const struct tcpc_process_end *end)
 		if (end->timed_out)
 			take_back(op);
 		else
-			finish(op, -op->err.code);
+			iptables_finish(op, -op->err.code);
 	} else if (run_rule(op, TCPC_IPTABLES_ICMP, true, on_icmp_inserted, &op->err)) {
 		take_back(op);
 	}
@@ -402,98 +366,46 @@ int tcpc_iptables_install(uv_loop_t *loop, const struct tcpc_iptables_rule *rule
 
 	r = tcpc_iptables_rule_check(rule, false, err);
 	if (!r)
-		r = new_op(loop, rule->program, user, &op, err);
+		r = iptables_new_op(loop, rule->program, user, &op, err);
 	if (r)
 		return r;
 	op->rule = *rule;
 	op->done = done;
-	return started(op, run_rule(op, TCPC_IPTABLES_TCP, true, on_tcp_inserted, err));
+	return iptables_started(op, run_rule(op, TCPC_IPTABLES_TCP, true, on_tcp_inserted, err));
 }
 
-/* ---- find ---------------------------------------------------------------------------------- */
+/* ---- replace ------------------------------------------------------------------------------- */
 
-/* Asked in this order; the first stands for the default. */
-static const char programs[][TCPC_IPTABLES_PROGRAM_BYTES] = {"", "iptables-nft", "iptables-legacy"};
-
-static void keep(struct op *op, enum tcpc_iptables_kind kind, struct tcpc_iptables_rule *rule)
+static void on_replaced(struct op *op, const struct tcpc_process_end *end)
 {
-	if (op->which)
-		strcpy(rule->program, programs[op->which]);
-	if (tcpc_iptables_rule_merge(op->rules, &op->n_rules, TCPC_IPTABLES_MAX_RULES, kind, rule))
-		op->too_many = true;
-}
-
-/* Asking iptables-legacy-save creates the legacy tables, so ask only where there are some. */
-static bool has_legacy_filter(void)
-{
-	FILE *names = fopen("/proc/net/ip_tables_names", "re");
-	bool found = false;
-	char name[64];
-
-	if (!names)
-		return false;
-	while (!found && fgets(name, sizeof(name), names))
-		found = !strcmp(name, "filter\n");
-	fclose(names);
-	return found;
-}
-
-static void on_found(struct op *op, const struct tcpc_process_end *end);
-
-/* The next program to ask, if there is one. */
-static void find_elsewhere(struct op *op)
-{
-	struct tcpc_err err;
-	int r;
-
-	for (op->which++; op->which < 3; op->which++) {
-		if (op->which == 2 && !has_legacy_filter())
-			continue;
-		strcpy(op->program, programs[op->which]);
-		r = run_save(op, keep, on_found, &err);
-		if (!r)
-			return;
-		if (r != -ENOENT)
-			tcpc_log_warn("%s", err.text);
-	}
-	r = 0;
-	if (op->too_many)
-		r = tcpc_err_set(&op->err, E2BIG,
-				 "more than %d iptables rules are marked "
-				 "'" TCPC_IPTABLES_COMMENT_PREFIX "%s'",
-				 TCPC_IPTABLES_MAX_RULES, op->rule.tag);
-	finish(op, r);
-}
-
-static void on_found(struct op *op, const struct tcpc_process_end *end)
-{
-	int r = check_save_end(op, end);
-
-	if (r && !op->which) {
-		finish(op, r);
+	if (check_end(op, end)) {
+		/* As in an install. */
+		if (end->timed_out)
+			take_back(op);
+		else
+			iptables_finish(op, -op->err.code);
 		return;
 	}
-	/* A variant that the kernel does not support cannot hold rules either. */
-	if (r)
-		tcpc_log_warn("cannot look for old rules with %s-save: %s", op->program,
-			      op->err.text);
-	op->err = (struct tcpc_err){};
-	find_elsewhere(op);
+	op->rule = op->before;
+	if (start_remove(op, &op->err))
+		iptables_finish(op, -op->err.code);
 }
 
-int tcpc_iptables_find(uv_loop_t *loop, const char *tag, tcpc_iptables_found found, void *user,
-		       struct tcpc_err *err)
+int tcpc_iptables_replace(uv_loop_t *loop, const struct tcpc_iptables_rule *before,
+			  const struct tcpc_iptables_rule *now, tcpc_iptables_done done, void *user,
+			  struct tcpc_err *err)
 {
 	struct op *op;
 	int r;
 
-	if (strlen(tag) >= TCPC_IPTABLES_TAG_BYTES)
-		return tcpc_err_set(err, EINVAL, "tag '%s' is longer than %d bytes", tag,
-				    TCPC_IPTABLES_TAG_BYTES - 1);
-	r = new_op(loop, "", user, &op, err);
+	r = tcpc_iptables_rule_check(now, false, err);
+	if (!r)
+		r = iptables_new_op(loop, now->program, user, &op, err);
 	if (r)
 		return r;
-	strcpy(op->rule.tag, tag);
-	op->found = found;
-	return started(op, run_save(op, keep, on_found, err));
+	op->rule = *now;
+	op->before = *before;
+	op->tcp_only = true;
+	op->done = done;
+	return iptables_started(op, run_rule(op, TCPC_IPTABLES_TCP, true, on_replaced, err));
 }

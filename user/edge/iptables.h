@@ -6,8 +6,8 @@
  * NAME-save and NAME-restore are found beside it. A comment marks a rule as ours: "tcpcopyd:<tag>".
  *
  * For one intercept two rules are kept in the filter table:
- *   -o IFACE -p tcp -m multiport --sports P,P -m bpf --object-pinned PIN -m comment ... -j NFQUEUE
- *   -o IFACE -p icmp                          -m bpf --object-pinned PIN -m comment ... -j NFQUEUE
+ *   ! -o lo -p tcp -m multiport --sports P,P -m bpf --object-pinned PIN -m comment ... -j NFQUEUE
+ *   ! -o lo -p icmp                          -m bpf --object-pinned PIN -m comment ... -j NFQUEUE
  * inserted at the head of OUTPUT; never with --queue-bypass: without a reader nothing leaves.
  *
  * Calls return 0, then the callback comes exactly once, later, on the loop (which must run until
@@ -34,6 +34,9 @@
 /** One intercept's rules. */
 struct tcpc_iptables_rule {
 	char iface[IFNAMSIZ]; /* "": all interfaces but lo ("! -o lo") */
+	/* Beside iface "": for TCP, all interfaces but this one, and no clients on this host
+	 * ("! -o EXCEPT -m addrtype ! --dst-type LOCAL"). "": lo alone is left out. */
+	char except[IFNAMSIZ];
 	__be16 ports[TCPC_MAX_PORTS];
 	unsigned int n_ports;
 	unsigned int queue_first, queue_last;
@@ -57,6 +60,15 @@ int tcpc_iptables_install(uv_loop_t *loop, const struct tcpc_iptables_rule *rule
  */
 int tcpc_iptables_remove(uv_loop_t *loop, const struct tcpc_iptables_rule *rule,
 			 tcpc_iptables_done done, void *user, struct tcpc_err *err);
+
+/**
+ * tcpc_iptables_replace - put @now in the place of @before, which differs in @except alone: first
+ * the new TCP rule is inserted, then the old one removed, so that one is there at any time. If that
+ * fails both may be there, which keeps more inside and not less.
+ */
+int tcpc_iptables_replace(uv_loop_t *loop, const struct tcpc_iptables_rule *before,
+			  const struct tcpc_iptables_rule *now, tcpc_iptables_done done, void *user,
+			  struct tcpc_err *err);
 
 /** @rules: those found, valid during the call. */
 typedef void (*tcpc_iptables_found)(void *user, int status, const struct tcpc_iptables_rule *rules,

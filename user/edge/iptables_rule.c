@@ -15,6 +15,11 @@
 #define LOCK_WAIT_S "5"
 #define QUEUE_MAX 65535
 
+/* What stood behind an exclamation mark. */
+struct negated {
+	bool interface, local;
+};
+
 /* Nothing that iptables-save would have to escape. */
 static bool is_good_tag(const char *tag)
 {
@@ -25,14 +30,15 @@ static bool is_good_tag(const char *tag)
 int tcpc_iptables_rule_check(const struct tcpc_iptables_rule *rule, bool for_removal,
 			     struct tcpc_err *err)
 {
-	size_t name_bytes = strnlen(rule->iface, sizeof(rule->iface));
+	const char *name = rule->except[0] ? rule->except : rule->iface;
+	size_t name_bytes = strnlen(name, IFNAMSIZ);
 
 	/* To iptables a final plus sign means every interface that begins like this. */
-	if (name_bytes && (rule->iface[name_bytes - 1] == '+' || rule->iface[0] == '!'))
+	if (name_bytes && (name[name_bytes - 1] == '+' || name[0] == '!'))
 		return tcpc_err_set(err, EINVAL,
 				    "iptables cannot name interface '%s' (a leading '!' or a final "
 				    "'+'): rename it",
-				    rule->iface);
+				    name);
 	if (rule->n_ports > TCPC_MAX_PORTS || (!rule->n_ports && !for_removal))
 		return tcpc_err_set(err, EINVAL, "an iptables rule names 1 to %d ports, not %u",
 				    TCPC_MAX_PORTS, rule->n_ports);
@@ -69,9 +75,19 @@ static void add(struct tcpc_iptables_argv *argv, unsigned int *n, const char *ar
 	argv->args[*n] = NULL;
 }
 
+/* Which interfaces: the one, or all others. */
+static void add_interfaces(struct tcpc_iptables_argv *argv, unsigned int *n,
+			   const struct tcpc_iptables_rule *rule, bool except)
+{
+	if (!rule->iface[0])
+		argv->args[(*n)++] = "!";
+	add(argv, n, "-o", rule->iface[0] ? rule->iface : except ? rule->except : "lo");
+}
+
 void tcpc_iptables_rule_argv(const struct tcpc_iptables_rule *rule, enum tcpc_iptables_kind kind,
 			     const char *program, bool insert, struct tcpc_iptables_argv *ret)
 {
+	bool except = rule->except[0] && kind == TCPC_IPTABLES_TCP;
 	bool one = rule->queue_first == rule->queue_last;
 	unsigned int n = 0;
 
@@ -83,13 +99,16 @@ void tcpc_iptables_rule_argv(const struct tcpc_iptables_rule *rule, enum tcpc_ip
 	ret->args[n++] = program;
 	add(ret, &n, "-w", LOCK_WAIT_S);
 	add(ret, &n, insert ? "-I" : "-D", "OUTPUT");
-	if (!rule->iface[0])
-		ret->args[n++] = "!";
-	add(ret, &n, "-o", rule->iface[0] ? rule->iface : "lo");
+	add_interfaces(ret, &n, rule, except);
 	add(ret, &n, "-p", kind == TCPC_IPTABLES_TCP ? "tcp" : "icmp");
 	if (kind == TCPC_IPTABLES_TCP) {
 		add(ret, &n, "-m", "multiport");
 		add(ret, &n, "--sports", ret->ports);
+	}
+	if (except) { /* "! -o" can name one interface only, and lo is not ours either */
+		add(ret, &n, "-m", "addrtype");
+		ret->args[n++] = "!";
+		add(ret, &n, "--dst-type", "LOCAL");
 	}
 	add(ret, &n, "-m", "bpf");
 	add(ret, &n, "--object-pinned", rule->pin);
@@ -196,28 +215,53 @@ static int read_option(const char *option, char *value, enum tcpc_iptables_kind 
 										       : -EINVAL;
 }
 
+/* What we negate: the interface that is left out, and clients on this host. */
+static int read_negated(const char *option, const char *value, struct negated *ret,
+			struct tcpc_iptables_rule *rule)
+{
+	if (!strcmp(option, "-o")) {
+		ret->interface = true;
+		return strcmp(value, "lo") ? copy_word(rule->except, sizeof(rule->except), value)
+					   : 0;
+	}
+	ret->local = !strcmp(option, "--dst-type") && !strcmp(value, "LOCAL");
+	return ret->local ? 0 : -EINVAL;
+}
+
+/* Is it one of the forms that we write? */
+static int check_form(const struct tcpc_iptables_rule *rule, const struct negated *negated,
+		      enum tcpc_iptables_kind kind)
+{
+	if (!rule->iface[0] != negated->interface || !rule->except[0] == negated->local)
+		return -EINVAL;
+	if (rule->except[0] && kind == TCPC_IPTABLES_ICMP)
+		return -EINVAL;
+	return tcpc_iptables_rule_check(rule, kind == TCPC_IPTABLES_ICMP, NULL);
+}
+
 int tcpc_iptables_rule_parse(char *line, enum tcpc_iptables_kind *ret_kind,
 			     struct tcpc_iptables_rule *ret)
 {
 	struct tcpc_iptables_rule rule = {};
 	enum tcpc_iptables_kind kind = TCPC_IPTABLES_TCP;
+	struct negated negated = {};
 	char *option, *value;
-	bool negated = false, all_but_lo = false;
+	bool negate = false;
 	int r = 0, bad = 0;
 
 	while ((option = next_word(&line))) {
 		if (!strcmp(option, "!")) { /* stands before its option */
-			negated = true;
+			negate = true;
 			continue;
 		}
 		value = next_word(&line);
-		if (negated) { /* all interfaces but lo is the one thing that we negate */
-			all_but_lo = value && !strcmp(option, "-o") && !strcmp(value, "lo");
-			r = all_but_lo ? 0 : -EINVAL;
-		} else {
-			r = value ? read_option(option, value, &kind, &rule) : -EINVAL;
-		}
-		negated = false;
+		if (!value)
+			r = -EINVAL;
+		else if (negate)
+			r = read_negated(option, value, &negated, &rule);
+		else
+			r = read_option(option, value, &kind, &rule);
+		negate = false;
 		if (r == -ENOENT)
 			return r;
 		if (r)
@@ -225,10 +269,8 @@ int tcpc_iptables_rule_parse(char *line, enum tcpc_iptables_kind *ret_kind,
 	}
 	if (!rule.tag[0])
 		return -ENOENT;
-	if (!rule.iface[0] != all_but_lo)
-		bad = -EINVAL;
 	if (!bad)
-		bad = tcpc_iptables_rule_check(&rule, kind == TCPC_IPTABLES_ICMP, NULL);
+		bad = check_form(&rule, &negated, kind);
 	if (bad)
 		return bad;
 	*ret_kind = kind;
@@ -243,7 +285,7 @@ bool tcpc_iptables_rule_equal(const struct tcpc_iptables_rule *a,
 	    a->queue_first != b->queue_first || a->queue_last != b->queue_last)
 		return false;
 	return kind == TCPC_IPTABLES_ICMP ||
-	       (a->n_ports == b->n_ports &&
+	       (!strcmp(a->except, b->except) && a->n_ports == b->n_ports &&
 		!memcmp(a->ports, b->ports, a->n_ports * sizeof(a->ports[0])));
 }
 
