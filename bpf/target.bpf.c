@@ -9,6 +9,7 @@
 #include "vmlinux.h"
 #include "common.bpf.h"
 #include "connection.bpf.h"
+#include "absorb.bpf.h"
 #include "adopt.bpf.h"
 #include "hold.bpf.h"
 #include "target_maps.bpf.h"
@@ -23,14 +24,6 @@
 #define ICMP_TIME_EXCEEDED 11
 #define ICMP_PARAMETERPROB 12
 #define ICMPV6_INFOMSG_MASK 0x80
-
-static __always_inline __u32 allow_state(const struct tcpc_addr *client)
-{
-	struct tcpc_allow_key key = {.prefixlen = 128, .addr = *client};
-	struct tcpc_allow *found = bpf_map_lookup_elem(&allow, &key);
-
-	return found ? found->state : TCPC_ALLOW_NONE;
-}
 
 /*
  * Overwrite the options in @blank with NOPs and mend the checksum. A global function: the verifier
@@ -305,6 +298,8 @@ int align(struct __sk_buff *skb)
 {
 	struct tcpc_target_stats *st = bpf_map_lookup_elem(&stats, &zero);
 
+	if (is_reflected(skb))
+		return VERDICT_NEXT;
 	return st ? align_packet(skb, st) : VERDICT_NEXT;
 }
 

@@ -43,10 +43,11 @@ struct {
 	__type(value, struct tcpc_exchange);
 } exchanges SEC(".maps");
 
-/* Constants of this daemon. */
+/* Constants of this daemon, and whether it sleeps. Shared memory. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct tcpc_target_config);
 } config SEC(".maps");
@@ -67,6 +68,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct tcpc_queue_stats);
 } queues SEC(".maps");
+
+/* Receipts of engine tc. Written by absorb, read by the daemon; when full, new ones are lost and
+ * counted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, TCPC_RECEIPTS_BYTES);
+} receipts SEC(".maps");
 
 /* The devices of the hold queue: the interface to which each gives packets back. Written by the
  * daemon. */
@@ -92,6 +100,14 @@ struct {
 } scratch SEC(".maps");
 
 static const __u32 zero;
+
+static __always_inline __u32 allow_state(const struct tcpc_addr *client)
+{
+	struct tcpc_allow_key key = {.prefixlen = 128, .addr = *client};
+	struct tcpc_allow *found = bpf_map_lookup_elem(&allow, &key);
+
+	return found ? found->state : TCPC_ALLOW_NONE;
+}
 
 /* The key of a packet from a client. */
 static __always_inline void flow_of(const struct tcpc_pkt *pkt, struct tcpc_flow *flow)

@@ -23,6 +23,8 @@
 #define TCPC_MAX_HOLD_DEVICES 64
 #define TCPC_MAX_ADDRESSES 1024 /* of all intercepted interfaces */
 #define TCPC_MAX_SACK 4
+#define TCPC_RECEIPT_OPTIONS 40	       /* all that a TCP header can hold */
+#define TCPC_RECEIPTS_BYTES (1u << 20) /* of the ring buffer: some 7,000 receipts */
 
 /* Copying needs a heartbeat: the daemon extends the lease every TCPC_HEARTBEAT_MS, the program
  * copies only while it is valid. The sum stays below the second of invariant 3. */
@@ -107,10 +109,10 @@ struct tcpc_online_config {
 	__u64 hash_key[2];    /* key of the sampling hash */
 };
 
-/** Target: one element. */
+/** Target: one element, shared memory. */
 struct tcpc_target_config {
 	__u32 abi_version;
-	__u32 pad;
+	__u32 reader_sleeps; /* 1: nobody reads `receipts` until woken; absorb wakes and clears */
 };
 
 /* Flags of struct tcpc_intercept. */
@@ -186,6 +188,13 @@ struct tcpc_receipt {
 	__u32 sack[2 * TCPC_MAX_SACK]; /* left and right edge, n_sack pairs */
 };
 
+/** What `receipts` carries: a receipt whose SACK blocks are still in the options. */
+struct tcpc_raw_receipt {
+	struct tcpc_receipt receipt;
+	__u32 options_bytes;
+	__u8 options[TCPC_RECEIPT_OPTIONS];
+};
+
 /* Counters. X(name, what it means and what to do). Order is ABI: add at the end only. */
 #define TCPC_ONLINE_COUNTERS(X)                                                                    \
 	X(seen, "packets that the tap looked at")                                                  \
@@ -238,7 +247,12 @@ struct tcpc_receipt {
 	X(returned, "packets that came back from the hold queue")                                  \
 	X(adopted, "connections taken up in mid-stream: opened for a request in their middle")     \
 	X(old_ended, "old connections ended because a new one from the same port needs their "     \
-		     "place")
+		     "place")                                                                      \
+	X(absorbed, "engine tc: responses turned into their own ACK")                              \
+	X(absorbed_quiet, "engine tc: packets that need no ACK (ACK, RST), ended here")            \
+	X(absorb_failed,                                                                           \
+	  "engine tc: responses ended without their ACK (out of memory, IP options)")              \
+	X(receipts_lost, "engine tc: receipts dropped because the daemon was behind")
 
 /* Counters of one NFQUEUE queue, written by its thread. */
 #define TCPC_QUEUE_COUNTERS(X)                                                                     \
@@ -314,5 +328,6 @@ _Static_assert(sizeof(struct tcpc_allow_key) == 20, "ABI");
 _Static_assert(sizeof(struct tcpc_flow) == 40, "ABI");
 _Static_assert(sizeof(struct tcpc_exchange) == 48, "ABI");
 _Static_assert(sizeof(struct tcpc_receipt) == 84, "ABI");
+_Static_assert(sizeof(struct tcpc_raw_receipt) == 128, "ABI");
 
 #endif

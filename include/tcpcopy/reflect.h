@@ -19,6 +19,16 @@ static inline int tcpc_reflect_needed(const struct tcpc_pkt *pkt)
 	return !(pkt->flags & TCPC_TCP_RST) && tcpc_pkt_seq_len(pkt) > 0;
 }
 
+/**
+ * tcpc_is_keepalive_probe - does @pkt ask whether the client is still there (RFC 9293, 3.8.4)? It
+ * wants an ACK although it takes no sequence space. Linux sends no byte in it.
+ * @sent_end: SEG.SEQ + SEG.LEN of the last segment that took some.
+ */
+static inline int tcpc_is_keepalive_probe(const struct tcpc_pkt *pkt, __u32 sent_end)
+{
+	return tcpc_pkt_is_pure_ack(pkt) && pkt->seq + 1 == sent_end;
+}
+
 /* TCP header of the ACK; @pseudo is the sum over the pseudo header. */
 static inline void tcpc_reflect_tcp(const struct tcpc_pkt *pkt, __u32 pseudo, struct tcphdr *tcp)
 {

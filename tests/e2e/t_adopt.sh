@@ -3,6 +3,7 @@
 # Connections that the target does not have, or has in the way. One that was open before attach is
 # taken up at its next request, without a gap from there on; never in the middle of a request; and
 # not at all with --adopt none. One that the target has kept too long makes room for a new one.
+# engines: nfqueue tc
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"
@@ -61,7 +62,7 @@ not_200() {
 
 begin() {
 	daemons_up
-	ask target intercept eth0 --port "$PORT" "$@" || lab_die "intercept failed"
+	ask target intercept eth0 --port "$PORT" --engine "$ENGINE" "$@" || lab_die "intercept failed"
 	requests_reset
 }
 

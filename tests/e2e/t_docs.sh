@@ -118,7 +118,6 @@ refused_options() {
 		attach eth0 --to 10.0.0.9:80 --max-mbps 10
 		attach eth0 --to 10.0.0.9:80 --retain 64
 		attach eth0 --to 10.0.0.9:80 --hook xdp
-		intercept eth0 --port 80 --engine tc
 		ledger
 	END
 }

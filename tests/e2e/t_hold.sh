@@ -3,6 +3,7 @@
 # Causality: a target that is slower than the online host gets no request, and no end of a
 # connection, before it has answered the request before it. What cannot be held any longer, or
 # would take too much memory, is given up, counted, and ended at the target too.
+# engines: nfqueue tc
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"
@@ -54,7 +55,7 @@ held() {
 # begin [OPTIONS]: both daemons, with these options of intercept.
 begin() {
 	daemons_up
-	ask target intercept eth0 --port "$PORT" "$@" || lab_die "intercept failed"
+	ask target intercept eth0 --port "$PORT" --engine "$ENGINE" "$@" || lab_die "intercept failed"
 	attach || lab_die "attach failed"
 	wait_for 5 copying || lab_die "copying does not begin: $(ctl online status)"
 }

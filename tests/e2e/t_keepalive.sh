@@ -3,6 +3,7 @@
 # The main promise: what reaches the online server reaches the target. Every request on connections
 # opened after attach; 99.5 % where each request has its own connection, because a client port may
 # come round again while the target still has the old connection.
+# engines: nfqueue tc
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Responses stay inside also where the way back to a client is not the way its copies came
 # (another interface), and where the port belongs to somebody else's stack (a container's).
+# engines: nfqueue tc
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"
@@ -80,7 +81,7 @@ forwarded_port() {
 	container
 	leak_start
 	daemons_up
-	ask target intercept eth0 --port 9090
+	ask target intercept eth0 --port 9090 --engine "$ENGINE"
 	ask online attach eth0 --to "$TARGET_IP:9090" --port "$PORT"
 	wait_for 5 copying || lab_die "copying does not begin: $(ctl online status)"
 	is "a forwarded port: the client is served" "$(fetch "$ONLINE_IP" /)" 200

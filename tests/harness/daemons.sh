@@ -7,6 +7,9 @@ TCPC_BUILD=$(realpath -m "${TCPC_BUILD:-$LAB_HERE/../../build}")
 LAB_AUTH=(--insecure) # or (--key FILE)
 DAEMON_ENV=()         # environment of daemons started from now on: NAME=VALUE...
 ATTACH=()             # options of attach from now on
+INTERCEPT=()          # options of intercept from now on
+# shellcheck disable=SC2034
+ENGINE=${TCPC_ENGINE:-nfqueue} # of the target; scripts/test runs some scripts with each
 declare -A DAEMON_PID
 
 run_dir() {
@@ -79,8 +82,9 @@ daemons_up() {
 	lab_daemon online
 }
 
+# intercept: with the options in INTERCEPT.
 intercept() {
-	ask target intercept eth0 --port "$PORT"
+	ask target intercept eth0 --port "$PORT" --engine "$ENGINE" "${INTERCEPT[@]}"
 }
 
 # attach: with the options in ATTACH.

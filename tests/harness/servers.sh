@@ -144,6 +144,20 @@ load_end() {
 	return $bad
 }
 
+# load_stop: the same before its time is over. wrk sums up when it is interrupted.
+load_stop() {
+	local pid
+	for pid in "${LOADS[@]}"; do
+		kill -INT -- "-$pid" 2>/dev/null || true # it may have ended by itself
+	done
+	load_end
+}
+
+# load_goes_on: it has not ended, and the clients are served.
+load_goes_on() {
+	wait_for 10 requests_are online $(($(requests online) + 1000))
+}
+
 # load SECONDS CONNECTIONS URI [WRK-OPTIONS]: the same, start to end.
 load() {
 	load_start "$@"

@@ -218,9 +218,15 @@ static int listen_option(struct json_object *request, struct tcpc_endpoint *ret,
 	return r ?: spec_need_v4(&ret->addr, text, err);
 }
 
-static const struct spec_partial intercept_partials[] = {
-	{"engine", "nfqueue", "nfqueue or tc", {"tc"}},
-};
+static int engine_option(struct json_object *request, enum tcpc_engine *ret, struct tcpc_err *err)
+{
+	const char *text = spec_option(request, "engine");
+
+	if (text && strcmp(text, "nfqueue") && strcmp(text, "tc"))
+		return tcpc_err_set(err, EINVAL, "--engine is nfqueue or tc, not '%.80s'", text);
+	*ret = text && !strcmp(text, "tc") ? TCPC_ENGINE_TC : TCPC_ENGINE_NFQUEUE;
+	return 0;
+}
 
 static int adopt_option(struct json_object *request, enum tcpc_adopt *ret, struct tcpc_err *err)
 {
@@ -270,9 +276,7 @@ int tcpc_spec_intercept(struct json_object *request, struct tcpc_intercept_spec 
 
 	if (!r && !spec_option(request, "port"))
 		r = tcpc_err_set(err, EINVAL, "intercept needs the service's port: --port 8080");
-	if (!r)
-		r = spec_check_partials(request, intercept_partials, COUNT_OF(intercept_partials),
-					err);
+	r = r ?: engine_option(request, &spec.engine, err);
 	r = r ?: order_option(request, &spec.relaxed, err);
 	r = r ?: adopt_option(request, &spec.adopt, err);
 	r = r ?: number_option(request, "hold", 1 << 20, DEFAULT_HOLD_MB, &spec.hold_mb, err);

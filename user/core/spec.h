@@ -22,6 +22,10 @@ struct json_object;
 /* Which connections are taken up in mid-stream: at what begins an HTTP request, at any request. */
 enum tcpc_adopt { TCPC_ADOPT_HTTP, TCPC_ADOPT_ANY, TCPC_ADOPT_NONE };
 
+/* How responses are kept inside: by NFQUEUE and the daemon, by a TC program. Values are those of
+ * the feedback link. */
+enum tcpc_engine { TCPC_ENGINE_NFQUEUE, TCPC_ENGINE_TC };
+
 enum tcpc_hook { TCPC_HOOK_TC, TCPC_HOOK_TCX, TCPC_HOOK_CLSACT };
 
 /** A list of prefixes. @list is owned and freed with the spec that holds it. */
@@ -59,6 +63,7 @@ struct tcpc_intercept_spec {
 	char iface[IFNAMSIZ];
 	__be16 ports[TCPC_MAX_PORTS];
 	__u32 n_ports;
+	enum tcpc_engine engine;
 	struct tcpc_endpoint listen; /* default 0.0.0.0:36524 */
 	int queue_first, queue_last; /* -1: the daemon chooses */
 	enum tcpc_adopt adopt;

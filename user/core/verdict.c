@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tcpcopy/options.h"
+#include "tcpcopy/receipt.h"
 #include "tcpcopy/reflect.h"
 
 _Static_assert(TCPC_VERDICT_PACKET_BYTES == TCPC_REFLECT_MAX, "room for the reflected ACK");
@@ -32,16 +33,7 @@ static void write_receipt(const struct tcpc_pkt *pkt, const __u8 *packet, __u32 
 	__u32 options = pkt->l4_off + sizeof(struct tcphdr);
 	__u32 len = pkt->tcp_bytes - sizeof(struct tcphdr);
 
-	memset(receipt, 0, sizeof(*receipt));
-	receipt->client = pkt->daddr;
-	receipt->server = pkt->saddr;
-	receipt->client_port = pkt->dport;
-	receipt->server_port = pkt->sport;
-	receipt->seq = pkt->seq;
-	receipt->ack = pkt->ack;
-	receipt->payload_bytes = pkt->payload_bytes;
-	receipt->window = pkt->window;
-	receipt->flags = pkt->flags;
+	tcpc_receipt_of(pkt, receipt);
 	if (len && options + len <= captured)
 		receipt->n_sack =
 			tcpc_options_sack(packet + options, len, receipt->sack, TCPC_MAX_SACK);

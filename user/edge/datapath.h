@@ -110,6 +110,11 @@ const char *tcpc_dp_target_pin(const struct tcpc_dp_target *dp);
 int tcpc_dp_target_attach(struct tcpc_dp_target *dp, int ifindex, struct tcpc_attachment *ret,
 			  struct tcpc_err *err);
 
+/** tcpc_dp_target_absorb - engine tc: attach absorb to an interface's egress. From then on what
+ * leaves there from an intercepted address and port becomes its own ACK. */
+int tcpc_dp_target_absorb(struct tcpc_dp_target *dp, int ifindex, struct tcpc_attachment *ret,
+			  struct tcpc_err *err);
+
 int tcpc_dp_target_service(struct tcpc_dp_target *dp, int ifindex, __be16 port,
 			   const struct tcpc_intercept *service, struct tcpc_err *err);
 /** tcpc_dp_target_address - @addr is (or is no longer) one of an intercepted interface: responses

@@ -252,7 +252,8 @@ static bool is_our_program(__u32 id, __u32 map_id)
 	if (fd < 0)
 		return false;
 	if (!bpf_obj_get_info_by_fd(fd, &info, &len) &&
-	    (!strcmp(info.name, "tap") || !strcmp(info.name, "align"))) {
+	    (!strcmp(info.name, "tap") || !strcmp(info.name, "align") ||
+	     !strcmp(info.name, "absorb"))) {
 		for (__u32 i = 0; i < info.nr_map_ids && i < 16; i++)
 			ours = ours || map_ids[i] == map_id;
 	}
@@ -260,9 +261,9 @@ static bool is_our_program(__u32 id, __u32 map_id)
 	return ours;
 }
 
-static int sweep_interface(int ifindex, __u32 map_id)
+static int sweep_side(int ifindex, bool egress, __u32 map_id)
 {
-	struct tcpc_attachment a = {.ifindex = ifindex};
+	struct tcpc_attachment a = {.ifindex = ifindex, .egress = egress};
 	struct bpf_tc_hook hook;
 	int removed = 0;
 
@@ -288,7 +289,8 @@ int tcpc_datapath_sweep_filters(const char *dir, __u32 map_id)
 	if (!all)
 		return 0;
 	for (struct if_nameindex *i = all; i->if_index; i++) {
-		removed += sweep_interface(i->if_index, map_id);
+		removed += sweep_side(i->if_index, false, map_id);
+		removed += sweep_side(i->if_index, true, map_id);
 		snprintf(path, sizeof(path), "%s/clsact-%u", dir, i->if_index);
 		if (!access(path, F_OK) && tcpc_datapath_filters(i->if_index) == 0)
 			tcpc_datapath_remove_qdisc(i->if_index);

@@ -55,6 +55,12 @@ int tcpc_datapath_sum(struct bpf_map *map, __u64 *counters, unsigned int n);
 /** tcpc_datapath_map_shared - map a BPF_F_MMAPABLE array into this process, or NULL. */
 void *tcpc_datapath_map_shared(struct bpf_map *map, size_t bytes);
 
+/** tcpc_dp_target_config - the `config` element, shared memory. */
+struct tcpc_target_config *tcpc_dp_target_config(struct tcpc_dp_target *dp);
+
+/** tcpc_dp_target_receipts_fd - the ring buffer of receipts. */
+int tcpc_dp_target_receipts_fd(struct tcpc_dp_target *dp);
+
 /** tcpc_datapath_load_error - describe a failed load with libbpf's last words. */
 int tcpc_datapath_load_error(int code, const char *what, struct tcpc_err *err);
 

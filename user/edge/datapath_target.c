@@ -13,7 +13,8 @@
 
 struct tcpc_dp_target {
 	struct target_bpf *skel;
-	struct tcpc_queue_stats *queues; /* shared; whole pages */
+	struct tcpc_queue_stats *queues;   /* shared; whole pages */
+	struct tcpc_target_config *config; /* likewise */
 	char dir[PATH_MAX];
 	char pin[PATH_MAX + 32];
 };
@@ -28,17 +29,15 @@ static int set_up(struct tcpc_dp_target *dp, const char *bpffs, struct tcpc_err 
 		{s->maps.exchanges, "exchanges"}, {s->maps.config, "config"},
 		{s->maps.stats, "stats"},	  {s->maps.queues, "queues"},
 	};
-	struct tcpc_target_config config = {.abi_version = TCPC_ABI_VERSION};
-	__u32 zero = 0;
 	int r;
 
 	dp->queues = tcpc_datapath_map_shared(s->maps.queues, QUEUES_BYTES);
-	if (!dp->queues)
-		return tcpc_err_set(err, errno, "cannot share the queues map: %s", strerror(errno));
-	r = tcpc_datapath_write(s->maps.config, &zero, &config, "config", err);
-	if (!r)
-		r = tcpc_datapath_pin(bpffs, "target", pins, sizeof(pins) / sizeof(pins[0]),
-				      dp->dir, err);
+	dp->config = tcpc_datapath_map_shared(s->maps.config, sizeof(*dp->config));
+	if (!dp->queues || !dp->config)
+		return tcpc_err_set(err, errno, "cannot share maps with the programs: %s",
+				    strerror(errno));
+	dp->config->abi_version = TCPC_ABI_VERSION;
+	r = tcpc_datapath_pin(bpffs, "target", pins, sizeof(pins) / sizeof(pins[0]), dp->dir, err);
 	if (r)
 		return r;
 	snprintf(dp->pin, sizeof(dp->pin), "%s/queue_filter", dp->dir);
@@ -72,6 +71,8 @@ void tcpc_dp_target_close(struct tcpc_dp_target *dp)
 		tcpc_datapath_unpin(dp->dir);
 	if (dp->queues)
 		munmap(dp->queues, QUEUES_BYTES);
+	if (dp->config)
+		munmap(dp->config, sizeof(*dp->config));
 	target_bpf__destroy(dp->skel);
 	free(dp);
 }
@@ -90,6 +91,27 @@ int tcpc_dp_target_attach(struct tcpc_dp_target *dp, int ifindex, struct tcpc_at
 	if (!r)
 		tcpc_datapath_note_qdisc(dp->dir, bpf_map__fd(dp->skel->maps.config), ret);
 	return r;
+}
+
+int tcpc_dp_target_absorb(struct tcpc_dp_target *dp, int ifindex, struct tcpc_attachment *ret,
+			  struct tcpc_err *err)
+{
+	int r = tcpc_datapath_attach(bpf_program__fd(dp->skel->progs.absorb), ifindex, true,
+				     TCPC_HOOK_CLSACT, ret, err);
+
+	if (!r)
+		tcpc_datapath_note_qdisc(dp->dir, bpf_map__fd(dp->skel->maps.config), ret);
+	return r;
+}
+
+struct tcpc_target_config *tcpc_dp_target_config(struct tcpc_dp_target *dp)
+{
+	return dp->config;
+}
+
+int tcpc_dp_target_receipts_fd(struct tcpc_dp_target *dp)
+{
+	return bpf_map__fd(dp->skel->maps.receipts);
 }
 
 int tcpc_dp_target_hold_device(struct tcpc_dp_target *dp, int hold_ifindex, int ifindex,

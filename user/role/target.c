@@ -55,10 +55,26 @@ static void close_all(struct tcpc_target_role *role)
 {
 	target_stop_timer(&role->addresses_timer);
 	target_close_link(role);
+	if (role->receipts)
+		tcpc_receipts_stop(role->receipts);
+	role->receipts = NULL;
 	if (role->dp)
 		tcpc_dp_target_close(role->dp);
 	role->dp = NULL;
 	target_run_awaits(role);
+}
+
+static void on_tc_receipts(void *user, const struct tcpc_receipt *receipts, unsigned int n)
+{
+	struct tcpc_target_role *role = user;
+
+	/* Each queue finds its own connections. */
+	for (struct intercept *i = role->intercepts; i; i = i->next)
+		if (i->hold)
+			hold_receipts(i->hold, receipts, n);
+	/* What a peer did not take the link itself counts. */
+	if (role->link)
+		tcpc_link_server_receipts(role->link, receipts, n);
 }
 
 static int open_all(struct tcpc_target_role *role, const struct tcpc_endpoint *listen,
@@ -71,6 +87,9 @@ static int open_all(struct tcpc_target_role *role, const struct tcpc_endpoint *l
 	r = tcpc_datapath_probe(err) ?: tcpc_sockdiag_check(err);
 	r = r ?: tcpc_probe_bpffs(role->config.bpffs, err);
 	r = r ?: tcpc_dp_target_open(role->config.bpffs, &role->dp, err);
+	r = r
+		    ?: tcpc_receipts_start(role->config.loop, role->dp, on_tc_receipts, role,
+					   &role->receipts, err);
 	r = r ?: target_write_allow(role, err);
 	if (!r) {
 		role->addresses_timer = target_start_timer(role->config.loop, target_on_addresses,
@@ -106,7 +125,7 @@ static int check_iface(struct tcpc_target_role *role, const char *name, struct t
 		if (!strcmp(i->iface, name))
 			return tcpc_err_set(err, EEXIST,
 					    "%s is intercepted already; release it first to change "
-					    "its ports",
+					    "anything but its engine",
 					    name);
 	if (!(ret->flags & IFF_UP))
 		return tcpc_err_set(err, ENETDOWN, "%s is down; `ip link set %s up` first", name,
@@ -204,20 +223,6 @@ static int set_services(struct intercept *i, const struct tcpc_intercept *value,
 	return r;
 }
 
-static void fill_rule(struct intercept *i)
-{
-	struct tcpc_iptables_rule *rule = &i->rule;
-
-	/* Not for this interface alone: the way back to a client may lead out by another one.
-	 * queue_filter looks at the source address instead. */
-	memcpy(rule->ports, i->ports, sizeof(rule->ports));
-	rule->n_ports = i->n_ports;
-	rule->queue_first = i->queue_first;
-	rule->queue_last = i->queue_last;
-	strncpy(rule->pin, tcpc_dp_target_pin(i->role->dp), sizeof(rule->pin) - 1);
-	memcpy(rule->tag, i->role->tag, sizeof(rule->tag));
-}
-
 void intercept_free(struct intercept *i)
 {
 	struct tcpc_target_role *role = i->role;
@@ -233,6 +238,7 @@ void intercept_free(struct intercept *i)
 	hold_close(i->hold);
 	i->hold = NULL;
 	tcpc_attachment_close(&i->align);
+	tcpc_attachment_close(&i->absorb);
 	if (role->dp && set_services(i, NULL, &err))
 		tcpc_log_warn("%s: %s", i->iface, err.text);
 	if (role->dp)
@@ -259,10 +265,10 @@ static void on_installed(void *user, int status, const struct tcpc_err *err)
 	i->state = INTERCEPT_ACTIVE;
 	memcpy(iface, i->iface, sizeof(iface));
 	target_publish(i->role);
-	tcpc_log_info("%s is intercepted (nfqueue, queues %u-%u)", iface, i->queue_first,
-		      i->queue_last);
-	tcpc_reply_text(reply, "%s is intercepted (nfqueue, queues %u-%u)", iface, i->queue_first,
-			i->queue_last);
+	tcpc_log_info("%s is intercepted (%s, queues %u-%u)", iface,
+		      target_engine_name(i->spec.engine), i->queue_first, i->queue_last);
+	tcpc_reply_text(reply, "%s is intercepted (%s, queues %u-%u)", iface,
+			target_engine_name(i->spec.engine), i->queue_first, i->queue_last);
 	if (i->role->stopped)
 		intercept_release(i);
 }
@@ -298,7 +304,7 @@ static int set_up(struct intercept *i, const struct tcpc_intercept_spec *spec, s
 	r = check_services(i->role, err);
 	if (r)
 		return r;
-	fill_rule(i);
+	intercept_rule(i, &i->rule);
 	r = start_queues(i, err);
 	if (!r && !spec->relaxed)
 		r = hold_open(i, spec, err);
@@ -307,6 +313,8 @@ static int set_up(struct intercept *i, const struct tcpc_intercept_spec *spec, s
 		service.flags = spec->adopt == TCPC_ADOPT_ANY ? TCPC_INTERCEPT_ADOPT_ANY
 							      : TCPC_INTERCEPT_ADOPT_HTTP;
 	r = r ?: set_services(i, &service, err);
+	if (!r && spec->engine == TCPC_ENGINE_TC)
+		r = tcpc_dp_target_absorb(i->role->dp, i->ifindex, &i->absorb, err);
 	r = r ?: tcpc_dp_target_attach(i->role->dp, i->ifindex, &i->align, err);
 	return r ?: tcpc_iptables_install(i->role->config.loop, &i->rule, on_installed, i, err);
 }
@@ -314,11 +322,17 @@ static int set_up(struct intercept *i, const struct tcpc_intercept_spec *spec, s
 void tcpc_target_intercept(struct tcpc_target_role *role, const struct tcpc_intercept_spec *spec,
 			   struct tcpc_reply *reply)
 {
-	struct intercept *i = NULL;
+	struct intercept *i = target_find(role, spec->iface);
 	struct tcpc_iface iface;
 	struct tcpc_err err;
-	int r = check_iface(role, spec->iface, &iface, &err);
+	int r;
 
+	if (i && i->state == INTERCEPT_ACTIVE && i->spec.engine != spec->engine) {
+		intercept_switch(i, spec, reply);
+		return;
+	}
+	i = NULL;
+	r = check_iface(role, spec->iface, &iface, &err);
 	if (!r) {
 		i = calloc(1, sizeof(*i));
 		if (!i)
@@ -326,6 +340,7 @@ void tcpc_target_intercept(struct tcpc_target_role *role, const struct tcpc_inte
 	}
 	if (!r) {
 		i->role = role;
+		i->spec = *spec;
 		i->reply = reply;
 		i->ifindex = iface.ifindex;
 		memcpy(i->iface, iface.name, sizeof(i->iface));

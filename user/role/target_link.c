@@ -18,13 +18,14 @@ static unsigned int list_services(const struct tcpc_target_role *role,
 	unsigned int n = 0;
 
 	for (const struct intercept *i = role->intercepts; i; i = i->next) {
-		if (i->state != INTERCEPT_ACTIVE)
+		if (!intercept_is_active(i))
 			continue;
 		for (int a = 0; a < i->n_addresses; a++)
 			for (unsigned int p = 0; p < i->n_ports && n < max; p++)
 				services[n++] = (struct tcpc_link_service){
 					.addr = i->addresses[a],
 					.port = i->ports[p],
+					.engine = i->spec.engine,
 				};
 	}
 	return n;
@@ -95,7 +96,7 @@ void target_on_addresses(uv_timer_t *timer)
 	bool changed = false;
 
 	for (struct intercept *i = role->intercepts; i; i = i->next)
-		if (i->state == INTERCEPT_ACTIVE && intercept_refresh_addresses(i))
+		if (intercept_is_active(i) && intercept_refresh_addresses(i))
 			changed = true;
 	if (changed)
 		target_publish(role);

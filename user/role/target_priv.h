@@ -3,6 +3,7 @@
  * target_priv.h - what the target*.c files share: one room in several files.
  *
  * target.c          life of the datapath, `intercept`
+ * target_engine.c   how responses are kept inside, and changing that while it runs
  * target_link.c     what peers are told, and waiting until they have acted on it
  * target_release.c  `release` and stopping: the safe order
  * target_allow.c    the allow-list
@@ -14,6 +15,7 @@
 #define TCPCOPY_ROLE_TARGET_PRIV_H
 
 #include "edge/datapath.h"
+#include "edge/datapath_receipts.h"
 #include "edge/iptables.h"
 #include "edge/link.h"
 #include "edge/netlink.h"
@@ -23,7 +25,13 @@
 #define MAX_ADDRESSES 64 /* of one interface, that peers are told of */
 #define MAX_PEER_NAMES TCPC_LINK_MAX_PEERS
 
-enum intercept_state { INTERCEPT_STARTING, INTERCEPT_ACTIVE, INTERCEPT_RELEASING };
+/* SWITCHING, from one engine to the other, is as good as ACTIVE. */
+enum intercept_state {
+	INTERCEPT_STARTING,
+	INTERCEPT_ACTIVE,
+	INTERCEPT_SWITCHING,
+	INTERCEPT_RELEASING,
+};
 
 /** One intercepted interface. */
 struct intercept {
@@ -37,8 +45,10 @@ struct intercept {
 	struct tcpc_addr addresses[MAX_ADDRESSES];
 	int n_addresses;
 	unsigned int queue_first, queue_last;
-	unsigned int slot; /* first element of the queues map */
+	unsigned int slot;		 /* first element of the queues map */
+	struct tcpc_intercept_spec spec; /* as asked for; its engine is the one in force */
 	struct tcpc_attachment align;
+	struct tcpc_attachment absorb; /* engine tc only */
 	struct tcpc_nfqueue *nfq;
 	struct hold_room *hold; /* NULL with --order relaxed */
 	struct tcpc_iptables_rule rule;
@@ -66,6 +76,8 @@ struct tcpc_target_role {
 	char tag[TCPC_IPTABLES_TAG_BYTES]; /* marks our rules */
 	struct tcpc_dp_target *dp;	   /* NULL while nothing is intercepted */
 	struct tcpc_link_server *link;	   /* likewise */
+	struct tcpc_receipts *receipts;	   /* likewise: those of engine tc */
+	__u64 receipts_lost;		   /* of engine tc, not taken by the link */
 	struct tcpc_endpoint listen;
 	struct intercept *intercepts;
 	struct allow_entry *allow;
@@ -92,6 +104,24 @@ void target_stop_timer(uv_timer_t **timer);
 /** intercept_free - take all of it out of the kernel but for the iptables rules, which must be gone
  * or never have been. Closes datapath and link with the last one. */
 void intercept_free(struct intercept *intercept);
+
+/* ---- target_engine.c ---- */
+
+/** intercept_rule - the iptables rule for its engine. */
+void intercept_rule(const struct intercept *intercept, struct tcpc_iptables_rule *ret);
+
+/** intercept_is_active - responses stay inside, so copies may come. */
+bool intercept_is_active(const struct intercept *intercept);
+
+/**
+ * intercept_switch - give @intercept, which is active, the engine of @spec. Answers @reply, at once
+ * or later. Refuses a @spec that asks for anything else to change.
+ */
+void intercept_switch(struct intercept *intercept, const struct tcpc_intercept_spec *spec,
+		      struct tcpc_reply *reply);
+
+/** target_engine_name - as the user types it. */
+const char *target_engine_name(enum tcpc_engine engine);
 
 /* ---- target_link.c ---- */
 
@@ -138,6 +168,9 @@ void hold_receipts(struct hold_room *room, const struct tcpc_receipt *receipts, 
 void hold_add_stats(struct hold_room *room, struct tcpc_hold_stats *sum);
 
 /* ---- target_release.c ---- */
+
+/** target_find - the intercept of an interface, or NULL. */
+struct intercept *target_find(struct tcpc_target_role *role, const char *iface);
 
 /** intercept_release - begin; intercept->reply, if any, gets the outcome. */
 void intercept_release(struct intercept *intercept);

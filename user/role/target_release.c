@@ -132,7 +132,7 @@ void intercept_release(struct intercept *i)
 		on_peers_stopped(i);
 }
 
-static struct intercept *find(struct tcpc_target_role *role, const char *iface)
+struct intercept *target_find(struct tcpc_target_role *role, const char *iface)
 {
 	struct intercept *i = role->intercepts;
 
@@ -155,7 +155,7 @@ static void release_every(struct tcpc_target_role *role)
 void tcpc_target_release(struct tcpc_target_role *role, const struct tcpc_iface_spec *spec,
 			 struct tcpc_reply *reply)
 {
-	struct intercept *i = find(role, spec->iface);
+	struct intercept *i = target_find(role, spec->iface);
 	struct tcpc_err err = {};
 
 	if (spec->all && !role->intercepts) {

@@ -9,7 +9,7 @@
 
 static struct json_object *show_intercept(const struct intercept *i)
 {
-	static const char *const states[] = {"starting", "active", "releasing"};
+	static const char *const states[] = {"starting", "active", "switching", "releasing"};
 	struct json_object *o = json_object_new_object(), *peers = json_object_new_array();
 	const struct tcpc_target_role *role = i->role;
 	char queues[32], text[TCPC_TEXT_BYTES];
@@ -17,7 +17,7 @@ static struct json_object *show_intercept(const struct intercept *i)
 	snprintf(queues, sizeof(queues), "%u:%u", i->queue_first, i->queue_last);
 	tcpc_show_string(o, "iface", i->iface);
 	json_object_object_add(o, "ports", tcpc_show_ports(i->ports, i->n_ports));
-	tcpc_show_string(o, "engine", "nfqueue");
+	tcpc_show_string(o, "engine", target_engine_name(i->spec.engine));
 	tcpc_show_string(o, "queues", queues);
 	tcpc_show_string(o, "order", i->hold ? "strict" : "relaxed");
 	tcpc_show_string(o, "hook", tcpc_attach_kind_name(i->align.kind));
