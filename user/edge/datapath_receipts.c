@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "edge/datapath_priv.h"
 #include "edge/log.h"
@@ -23,6 +25,7 @@
 
 struct tcpc_receipts {
 	struct ring_buffer *ring;
+	int wake_fd;
 	struct tcpc_target_config *config; /* shared memory, the datapath's */
 	tcpc_receipts_cb cb;
 	void *user;
@@ -99,8 +102,11 @@ static void on_timer(uv_timer_t *timer)
 static void on_wake(uv_poll_t *poll, int status, int events)
 {
 	struct tcpc_receipts *r = poll->data;
+	struct epoll_event event;
 
 	(void)events;
+	while (!status && epoll_wait(r->wake_fd, &event, 1, 0) < 0 && errno == EINTR)
+		;
 	if (status < 0) {
 		tcpc_log_error("receipts: %s", uv_strerror(status));
 		return;
@@ -109,20 +115,44 @@ static void on_wake(uv_poll_t *poll, int status, int events)
 	stay_awake(r);
 }
 
+static void free_receipts(struct tcpc_receipts *r)
+{
+	ring_buffer__free(r->ring);
+	if (r->wake_fd >= 0)
+		close(r->wake_fd);
+	free(r);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
 	struct tcpc_receipts *r = handle->data;
 
-	if (--r->open_handles)
-		return;
-	ring_buffer__free(r->ring);
-	free(r);
+	if (!--r->open_handles)
+		free_receipts(r);
+}
+
+/*
+ * Readable once for each wake-up. The loop watches levels, and to it a ring is readable whenever
+ * something lies in it: it would come round for every receipt. Returns a descriptor or -errno.
+ */
+static int open_wake_fd(int ring_fd)
+{
+	struct epoll_event edge = {.events = EPOLLIN | EPOLLET};
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (!epoll_ctl(fd, EPOLL_CTL_ADD, ring_fd, &edge))
+		return fd;
+	close(fd);
+	return -errno;
 }
 
 int tcpc_receipts_start(uv_loop_t *loop, struct tcpc_dp_target *dp, tcpc_receipts_cb cb, void *user,
 			struct tcpc_receipts **ret, struct tcpc_err *err)
 {
 	struct tcpc_receipts *r = calloc(1, sizeof(*r));
+	int code;
 
 	if (!r)
 		return tcpc_err_set(err, ENOMEM, "out of memory");
@@ -130,11 +160,10 @@ int tcpc_receipts_start(uv_loop_t *loop, struct tcpc_dp_target *dp, tcpc_receipt
 	r->cb = cb;
 	r->user = user;
 	r->ring = ring_buffer__new(tcpc_dp_target_receipts_fd(dp), on_record, r, NULL);
-	if (!r->ring || uv_poll_init(loop, &r->poll, ring_buffer__epoll_fd(r->ring))) {
-		int code = errno ? errno : EIO;
-
-		ring_buffer__free(r->ring);
-		free(r);
+	r->wake_fd = r->ring ? open_wake_fd(tcpc_dp_target_receipts_fd(dp)) : -errno;
+	code = r->wake_fd < 0 ? -r->wake_fd : -uv_poll_init(loop, &r->poll, r->wake_fd);
+	if (code) {
+		free_receipts(r);
 		return tcpc_err_set(err, code, "cannot read the ring of receipts: %s",
 				    strerror(code));
 	}
