@@ -322,6 +322,51 @@ static void test_cut_anywhere(void **state)
 	}
 }
 
+/* An ACK one byte before the end of what was sent asks for one (RFC 9293, 3.8.4); no other does. */
+static void test_keepalive_probe(void **state)
+{
+	static const struct {
+		const char *row;
+		__u32 seq, sent_end;
+		__u8 flags;
+		__u32 payload_bytes;
+		bool probe;
+	} probes[] = {
+		{"probe", 99, 100, ACK, 0, true},
+		{"probe at the wrap", 0xffffffff, 0, ACK, 0, true},
+		{"ACK of new data", 100, 100, ACK, 0, false},
+		{"older ACK", 98, 100, ACK, 0, false},
+		{"reset", 99, 100, TCPC_TCP_RST | ACK, 0, false},
+		{"the last byte again", 99, 100, ACK, 1, false},
+	};
+	struct tcpc_pkt ack;
+
+	(void)state;
+	for (unsigned int i = 0; i < 2 * COUNT_OF(probes); i++) {
+		const char *row = probes[i / 2].row;
+		struct frame frame = frame_build(
+			&(struct frame_spec)RESPONSE(.family = i & 1 ? 6 : 4,
+						     .flags = probes[i / 2].flags,
+						     .payload_bytes = probes[i / 2].payload_bytes));
+		struct tcpc_verdict v;
+
+		frame_put32(frame.data + frame.l4_off + 4, probes[i / 2].seq);
+		v = decide(&frame, frame.bytes);
+		expect_u64(row, "probe", tcpc_verdict_answer_probe(&v, probes[i / 2].sent_end),
+			   probes[i / 2].probe);
+		if (probes[i / 2].probe) {
+			expect_u64(row, "action", v.action, TCPC_VERDICT_REPLACE);
+			assert_int_equal(tcpc_parse(v.packet, v.packet + v.packet_bytes,
+						    v.packet_bytes, TCPC_LINK_NONE, &ack),
+					 TCPC_PARSE_OK);
+			expect_u64(row, "ACK", ack.ack, probes[i / 2].sent_end);
+			expect_u64(row, "its seq", ack.seq, 0x12345678);
+			expect_u64(row, "its port", ack.dport, tcpc_htons(OURS));
+		}
+		frame_free(&frame);
+	}
+}
+
 #define RANDOM_PACKETS 30000
 
 static void test_random_packets(void **state)
@@ -346,10 +391,15 @@ static void test_random_packets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tcp),	     cmocka_unit_test(test_sack),
-		cmocka_unit_test(test_malformed),    cmocka_unit_test(test_nothing_at_hand),
-		cmocka_unit_test(test_no_ports),     cmocka_unit_test(test_icmp),
-		cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_random_packets),
+		cmocka_unit_test(test_tcp),
+		cmocka_unit_test(test_sack),
+		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_nothing_at_hand),
+		cmocka_unit_test(test_no_ports),
+		cmocka_unit_test(test_icmp),
+		cmocka_unit_test(test_cut_anywhere),
+		cmocka_unit_test(test_random_packets),
+		cmocka_unit_test(test_keepalive_probe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,3 +103,26 @@ void tcpc_verdict_decide(const void *packet, __u32 captured, __u32 bytes, const 
 	set(ret, TCPC_VERDICT_REPLACE, TCPC_REASON_REFLECTED);
 	ret->packet_bytes = tcpc_reflect_build(&pkt, ret->packet);
 }
+
+bool tcpc_verdict_answer_probe(struct tcpc_verdict *verdict, __u32 sent_end)
+{
+	const struct tcpc_receipt *r = &verdict->receipt;
+	struct tcpc_pkt pkt = {
+		.saddr = r->server,
+		.daddr = r->client,
+		.sport = r->server_port,
+		.dport = r->client_port,
+		.seq = r->seq,
+		.ack = r->ack,
+		.payload_bytes = r->payload_bytes,
+		.flags = r->flags,
+		.family = tcpc_addr_is_v4(&r->client) ? 4 : 6,
+	};
+
+	if (!verdict->has_receipt || !tcpc_is_keepalive_probe(&pkt, sent_end))
+		return false;
+	pkt.seq++; /* the byte that it seems to send again is there already */
+	set(verdict, TCPC_VERDICT_REPLACE, TCPC_REASON_REFLECTED);
+	verdict->packet_bytes = tcpc_reflect_build(&pkt, verdict->packet);
+	return true;
+}

@@ -40,4 +40,12 @@ struct tcpc_verdict {
 void tcpc_verdict_decide(const void *packet, __u32 captured, __u32 bytes, const __be16 *ports,
 			 unsigned int n_ports, struct tcpc_verdict *ret);
 
+/**
+ * tcpc_verdict_answer_probe - a keep-alive probe takes no sequence space, but without an answer the
+ * target would give its client up: change @verdict, of a packet that needs no ACK, if it is one.
+ * @sent_end: SEG.SEQ + SEG.LEN of the last segment before it that took some.
+ * Returns: was it one?
+ */
+bool tcpc_verdict_answer_probe(struct tcpc_verdict *verdict, __u32 sent_end);
+
 #endif
