@@ -188,15 +188,32 @@ static __always_inline void build_syn(const struct tcpc_pkt *pkt, struct adopt_s
 		tcpc_csum_partial(syn, sizeof(*syn), tcpc_pseudo_sum(pkt, sizeof(*syn))));
 }
 
+/* Say that @l4_bytes of TCP are left. No sum of the device has to hear of it: the kernel forgets it
+ * when a packet's length changes. */
+static __always_inline int set_length(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+				      __u32 l4_bytes)
+{
+	__u32 total = pkt->l4_off - pkt->l3_off + l4_bytes;
+	__u32 off = pkt->l3_off + offsetof(struct ipv6hdr, payload_len);
+	__be16 from, to = tcpc_htons(total - sizeof(struct ipv6hdr));
+
+	if (pkt->family == 6)
+		return bpf_skb_store_bytes(skb, off, &to, sizeof(to), 0);
+	off = pkt->l3_off + offsetof(struct iphdr, tot_len);
+	to = tcpc_htons(total);
+	if (bpf_skb_load_bytes(skb, off, &from, sizeof(from)) ||
+	    bpf_l3_csum_replace(skb, pkt->l3_off + offsetof(struct iphdr, check), from, to, 2))
+		return -1;
+	return bpf_skb_store_bytes(skb, off, &to, sizeof(to), 0);
+}
+
 /*
  * Open the connection that the packet belongs to: it becomes the SYN, its clone comes again and
- * finds the request socket. IPv4 (align lets nothing else come here). Returns a verdict.
+ * finds the request socket. Returns a verdict.
  */
 static __always_inline int adopt(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
 				 struct tcpc_target_stats *st)
 {
-	__u32 total_off = pkt->l3_off + offsetof(struct iphdr, tot_len);
-	__be16 from, to = tcpc_htons(pkt->l4_off - pkt->l3_off + sizeof(struct adopt_syn));
 	struct tcpc_exchange fresh = {}, *old = exchange_of(pkt);
 	struct adopt_syn syn;
 	struct tcpc_flow flow;
@@ -204,9 +221,7 @@ static __always_inline int adopt(struct __sk_buff *skb, const struct tcpc_pkt *p
 	build_syn(pkt, &syn);
 	if (clone_for_another_pass(skb, LAST_MARK) ||
 	    bpf_skb_change_tail(skb, pkt->l4_off + sizeof(syn), 0) ||
-	    bpf_skb_load_bytes(skb, total_off, &from, sizeof(from)) ||
-	    bpf_l3_csum_replace(skb, pkt->l3_off + offsetof(struct iphdr, check), from, to, 2) ||
-	    bpf_skb_store_bytes(skb, total_off, &to, sizeof(to), 0) ||
+	    set_length(skb, pkt, sizeof(syn)) ||
 	    /* This is no small change that mends its own sum: tell the one of the device too. */
 	    bpf_skb_store_bytes(skb, pkt->l4_off, &syn, sizeof(syn), BPF_F_RECOMPUTE_CSUM)) {
 		COUNT(st, rewrite_failed);

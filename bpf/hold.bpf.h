@@ -139,26 +139,6 @@ struct answer {
 	__u8 flags;
 };
 
-/* Read it from a packet that begins with its IP header. Returns 0 if it is no TCP segment. */
-static __always_inline int read_answer(struct __sk_buff *skb, struct answer *ret)
-{
-	struct tcphdr tcp;
-	struct iphdr ip;
-
-	if (bpf_skb_load_bytes_relative(skb, 0, &ip, sizeof(ip), BPF_HDR_START_NET) ||
-	    ip.version != 4 || ip.protocol != IPPROTO_TCP ||
-	    bpf_skb_load_bytes_relative(skb, ip.ihl * 4, &tcp, sizeof(tcp), BPF_HDR_START_NET))
-		return 0;
-	ret->flow.client = tcpc_addr_from_v4(ip.daddr);
-	ret->flow.server = tcpc_addr_from_v4(ip.saddr);
-	ret->flow.client_port = tcp.dest;
-	ret->flow.server_port = tcp.source;
-	ret->flow.pad = 0;
-	ret->flags = ((__u8 *)&tcp)[13];
-	ret->end = tcpc_ntohl(tcp.seq) + skb->len - ip.ihl * 4 - tcp.doff * 4 + tcp.syn + tcp.fin;
-	return 1;
-}
-
 /* A packet of the target is on its way out: how far has it answered? Returns its exchange. */
 static __always_inline struct tcpc_exchange *note_answer(struct __sk_buff *skb,
 							 const struct answer *answer)

@@ -134,6 +134,10 @@ static __always_inline void tap_packet(struct __sk_buff *skb, struct tcpc_online
 		COUNT(st, pure_ack);
 		return;
 	}
+	if (tcpc_addr_is_link_local(&pkt.saddr)) {
+		COUNT(st, link_local);
+		return;
+	}
 	if (!(service->flags & TCPC_SERVICE_ARMED)) {
 		COUNT(st, not_armed);
 		return;
@@ -188,6 +192,10 @@ static __always_inline int target_takes(const struct tcpc_target *target,
 /*
  * Give the clone its new destination. The checksum helpers come first: they know about
  * CHECKSUM_PARTIAL and COMPLETE, and make the clone's head its own.
+ * IPv6 has no header checksum that makes up for a change of its header, so the sum of a device
+ * that summed up the whole packet (COMPLETE) has to hear of each. The flag does both: it adds the
+ * change, and with that takes back what the helper for pseudo headers, which thinks of IPv4 before
+ * BPF_F_IPV6 (Linux 6.16), did to this sum.
  */
 static __always_inline int rewrite_dest(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
 					const struct tcpc_addr *addr, __be16 port)
@@ -214,10 +222,10 @@ static __always_inline int rewrite_dest(struct __sk_buff *skb, const struct tcpc
 	} else {
 		err = err
 			      ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct ipv6hdr, daddr),
-						     addr, sizeof(*addr), 0);
+						     addr, sizeof(*addr), BPF_F_RECOMPUTE_CSUM);
 		err = err
 			      ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct ipv6hdr, hop_limit),
-						     &ttl, 1, 0);
+						     &ttl, 1, BPF_F_RECOMPUTE_CSUM);
 	}
 	return err;
 }

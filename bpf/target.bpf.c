@@ -249,7 +249,7 @@ static __always_inline int align_packet(struct __sk_buff *skb, struct tcpc_targe
 	enum pass pass = pass_of(skb);
 	struct tcpc_intercept *service;
 	struct tcpc_pkt pkt;
-	__u32 state;
+	__u32 state, *ours;
 	int result;
 
 	COUNT(st, seen);
@@ -260,8 +260,9 @@ static __always_inline int align_packet(struct __sk_buff *skb, struct tcpc_targe
 	}
 	key.port = pkt.dport;
 	service = bpf_map_lookup_elem(&services, &key);
-	/* IPv6 has no rule that keeps its responses in yet, so it is left alone. */
-	if (pass == PASS_FIRST && (!service || pkt.family != 4 || skb->pkt_type != PACKET_HOST)) {
+	/* Only responses from these addresses are kept inside: others are not for us to change. */
+	ours = bpf_map_lookup_elem(&addresses, &pkt.daddr);
+	if (pass == PASS_FIRST && (!service || !ours || skb->pkt_type != PACKET_HOST)) {
 		COUNT(st, no_service);
 		return VERDICT_NEXT;
 	}
@@ -272,8 +273,15 @@ static __always_inline int align_packet(struct __sk_buff *skb, struct tcpc_targe
 	}
 	/* What was held is a copy whatever has changed since: it must not reach the stack as it is.
 	 */
-	if (state != TCPC_ALLOW_NONE || !service || (service->flags & TCPC_INTERCEPT_DRAIN)) {
+	if (state != TCPC_ALLOW_NONE || !service || !ours ||
+	    (service->flags & TCPC_INTERCEPT_DRAIN)) {
 		COUNT(st, draining);
+		return VERDICT_DROP;
+	}
+	/* Its responses would come back over lo, another link, where the socket does not know it.
+	 */
+	if (tcpc_addr_is_link_local(&pkt.saddr)) {
+		COUNT(st, link_local);
 		return VERDICT_DROP;
 	}
 	if (tcpc_pkt_is_pure_ack(&pkt)) {
@@ -313,39 +321,85 @@ static __always_inline int is_icmp_error(__u8 protocol, __u8 type)
 	return !(type & ICMPV6_INFOMSG_MASK);
 }
 
-/* Where a locally made packet goes, and whether it is TCP or an ICMP error. */
-static __always_inline int read_output(struct __sk_buff *skb, struct tcpc_addr *ret_saddr,
-				       struct tcpc_addr *ret_daddr)
+/* What the IP header of a locally made packet says. */
+struct output {
+	struct tcpc_addr saddr;
+	struct tcpc_addr daddr;
+	__u32 l4_off; /* from the IP header on */
+	__u8 protocol;
+};
+
+/* The same bound for extension headers as in tcpcopy/parse.h. */
+static __always_inline int skip_extensions(struct __sk_buff *skb, struct output *out)
 {
+	__u8 ext[2];
+	int i;
+
+	for (i = 0; i < TCPC_IPV6_EXT_HEADERS; i++) {
+		if (!tcpc_is_ipv6_ext(out->protocol))
+			return 0;
+		if (bpf_skb_load_bytes_relative(skb, out->l4_off, ext, sizeof(ext),
+						BPF_HDR_START_NET))
+			return -1;
+		out->protocol = ext[0];
+		out->l4_off += 8 + ext[1] * 8;
+	}
+	return 0;
+}
+
+static __always_inline int read_output(struct __sk_buff *skb, struct output *out)
+{
+	struct ipv6hdr ip6;
 	struct iphdr ip;
-	__u8 protocol, type;
-	__u32 off;
 
 	if (bpf_skb_load_bytes_relative(skb, 0, &ip, sizeof(ip), BPF_HDR_START_NET))
+		return -1;
+	if (ip.version != 6) {
+		out->saddr = tcpc_addr_from_v4(ip.saddr);
+		out->daddr = tcpc_addr_from_v4(ip.daddr);
+		out->protocol = ip.protocol;
+		out->l4_off = ip.ihl * 4;
 		return 0;
-	if (ip.version == 6) {
-		struct ipv6hdr ip6;
-
-		if (bpf_skb_load_bytes_relative(skb, 0, &ip6, sizeof(ip6), BPF_HDR_START_NET))
-			return 0;
-		protocol = ip6.nexthdr;
-		__builtin_memcpy(ret_saddr, &ip6.saddr, sizeof(*ret_saddr));
-		__builtin_memcpy(ret_daddr, &ip6.daddr, sizeof(*ret_daddr));
-		off = sizeof(ip6);
-	} else {
-		protocol = ip.protocol;
-		*ret_saddr = tcpc_addr_from_v4(ip.saddr);
-		*ret_daddr = tcpc_addr_from_v4(ip.daddr);
-		off = ip.ihl * 4;
 	}
-	/* What stands behind extension headers is left to user space to see. */
-	if (protocol == IPPROTO_TCP || (ip.version == 6 && tcpc_is_ipv6_ext(protocol)))
+	if (bpf_skb_load_bytes_relative(skb, 0, &ip6, sizeof(ip6), BPF_HDR_START_NET))
+		return -1;
+	__builtin_memcpy(&out->saddr, &ip6.saddr, sizeof(out->saddr));
+	__builtin_memcpy(&out->daddr, &ip6.daddr, sizeof(out->daddr));
+	out->protocol = ip6.nexthdr;
+	out->l4_off = sizeof(ip6);
+	return skip_extensions(skb, out);
+}
+
+/* Is it TCP or an ICMP error? More extension headers than we walk are left to user space to see. */
+static __always_inline int may_be_about_copy(struct __sk_buff *skb, const struct output *out)
+{
+	__u8 type;
+
+	if (out->protocol == IPPROTO_TCP || tcpc_is_ipv6_ext(out->protocol))
 		return 1;
-	if (protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6)
+	if (out->protocol != IPPROTO_ICMP && out->protocol != IPPROTO_ICMPV6)
 		return 0;
-	if (bpf_skb_load_bytes_relative(skb, off, &type, sizeof(type), BPF_HDR_START_NET))
+	if (bpf_skb_load_bytes_relative(skb, out->l4_off, &type, sizeof(type), BPF_HDR_START_NET))
 		return 0;
-	return is_icmp_error(protocol, type);
+	return is_icmp_error(out->protocol, type);
+}
+
+/* Read it from a packet that begins with its IP header. Returns 0 if it is no TCP segment. */
+static __always_inline int read_answer(struct __sk_buff *skb, const struct output *out,
+				       struct answer *ret)
+{
+	struct tcphdr tcp;
+
+	if (out->protocol != IPPROTO_TCP ||
+	    bpf_skb_load_bytes_relative(skb, out->l4_off, &tcp, sizeof(tcp), BPF_HDR_START_NET))
+		return 0;
+	ret->flow.client = out->daddr;
+	ret->flow.server = out->saddr;
+	ret->flow.client_port = tcp.dest;
+	ret->flow.server_port = tcp.source;
+	ret->end = tcpc_ntohl(tcp.seq) + skb->len - out->l4_off - tcp.doff * 4 + tcp.syn + tcp.fin;
+	ret->flags = ((__u8 *)&tcp)[13];
+	return 1;
 }
 
 /*
@@ -356,19 +410,19 @@ SEC("socket")
 int queue_filter(struct __sk_buff *skb)
 {
 	struct tcpc_target_stats *st = bpf_map_lookup_elem(&stats, &zero);
-	struct tcpc_addr saddr, daddr;
-	struct answer answer;
+	struct answer answer = {};
+	struct output out = {};
 
-	if (!st || !read_output(skb, &saddr, &daddr))
+	if (!st || read_output(skb, &out) || !may_be_about_copy(skb, &out))
 		return 0;
-	if (!bpf_map_lookup_elem(&addresses, &saddr))
+	if (!bpf_map_lookup_elem(&addresses, &out.saddr))
 		return 0;
-	if (allow_state(&daddr) == TCPC_ALLOW_DIRECT) {
+	if (allow_state(&out.daddr) == TCPC_ALLOW_DIRECT) {
 		COUNT(st, allowed_out);
 		return 0;
 	}
 	COUNT(st, queued);
-	if (read_answer(skb, &answer))
+	if (read_answer(skb, &out, &answer))
 		note_answer(skb, &answer);
 	return 1;
 }

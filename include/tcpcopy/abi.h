@@ -218,14 +218,15 @@ struct tcpc_raw_receipt {
 	X(target_no_route, "not copied: no route to this target")                                  \
 	X(target_allows, "not copied: client is in this target's allow-list")                      \
 	X(rewrite_failed, "not copied: a rewriting helper failed (out of memory)")                 \
-	X(stray, "dropped: packet on the copy device that no tap put there")
+	X(stray, "dropped: packet on the copy device that no tap put there")                       \
+	X(link_local, "skipped: client has a link-local address (fe80::), unknown to other hosts")
 
 #define TCPC_TARGET_COUNTERS(X)                                                                    \
 	X(seen, "packets that align looked at")                                                    \
 	X(not_tcp, "passed: not TCP over IPv4 or IPv6")                                            \
 	X(malformed, "passed: headers cut short or inconsistent")                                  \
 	X(fragment, "passed: IP fragment, cannot be aligned")                                      \
-	X(no_service, "passed: not an intercepted port")                                           \
+	X(no_service, "passed: not an intercepted port or address")                                \
 	X(allowed, "passed untouched: client is in the allow-list")                                \
 	X(aligned, "data packets fitted to the target's connection")                               \
 	X(syn, "SYN packets fitted (timestamps, MPTCP, fast open taken out)")                      \
@@ -252,7 +253,8 @@ struct tcpc_raw_receipt {
 	X(absorbed_quiet, "engine tc: packets that need no ACK (ACK, RST), ended here")            \
 	X(absorb_failed,                                                                           \
 	  "engine tc: responses ended without their ACK (out of memory, IP options)")              \
-	X(receipts_lost, "engine tc: receipts dropped because the daemon was behind")
+	X(receipts_lost, "engine tc: receipts dropped because the daemon was behind")              \
+	X(link_local, "dropped: client has a link-local address (fe80::), cannot be answered")
 
 /* Counters of one NFQUEUE queue, written by its thread. */
 #define TCPC_QUEUE_COUNTERS(X)                                                                     \

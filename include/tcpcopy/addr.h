@@ -25,6 +25,13 @@ static inline int tcpc_addr_is_v4(const struct tcpc_addr *a)
 	return !a->w[0] && !a->w[1] && a->w[2] == TCPC_V4_MAPPED;
 }
 
+/** tcpc_addr_is_link_local - true for an IPv6 address that means something on one link only
+ * (RFC 4291, 2.4: fe80::/10). */
+static inline int tcpc_addr_is_link_local(const struct tcpc_addr *a)
+{
+	return (a->w[0] & tcpc_htonl(0xffc00000)) == tcpc_htonl(0xfe800000);
+}
+
 /** tcpc_addr_equal - true if both are the same address. */
 static inline int tcpc_addr_equal(const struct tcpc_addr *a, const struct tcpc_addr *b)
 {

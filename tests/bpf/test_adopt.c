@@ -118,7 +118,7 @@ static void test_syn_open(void **state)
 
 	(void)state;
 	need_netns();
-	c = connection_open(4, 42001, SERVICE_PORT);
+	c = connection_open(lab_variant.family, 42001, SERVICE_PORT);
 	connection_pass(c.client, c.server, 500);
 	rcv_nxt = connection_snd_nxt(c.client);
 	syn = syn_of(&c, SYN_SEQ);
@@ -127,6 +127,8 @@ static void test_syn_open(void **state)
 	hold_write_exchange(&c, &x);
 	expect_reset("opened by another SYN", &syn, "", 0, rcv_nxt);
 	syn.ip_option_words = 3;
+	syn.n_ext = 2;
+	syn.ext[1] = IPPROTO_DSTOPTS;
 	expect_reset("IP options", &syn, "", 0, rcv_nxt);
 	syn = syn_of(&c, SYN_SEQ);
 	expect_syn_passes("after the reset", &syn, AGAIN_MARK);
@@ -165,7 +167,7 @@ static void test_syn_closing(void **state)
 
 	(void)state;
 	need_netns();
-	c = connection_open(4, 42002, SERVICE_PORT);
+	c = connection_open(lab_variant.family, 42002, SERVICE_PORT);
 	rcv_nxt = closed_by_server(&c, false);
 	syn = syn_of(&c, rcv_nxt + 1000);
 	expect_reset("FIN_WAIT_2, later", &syn, "", 0, rcv_nxt);
@@ -174,7 +176,7 @@ static void test_syn_closing(void **state)
 	expect_syn_passes("FIN_WAIT_2, after the reset", &syn, AGAIN_MARK);
 	connection_close(&c);
 
-	c = connection_open(4, 42003, SERVICE_PORT);
+	c = connection_open(lab_variant.family, 42003, SERVICE_PORT);
 	rcv_nxt = closed_by_server(&c, true);
 	syn = syn_of(&c, rcv_nxt + 1);
 	expect_syn_passes("TIME_WAIT, later", &syn, 0);
@@ -190,7 +192,7 @@ static void test_syn_closing(void **state)
 /* A SYN from outside, whose SYN-ACK nobody answers, leaves a request socket. */
 static void test_syn_opening(void **state)
 {
-	struct connection c = {4, -1, -1, -1, 42004, SERVICE_PORT};
+	struct connection c = {lab_variant.family, -1, -1, -1, 42004, SERVICE_PORT};
 	static __u8 buf[RUN_OUT_BYTES];
 	struct frame_spec syn;
 	struct frame frame;
@@ -198,7 +200,7 @@ static void test_syn_opening(void **state)
 
 	(void)state;
 	need_netns();
-	c.listener = connection_listen(4, SERVICE_PORT);
+	c.listener = connection_listen(lab_variant.family, SERVICE_PORT);
 	wire = packet_open("live1");
 	syn = syn_of(&c, SYN_SEQ);
 	syn.saddr = frame_host(&syn, 7);
@@ -218,9 +220,9 @@ static void test_syn_opening(void **state)
 
 static struct connection only_listener(__u16 client_port, __u16 port)
 {
-	struct connection c = {4, -1, -1, -1, client_port, port};
+	struct connection c = {lab_variant.family, -1, -1, -1, client_port, port};
 
-	c.listener = connection_listen(4, port);
+	c.listener = connection_listen(lab_variant.family, port);
 	return c;
 }
 
@@ -318,6 +320,7 @@ static const struct {
 	{"small letters", DATA_SEQ, 0, 1, "get ", false, true, 100, 0},
 	{"no text", DATA_SEQ, 0, 1, any_text, false, true, 100, 0},
 	{"shorter than the SYN's options", DATA_SEQ, 0, 1, "GET ", true, true, 4, 0},
+	{"as long as the SYN's options", DATA_SEQ, 0, 1, "GET ", true, true, 8, 0},
 	{"shorter than a method", DATA_SEQ, 0, 1, "GET", false, true, 3, 0},
 	{"much data", DATA_SEQ, 0, 1, "GET ", true, true, 3000, 0},
 	{"sequence number zero", 0, 0, 1, "GET ", true, true, 100, 0},
@@ -342,7 +345,12 @@ static void adopt_row(size_t i, const struct connection *c, bool adopted)
 	if (rows[i].flags)
 		spec.flags = rows[i].flags;
 	for (int variant = 0; variant < 3; variant++) {
+		/* A packet whose length changes loses the sum of the device, says the kernel. */
+		if (lab_variant.device_sum && adopted && rows[i].payload_bytes + variant * 12 != 8)
+			continue;
 		spec.ip_option_words = variant * 2;
+		spec.n_ext = variant;
+		memset(spec.ext, IPPROTO_DSTOPTS, sizeof(spec.ext));
 		spec.padding = variant * 6;
 		spec.tcp_option_bytes = variant * 12;
 		memcpy(spec.tcp_options, "\x01\x01\x08\x0a\x01\x02\x03\x04\x05\x06\x07\x08", 12);
@@ -453,7 +461,7 @@ static void test_adopt_closing(void **state)
 	(void)state;
 	need_netns();
 	for (int i = 0; i < 2; i++) {
-		c = connection_open(4, 42009 + i, HTTP_PORT);
+		c = connection_open(lab_variant.family, 42009 + i, HTTP_PORT);
 		snd_nxt = connection_snd_nxt(c.server) + 1;
 		rcv_nxt = closed_by_server(&c, i);
 		spec = data_of(&c, DATA_SEQ, DATA_ACK + 1);
@@ -482,10 +490,10 @@ static int adopt_enter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_syn_open),       cmocka_unit_test(test_syn_closing),
-		cmocka_unit_test(test_syn_opening),    cmocka_unit_test(test_adopt_second),
-		cmocka_unit_test(test_adopt_rows),     cmocka_unit_test(test_adopt_bodies),
-		cmocka_unit_test(test_marks_listener), cmocka_unit_test(test_adopt_closing),
+		all_variants(test_syn_open),	    all_variants(test_syn_closing),
+		all_variants(test_syn_opening),	    both_families(test_adopt_second),
+		all_variants(test_adopt_rows),	    both_families(test_adopt_bodies),
+		both_families(test_marks_listener), both_families(test_adopt_closing),
 	};
 
 	return cmocka_run_group_tests(tests, adopt_enter, target_leave);

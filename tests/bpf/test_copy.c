@@ -113,6 +113,10 @@ static void test_rewrite(void **state)
 		struct tcpc_target same_port = ready_target(family, 255, 0);
 		struct tcpc_target no_change = ready_target(family, 2, 80);
 
+		/* The kernel's own way to take tags off leaves another sum than this run expects,
+		 * which counts them as part of the packet. */
+		if (lab_variant.device_sum && shapes[i].spec.vlan_tags)
+			continue;
 		expect_copy(&shapes[i], &another);
 		expect_copy(&shapes[i], &same_port);
 		expect_copy(&shapes[i], &no_change);
@@ -175,7 +179,7 @@ static void index_huge(struct tcpc_target_set *set, struct bpf_run *run)
 	run->cb[1] = TCPC_MAX_TARGETS;
 }
 
-/* Target 5 has 198.18.0.0/30 and 2001:db8::/126 in its allow-list; see write_peer_allow(). */
+/* Target 5 has 198.18.0.0/30 and 2001:2::/126 in its allow-list; see write_peer_allow(). */
 #define V4_ADDR(n)                                                                                 \
 	{                                                                                          \
 		{                                                                                  \
@@ -185,7 +189,7 @@ static void index_huge(struct tcpc_target_set *set, struct bpf_run *run)
 #define V6_ADDR(n)                                                                                 \
 	{                                                                                          \
 		{                                                                                  \
-			tcpc_htonl(0x20010db8), 0, 0, tcpc_htonl(n)                                \
+			tcpc_htonl(0x20010002), 0, 0, tcpc_htonl(n)                                \
 		}                                                                                  \
 	}
 
@@ -308,14 +312,14 @@ struct whole {
 	int out;  /* out: out1 */
 };
 
-/* Targets 198.18.0.<n> and 2001:db8::<n> are neighbours on out0 with one MAC. */
+/* Targets 198.18.0.<n> and 2001:2::<n> are neighbours on out0 with one MAC. */
 static void route_targets(void)
 {
 	lab_command("ip addr add 198.18.0.254/24 dev out0 && "
-		    "ip addr add 2001:db8::fe/64 dev out0 nodad");
+		    "ip addr add 2001:2::fe/64 dev out0 nodad");
 	for (int n = 9; n < 9 + TCPC_MAX_TARGETS; n++)
 		lab_command("ip neigh replace 198.18.0.%d lladdr 02:03:03:03:03:03 dev out0 && "
-			    "ip neigh replace 2001:db8::%x lladdr 02:03:03:03:03:03 dev out0",
+			    "ip neigh replace 2001:2::%x lladdr 02:03:03:03:03:03 dev out0",
 			    n, n);
 }
 
@@ -457,7 +461,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rewrite),
-		cmocka_unit_test(test_not_copied),
+		{"test_rewrite (sum of the device)", test_rewrite, variant_v4_sum, NULL, NULL},
+		{"test_not_copied", test_not_copied, variant_v4, NULL, NULL},
 		cmocka_unit_test(test_unreadable_clone),
 		cmocka_unit_test(test_fan_out),
 	};

@@ -113,7 +113,7 @@ static void expect_step(const struct connection *c, const struct step *step)
 
 static void expect_steps(const struct step *steps, size_t n)
 {
-	struct connection c = connection_open(4, CLIENT_PORT, SERVICE_PORT);
+	struct connection c = connection_open(lab_variant.family, CLIENT_PORT, SERVICE_PORT);
 
 	for (size_t i = 0; i < n; i++)
 		expect_step(&c, &steps[i]);
@@ -177,7 +177,7 @@ static void test_reset_begins_nothing(void **state)
 
 	(void)state;
 	need_netns();
-	c = connection_open(4, CLIENT_PORT, SERVICE_PORT);
+	c = connection_open(lab_variant.family, CLIENT_PORT, SERVICE_PORT);
 	for (size_t i = 0; i < COUNT_OF(steps); i++)
 		expect_step(&c, &steps[i]);
 	read_exchange(&c, &before);
@@ -223,7 +223,7 @@ static void test_reset_before_answer(void **state)
 
 	(void)state;
 	need_netns();
-	c = connection_open(4, CLIENT_PORT, SERVICE_PORT);
+	c = connection_open(lab_variant.family, CLIENT_PORT, SERVICE_PORT);
 	expect_step(&c, &steps[0]);
 	expect_reset(&c, "no request yet", false);
 	expect_step(&c, &steps[1]);
@@ -244,7 +244,7 @@ static void test_without_syn(void **state)
 
 	(void)state;
 	need_netns();
-	c = connection_open(4, CLIENT_PORT + 1, SERVICE_PORT);
+	c = connection_open(lab_variant.family, CLIENT_PORT + 1, SERVICE_PORT);
 	align_step(&c, &data);
 	expect_true("without SYN", "there is no entry", !read_exchange(&c, &x));
 	connection_close(&c);
@@ -261,7 +261,7 @@ static void test_bound(void **state)
 
 	(void)state;
 	need_netns();
-	listener = connection_listen(4, SERVICE_PORT);
+	listener = connection_listen(lab_variant.family, SERVICE_PORT);
 	run.ifindex = lab.live;
 	fd = bpf_map__fd(lab.skel->maps.exchanges);
 	for (__u32 i = 0; i < TCPC_MAX_EXCHANGES + TCPC_MAX_EXCHANGES / 4; i++) {
@@ -297,12 +297,12 @@ static void test_bound(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_advance),
-		cmocka_unit_test(test_wrap),
-		cmocka_unit_test(test_reset_begins_nothing),
-		cmocka_unit_test(test_reset_before_answer),
-		cmocka_unit_test(test_without_syn),
-		cmocka_unit_test(test_bound),
+		both_families(test_advance),
+		both_families(test_wrap),
+		both_families(test_reset_begins_nothing),
+		both_families(test_reset_before_answer),
+		both_families(test_without_syn),
+		{"test_bound", test_bound, variant_v4, NULL, NULL},
 	};
 
 	return cmocka_run_group_tests(tests, target_enter, target_leave);

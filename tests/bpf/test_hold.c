@@ -100,7 +100,7 @@ static const struct packet request = {PSH_ACK, 0, 0, 100};
 /* A connection that align knows from its SYN on. */
 static struct connection open_fresh(__u16 port)
 {
-	struct connection c = connection_open(4, CLIENT_PORT, port);
+	struct connection c = connection_open(lab_variant.family, CLIENT_PORT, port);
 	struct tcpc_exchange fresh = {};
 
 	client_seq = connection_snd_nxt(c.client);
@@ -302,7 +302,7 @@ static void test_nothing_asked(void **state)
 	c = open_fresh(HOLD_PORT);
 	expect_passed("FIN", &c, &fin);
 	connection_close(&c);
-	c = connection_open(4, CLIENT_PORT + 1, HOLD_PORT);
+	c = connection_open(lab_variant.family, CLIENT_PORT + 1, HOLD_PORT);
 	expect_passed("no SYN", &c, &next);
 	expect_passed("no SYN, later", &c, &fin);
 	connection_close(&c);
@@ -394,11 +394,11 @@ static void test_returned_to_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),	      cmocka_unit_test(test_counters),
-		cmocka_unit_test(test_syn_returned),  cmocka_unit_test(test_answer_leaving),
-		cmocka_unit_test(test_rules),	      cmocka_unit_test(test_relaxed),
-		cmocka_unit_test(test_nothing_asked), cmocka_unit_test(test_target_closed),
-		cmocka_unit_test(test_window),	      cmocka_unit_test(test_returned_to_nothing),
+		both_families(test_order),	   both_families(test_counters),
+		both_families(test_syn_returned),  both_families(test_answer_leaving),
+		both_families(test_rules),	   both_families(test_relaxed),
+		both_families(test_nothing_asked), both_families(test_target_closed),
+		both_families(test_window),	   both_families(test_returned_to_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, hold_enter, target_leave);

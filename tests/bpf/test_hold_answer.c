@@ -10,7 +10,7 @@
 
 static struct bpf_run run;
 
-static const struct connection nobody = {4, -1, -1, -1, CLIENT_PORT, HOLD_PORT};
+#define NOBODY ((struct connection){lab_variant.family, -1, -1, -1, CLIENT_PORT, HOLD_PORT})
 
 /** A packet that the target sends, and what is known then. */
 struct answer {
@@ -23,14 +23,18 @@ struct answer {
 static struct frame answer_frame(const struct answer *a, int variant)
 {
 	struct frame_spec spec = {
-		.saddr = frame_host(&(struct frame_spec){}, 2),
-		.daddr = frame_host(&(struct frame_spec){}, 1),
+		.family = lab_variant.family,
+		.saddr = frame_host(&(struct frame_spec){.family = lab_variant.family}, 2),
+		.daddr = frame_host(&(struct frame_spec){.family = lab_variant.family}, 1),
 		.sport = HOLD_PORT,
 		.dport = CLIENT_PORT,
 		.flags = a->flags,
 		.seq = SND + a->seq,
 		.payload_bytes = a->payload_bytes,
 		.ip_option_words = variant & 1 ? 3 : 0,
+		.ext = {IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_DSTOPTS, IPPROTO_DSTOPTS},
+		.n_ext = variant & 1 ? TCPC_IPV6_EXT_HEADERS : 0,
+		.ext_units = variant & 2,
 		.tcp_option_bytes = variant & 2 ? 12 : 0,
 		.tcp_options = {1, 1, 8, 10},
 	};
@@ -50,12 +54,12 @@ static void run_answer(const struct answer *a, int variant, __u32 queued)
 /* Only what is about the answer may change. */
 static void expect_answer(const struct answer *a, int variant)
 {
-	struct tcpc_exchange want = hold_exchange(&nobody), x;
+	struct tcpc_exchange want = hold_exchange(&NOBODY), x;
 
 	want.answer_end = SND + a->want_end;
 	want.answer_flags = a->want_flags;
 	run_answer(a, variant, 1);
-	x = hold_exchange(&nobody);
+	x = hold_exchange(&NOBODY);
 	expect_u64(a->row, "answer_end", x.answer_end, want.answer_end);
 	expect_u64(a->row, "answer_flags", x.answer_flags, want.answer_flags);
 	expect_bytes(a->row, &x, &want, sizeof(want));
@@ -87,7 +91,7 @@ static void test_answers(void **state)
 	(void)state;
 	need_netns();
 	for (int variant = 0; variant < 4; variant++) {
-		hold_write_exchange(&nobody, &fresh);
+		hold_write_exchange(&NOBODY, &fresh);
 		for (size_t i = 0; i < COUNT_OF(answers); i++)
 			expect_answer(&answers[i], variant);
 	}
@@ -102,7 +106,7 @@ static void test_reset_first(void **state)
 
 	(void)state;
 	need_netns();
-	hold_write_exchange(&nobody, &fresh);
+	hold_write_exchange(&NOBODY, &fresh);
 	expect_answer(&reset, 0);
 	expect_answer(&later, 0);
 }
@@ -112,7 +116,7 @@ static void test_not_noted(void **state)
 {
 	static const struct answer data = {"data", PSH_ACK, 0, 100, 0, 0};
 	static const struct tcpc_exchange fresh;
-	struct tcpc_flow flow = hold_flow(&nobody);
+	struct tcpc_flow flow = hold_flow(&NOBODY);
 	int fd;
 	struct tcpc_exchange x;
 
@@ -122,11 +126,11 @@ static void test_not_noted(void **state)
 	bpf_map_delete_elem(fd, &flow);
 	run_answer(&data, 0, 1);
 	expect_true("no entry", "none was made", bpf_map_lookup_elem(fd, &flow, &x));
-	hold_write_exchange(&nobody, &fresh);
+	hold_write_exchange(&NOBODY, &fresh);
 	target_allow(flow.client, 128, TCPC_ALLOW_DIRECT);
 	run_answer(&data, 0, 0);
 	target_allow(flow.client, 128, TCPC_ALLOW_NONE);
-	x = hold_exchange(&nobody);
+	x = hold_exchange(&NOBODY);
 	expect_bytes("allowed client", &x, &fresh, sizeof(x));
 }
 
@@ -150,15 +154,16 @@ static void test_in_place(void **state)
 
 	(void)state;
 	need_netns();
+	unlink(LAB_PINS "/queue_filter"); /* of the other family's run */
 	assert_int_equal(bpf_program__pin(lab.skel->progs.queue_filter, LAB_PINS "/queue_filter"),
 			 0);
-	if (run_command("iptables -w -A OUTPUT -p tcp --sport %d -m bpf --object-pinned " LAB_PINS
+	if (run_command("%s -w -A OUTPUT -p tcp --sport %d -m bpf --object-pinned " LAB_PINS
 			"/queue_filter",
-			HOLD_PORT)) {
+			lab_variant.family == 6 ? "ip6tables" : "iptables", HOLD_PORT)) {
 		print_message("skipped: needs iptables with -m bpf\n");
 		skip();
 	}
-	c = connection_open(4, CLIENT_PORT, HOLD_PORT);
+	c = connection_open(lab_variant.family, CLIENT_PORT, HOLD_PORT);
 	hold_write_exchange(&c, &fresh);
 	connection_pass(c.client, c.server, 100);
 	connection_pass(c.server, c.client, 300);
@@ -183,7 +188,8 @@ static void test_in_place(void **state)
 
 static void test_hold_return(void **state)
 {
-	struct frame_spec spec = {.flags = PSH_ACK, .payload_bytes = 20};
+	struct frame_spec spec = {
+		.family = lab_variant.family, .flags = PSH_ACK, .payload_bytes = 20};
 	struct frame frame;
 	int hold, fd;
 	__u32 live;
@@ -191,7 +197,7 @@ static void test_hold_return(void **state)
 	(void)state;
 	need_netns();
 	frame = frame_build(&spec);
-	hold = lab_link("hold0", "hold1");
+	hold = lab_variant.family == 6 ? lab_link("hold2", "hold3") : lab_link("hold0", "hold1");
 	live = lab.live;
 	fd = bpf_program__fd(lab.skel->progs.hold_return);
 	run.ifindex = hold;
@@ -210,9 +216,9 @@ static void test_hold_return(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_answers),	    cmocka_unit_test(test_reset_first),
-		cmocka_unit_test(test_not_noted),   cmocka_unit_test(test_in_place),
-		cmocka_unit_test(test_hold_return),
+		both_families(test_answers),	 both_families(test_reset_first),
+		both_families(test_not_noted),	 both_families(test_in_place),
+		both_families(test_hold_return),
 	};
 
 	return cmocka_run_group_tests(tests, hold_enter, target_leave);

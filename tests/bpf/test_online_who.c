@@ -8,7 +8,7 @@
 
 #include "tcpcopy/hash.h"
 
-/* Filter set 7: clients 198.18.0.0/24 and 2001:db8::/64, but not 198.18.0.128/25 nor ::1:0/112. */
+/* Filter set 7: clients 198.18.0.0/24 and 2001:2::/64, but not 198.18.0.128/25 nor ::1:0/112. */
 static void write_filters(void)
 {
 	const struct frame_spec v4 = {}, v6 = {V6};
@@ -29,7 +29,7 @@ static void write_filters(void)
 #define FILTERED (TCPC_SERVICE_ARMED | TCPC_SERVICE_FILTER)
 #define CLIENTS (FILTERED | TCPC_SERVICE_CLIENTS)
 #define V4_CLIENT(n) .saddr = {{0, 0, TCPC_V4_MAPPED, tcpc_htonl(0xc6120000 | (n))}}
-#define V6_CLIENT(n) V6, .saddr = {{tcpc_htonl(0x20010db8), 0, 0, tcpc_htonl(n)}}
+#define V6_CLIENT(n) V6, .saddr = {{tcpc_htonl(0x20010002), 0, 0, tcpc_htonl(n)}}
 
 static const struct policy {
 	const char *description;

@@ -42,6 +42,12 @@ static void write_allow(void)
 }
 
 #define DRAIN_PORT 83
+#define LINK_LOCAL(n)                                                                              \
+	{                                                                                          \
+		{                                                                                  \
+			tcpc_htonl(0xfe800000), 0, 0, tcpc_htonl(n)                                \
+		}                                                                                  \
+	}
 
 static const struct row {
 	const char *description;
@@ -79,7 +85,7 @@ static const struct row {
 	 .verdict = VERDICT_NEXT},
 	{"IPv6, allowed",
 	 {V6, DATA, .saddr = V6_ADDR(31)},
-	 COUNTS(no_service),
+	 COUNTS(allowed),
 	 .verdict = VERDICT_NEXT},
 	{"to be allowed", {DATA, .saddr = V4_ADDR(32)}, COUNTS(draining), .verdict = VERDICT_DROP},
 	{"to be allowed, SYN",
@@ -108,9 +114,42 @@ static const struct row {
 	 {.flags = TCPC_TCP_SYN, .dport = NO_LISTENER_PORT},
 	 COUNTS(no_listener),
 	 .verdict = VERDICT_DROP},
-	{"IPv6 data", {V6, DATA}, COUNTS(no_service), .verdict = VERDICT_NEXT},
-	{"IPv6 SYN", {V6, .flags = TCPC_TCP_SYN}, COUNTS(no_service), .verdict = VERDICT_NEXT},
-	{"IPv6 pure ACK", {V6, .flags = TCPC_TCP_ACK}, COUNTS(no_service), .verdict = VERDICT_NEXT},
+	{"IPv6, to be allowed",
+	 {V6, DATA, .saddr = V6_ADDR(32)},
+	 COUNTS(draining),
+	 .verdict = VERDICT_DROP},
+	{"IPv6 data", {V6, DATA}, COUNTS(no_connection), .verdict = VERDICT_DROP},
+	{"IPv6 SYN, no listener",
+	 {V6, .flags = TCPC_TCP_SYN, .dport = NO_LISTENER_PORT},
+	 COUNTS(no_listener),
+	 .verdict = VERDICT_DROP},
+	{"IPv6 pure ACK", {V6, .flags = TCPC_TCP_ACK}, COUNTS(pure_ack), .verdict = VERDICT_DROP},
+	{"IPv6 pure ACK, extension headers",
+	 {V6, .flags = TCPC_TCP_ACK, .ext = {0, 60}, .n_ext = 2},
+	 COUNTS(pure_ack),
+	 .verdict = VERDICT_DROP},
+	{"to another address", {DATA, .daddr = V4_ADDR(3)}, COUNTS(no_service), VERDICT_NEXT, NULL},
+	{"IPv6, to another address",
+	 {V6, DATA, .daddr = V6_ADDR(3)},
+	 COUNTS(no_service),
+	 .verdict = VERDICT_NEXT},
+	{"to a link-local address",
+	 {V6, DATA, .saddr = LINK_LOCAL(1), .daddr = LINK_LOCAL(2)},
+	 COUNTS(no_service),
+	 .verdict = VERDICT_NEXT},
+	{"link-local client",
+	 {V6, DATA, .saddr = LINK_LOCAL(1)},
+	 COUNTS(link_local),
+	 VERDICT_DROP,
+	 NULL},
+	{"link-local client, SYN",
+	 {V6, .flags = TCPC_TCP_SYN, .saddr = LINK_LOCAL(1)},
+	 COUNTS(link_local),
+	 .verdict = VERDICT_DROP},
+	{"nearly link-local, fec0::",
+	 {V6, DATA, .saddr = {{tcpc_htonl(0xfec00000), 0, 0, 1}}},
+	 COUNTS(no_connection),
+	 .verdict = VERDICT_DROP},
 	{"RST, no socket", {.flags = TCPC_TCP_RST}, COUNTS(no_connection), .verdict = VERDICT_DROP},
 	{"FIN, no socket",
 	 {.flags = TCPC_TCP_FIN | TCPC_TCP_ACK, .vlan_tags = 2},
@@ -230,14 +269,18 @@ static void test_syn(void **state)
 
 	(void)state;
 	need_netns();
-	listener = connection_listen(4, SERVICE_PORT);
+	listener = connection_listen(lab_variant.family, SERVICE_PORT);
 	for (size_t i = 0; i < COUNT_OF(syns); i++)
 		for (int variant = 0; variant < 8; variant++) {
 			struct frame_spec spec = syns[i].spec;
 
+			spec.family = lab_variant.family;
 			spec.flags = TCPC_TCP_SYN;
-			if (variant & 1)
+			if (variant & 1) {
 				spec.ip_option_words = 3;
+				spec.n_ext = 2;
+				spec.ext[1] = IPPROTO_DSTOPTS;
+			}
 			if (variant & 2)
 				spec.vlan_tags = 2;
 			if (variant & 4) {
@@ -259,9 +302,13 @@ static void test_random_syns(void **state)
 
 	(void)state;
 	need_netns();
-	listener = connection_listen(4, SERVICE_PORT);
+	listener = connection_listen(lab_variant.family, SERVICE_PORT);
 	for (int i = 0; i < RANDOM_SYNS; i++) {
-		struct frame_spec spec = {.flags = TCPC_TCP_SYN, .vlan_tags = i % 3};
+		struct frame_spec spec = {
+			.family = lab_variant.family,
+			.flags = TCPC_TCP_SYN,
+			.vlan_tags = i % 3,
+		};
 		char row[64];
 
 		spec.sport = 1 + random_below(&seed, 65535);
@@ -292,6 +339,21 @@ static const struct output {
 	{"IP options", {DATA, .ip_option_words = 10}, COUNTS(queued), .want = 1},
 	{"IPv6 response", {V6, DATA}, COUNTS(queued), .want = 1},
 	{"IPv6, extension header", {V6, DATA, .ext = {60}, .n_ext = 1}, COUNTS(queued), .want = 1},
+	{"IPv6, too many of them",
+	 {V6, DATA, .ext = {60, 60, 60, 60, 60}, .n_ext = 5},
+	 COUNTS(queued),
+	 .want = 1},
+	{"IPv6 unreachable, extension header",
+	 {V6, DATA, .ext = {60}, .n_ext = 1},
+	 .protocol = 58,
+	 .type = 1,
+	 COUNTS(queued),
+	 .want = 1},
+	{"multicast report, extension header",
+	 {V6, DATA, .n_ext = 1},
+	 .protocol = 58,
+	 .type = 143,
+	 .uncounted = true},
 	{"client to be allowed", {DATA, .daddr = V4_ADDR(32)}, COUNTS(queued), .want = 1},
 	{"allowed client", {DATA, .daddr = V4_ADDR(16)}, COUNTS(allowed_out)},
 	{"IPv6, allowed client", {V6, DATA, .daddr = V6_ADDR(16)}, COUNTS(allowed_out)},
@@ -351,7 +413,9 @@ static void test_queue_filter(void **state)
 		struct tcpc_target_stats moved = {};
 
 		if (o->protocol) {
-			frame.data[frame.l3_off + (o->spec.family == 6 ? 6 : 9)] = o->protocol;
+			__u32 next = o->spec.n_ext ? 40 : o->spec.family == 6 ? 6 : 9;
+
+			frame.data[frame.l3_off + next] = o->protocol;
 			frame.data[frame.l4_off] = o->type;
 		}
 		if (!o->uncounted) {
@@ -369,8 +433,10 @@ static void test_queue_filter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whose),	     cmocka_unit_test(test_other_interface),
-		cmocka_unit_test(test_syn),	     cmocka_unit_test(test_random_syns),
+		cmocka_unit_test(test_whose),
+		cmocka_unit_test(test_other_interface),
+		all_variants(test_syn),
+		all_variants(test_random_syns),
 		cmocka_unit_test(test_queue_filter),
 	};
 

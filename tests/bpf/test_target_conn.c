@@ -129,35 +129,13 @@ static void test_open(void **state)
 
 	(void)state;
 	need_netns();
-	c = connection_open(4, 40001, SERVICE_PORT);
+	c = connection_open(lab_variant.family, 40001, SERVICE_PORT);
 	/* Away from the initial sequence number, and with nothing unread. */
 	connection_pass(c.client, c.server, 500);
 	connection_pass(c.server, c.client, 3000);
 	a = fitted_to(connection_snd_nxt(c.server), COUNTER(aligned));
 	expect_segments(&c, "open", &a);
 	expect_random_segments(&c, &a);
-	connection_close(&c);
-}
-
-/* No rule keeps the responses of IPv6 connections in, so their clients must not be disturbed. */
-static void test_ipv6_left_alone(void **state)
-{
-	struct tcpc_target_stats moved = target_moves(COUNTER(no_service));
-	struct connection c;
-
-	(void)state;
-	need_netns();
-	c = connection_open(6, 40001, SERVICE_PORT);
-	for (size_t i = 0; i < COUNT_OF(segments); i++) {
-		struct frame_spec spec = connection_frame(&c);
-		struct frame frame;
-
-		spec.flags = segments[i].flags;
-		spec.payload_bytes = segments[i].payload_bytes;
-		frame = frame_build(&spec);
-		align_run(segments[i].description, &frame, VERDICT_NEXT, &frame, &moved);
-		frame_free(&frame);
-	}
 	connection_close(&c);
 }
 
@@ -198,7 +176,7 @@ static void test_unsent_data(void **state)
 
 	(void)state;
 	need_netns();
-	c = connection_open(4, 40003, SERVICE_PORT);
+	c = connection_open(lab_variant.family, 40003, SERVICE_PORT);
 	while (send(c.server, data, sizeof(data), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
 		;
 	assert_return_code(ioctl(c.server, SIOCOUTQNSD, &unsent), errno);
@@ -217,7 +195,7 @@ static void test_close_wait(void **state)
 
 	(void)state;
 	need_netns();
-	c = connection_open(4, 40004, SERVICE_PORT);
+	c = connection_open(lab_variant.family, 40004, SERVICE_PORT);
 	assert_return_code(shutdown(c.client, SHUT_WR), errno);
 	assert_int_equal(recv(c.server, &eof, 1, 0), 0);
 	expect_u64("CLOSE_WAIT", "state", connection_state(&c), BPF_TCP_CLOSE_WAIT);
@@ -235,7 +213,7 @@ static void test_fin_wait(void **state)
 
 	(void)state;
 	need_netns();
-	c = connection_open(4, 40005, SERVICE_PORT);
+	c = connection_open(lab_variant.family, 40005, SERVICE_PORT);
 	a = fitted_to(connection_snd_nxt(c.server) + 1, COUNTER(aligned));
 	assert_return_code(shutdown(c.server, SHUT_WR), errno);
 	assert_int_equal(recv(c.client, &eof, 1, 0), 0);
@@ -246,7 +224,7 @@ static void test_fin_wait(void **state)
 /* No application holds it any more, but the client's FIN must still get through. */
 static void closing_state(__u16 port, bool client_closes)
 {
-	struct connection c = connection_open(4, port, SERVICE_PORT);
+	struct connection c = connection_open(lab_variant.family, port, SERVICE_PORT);
 	struct aligned a;
 	char eof;
 
@@ -283,8 +261,9 @@ static void test_opening(void **state)
 		.dport = SERVICE_PORT,
 		.seq = 1000,
 		.window = 65535,
+		.family = lab_variant.family,
 	};
-	struct connection c = {4, -1, -1, -1, 40008, SERVICE_PORT};
+	struct connection c = {lab_variant.family, -1, -1, -1, 40008, SERVICE_PORT};
 	static __u8 answer[RUN_OUT_BYTES];
 	struct frame frame;
 	struct tcpc_pkt pkt;
@@ -294,7 +273,7 @@ static void test_opening(void **state)
 
 	(void)state;
 	need_netns();
-	c.listener = connection_listen(4, SERVICE_PORT);
+	c.listener = connection_listen(lab_variant.family, SERVICE_PORT);
 	wire = packet_open("live1");
 	syn.saddr = frame_host(&syn, 7);
 	frame = frame_build(&syn);
@@ -343,7 +322,7 @@ static void test_no_connection(void **state)
 
 	(void)state;
 	need_netns();
-	c = connection_open(4, 40009, SERVICE_PORT);
+	c = connection_open(lab_variant.family, 40009, SERVICE_PORT);
 	c.client_port = 40010;
 	expect_no_connection(&c, "a listener and another connection");
 	connection_close(&c);
@@ -363,7 +342,7 @@ static void test_early_reset(void **state)
 
 	(void)state;
 	need_netns();
-	c = connection_open(4, 40011, SERVICE_PORT);
+	c = connection_open(lab_variant.family, 40011, SERVICE_PORT);
 	connection_pass(c.client, -1, 10);
 	moved.early_reset = 1;
 	for (size_t i = 0; i < COUNT_OF(flags); i++) {
@@ -388,16 +367,11 @@ static void test_early_reset(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_open),
-		cmocka_unit_test(test_ipv6_left_alone),
-		cmocka_unit_test(test_open_dual_stack),
-		cmocka_unit_test(test_unsent_data),
-		cmocka_unit_test(test_close_wait),
-		cmocka_unit_test(test_fin_wait),
-		cmocka_unit_test(test_closing),
-		cmocka_unit_test(test_opening),
-		cmocka_unit_test(test_no_connection),
-		cmocka_unit_test(test_early_reset),
+		all_variants(test_open),	cmocka_unit_test(test_open_dual_stack),
+		all_variants(test_unsent_data), all_variants(test_close_wait),
+		all_variants(test_fin_wait),	all_variants(test_closing),
+		all_variants(test_opening),	all_variants(test_no_connection),
+		all_variants(test_early_reset),
 	};
 
 	return cmocka_run_group_tests(tests, target_enter, target_leave);

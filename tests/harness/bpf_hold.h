@@ -82,7 +82,6 @@ static inline int hold_enter(void **state)
 	if (!in_netns)
 		return 0;
 	hold_service(HOLD_PORT, 0, HOLD_IFINDEX);
-	target_address(4, 2);
 	return 0;
 }
 

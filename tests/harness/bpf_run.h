@@ -32,6 +32,54 @@
 #define VERDICT_DROP 2
 #define VERDICT_REDIRECT 7
 
+/* ---- variants of a test -----------------------------------------------------------------------
+ */
+
+/* As in linux/bpf.h since 6.16: the packet comes with the sum that a device has made of all of it
+ * (CHECKSUM_COMPLETE), and the run fails with EBADMSG when this is not right any more. */
+#define RUN_CHECKSUM_COMPLETE (1u << 2)
+
+/** The test runs once for each: the family of its frames, and who has summed them up. */
+static struct lab_variant {
+	int family;
+	bool device_sum;
+} lab_variant = {4, false};
+
+/* What a test before has left, see target_enter(). */
+static void (*variant_reset)(void);
+
+static inline int variant_set(int family, bool device_sum)
+{
+	lab_variant = (struct lab_variant){family, device_sum};
+	if (variant_reset)
+		variant_reset();
+	return 0;
+}
+
+#define VARIANT(name, family, device_sum)                                                          \
+	static inline int name(void **state)                                                       \
+	{                                                                                          \
+		(void)state;                                                                       \
+		return variant_set(family, device_sum);                                            \
+	}
+
+VARIANT(variant_v4, 4, false)
+VARIANT(variant_v6, 6, false)
+VARIANT(variant_v4_sum, 4, true)
+VARIANT(variant_v6_sum, 6, true)
+
+/* Rows for a table of tests; the four are for programs that write to packets. */
+#define both_families(f)                                                                           \
+	{#f " (IPv4)", f, variant_v4, NULL, NULL},                                                 \
+	{                                                                                          \
+#f " (IPv6)", f, variant_v6, NULL, NULL                                            \
+	}
+#define all_variants(f)                                                                            \
+	both_families(f), {#f " (IPv4, sum of the device)", f, variant_v4_sum, NULL, NULL},        \
+	{                                                                                          \
+#f " (IPv6, sum of the device)", f, variant_v6_sum, NULL, NULL                     \
+	}
+
 /* ---- one run --------------------------------------------------------------------------------- */
 
 /* Room for any frame of these tests. The kernel takes less than a page for a run (RUN_MAX). */
@@ -66,6 +114,8 @@ static inline void bpf_run(const char *row, int fd, struct bpf_run *run, const v
 		    .ctx_size_out = sizeof(ctx_out), .repeat = 1);
 
 	memcpy(ctx.cb, run->cb, sizeof(ctx.cb));
+	if (lab_variant.device_sum)
+		opts.flags = RUN_CHECKSUM_COMPLETE;
 	if (bpf_prog_test_run_opts(fd, &opts))
 		expect_fail("%s: BPF_PROG_TEST_RUN over %u bytes: %s", row, bytes, strerror(errno));
 	run->verdict = opts.retval;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * bpf_target.h - the target host's programs, loaded, and a host for them: live0 has 198.18.0.2 and
- * 2001:db8::2, the clients 198.18.0.1 and 2001:db8::1 of real connections live on lo. What the
+ * 2001:2::2, the clients 198.18.0.1 and 2001:2::1 of real connections live on lo. What the
  * tests of align and of queue_filter share.
  */
 #ifndef TCPCOPY_TESTS_BPF_TARGET_H
@@ -33,7 +33,7 @@
 #define V6_ADDR(n)                                                                                 \
 	{                                                                                          \
 		{                                                                                  \
-			tcpc_htonl(0x20010db8), 0, 0, tcpc_htonl(n)                                \
+			tcpc_htonl(0x20010002), 0, 0, tcpc_htonl(n)                                \
 		}                                                                                  \
 	}
 
@@ -139,6 +139,16 @@ static inline void random_options(__u64 *seed, struct frame_spec *spec)
 		o[random_below(seed, room)] = random_next(seed);
 }
 
+/* Ports come again in each variant of a test. */
+static inline void target_reset(void)
+{
+	int fd = lab.skel ? bpf_map__fd(lab.skel->maps.exchanges) : -1;
+	struct tcpc_flow flow;
+
+	while (fd >= 0 && !bpf_map_get_next_key(fd, NULL, &flow))
+		bpf_map_delete_elem(fd, &flow);
+}
+
 /* Group setup. */
 static inline int target_enter(void **state)
 {
@@ -146,6 +156,7 @@ static inline int target_enter(void **state)
 		return -1;
 	if (!in_netns)
 		return 0;
+	variant_reset = target_reset;
 	lab.skel = target_bpf__open_and_load();
 	if (!lab.skel) {
 		perror("loading the target programs");
@@ -159,13 +170,18 @@ static inline int target_enter(void **state)
 	lab.counters.n = COUNT_OF(target_names);
 	target_service(SERVICE_PORT, 0);
 	target_service(NO_LISTENER_PORT, 0);
+	target_address(4, 2);
+	target_address(6, 2);
 	/* The route to the client of expect_opening() leads out of live0. */
 	return run_command("ip addr add 198.18.0.2/24 dev live0 && "
-			   "ip addr add 2001:db8::2/64 dev live0 nodad && "
+			   "ip addr add 2001:2::2/64 dev live0 nodad && "
 			   "ip addr add 198.18.0.1/32 dev lo && "
-			   "ip addr add 2001:db8::1/128 dev lo nodad && "
+			   "ip addr add 2001:2::1/128 dev lo nodad && "
+			   /* Nothing but this keeps a packet from one's own address out, as
+			    * IPv4 does: what comes again would reach the sockets. */
+			   "ip6tables -w -A INPUT -i live0 -s 2001:2::1 -j DROP && "
 			   "ip neigh add 198.18.0.7 lladdr 02:02:02:02:02:01 dev live0 && "
-			   "ip neigh add 2001:db8::7 lladdr 02:02:02:02:02:01 dev live0");
+			   "ip neigh add 2001:2::7 lladdr 02:02:02:02:02:01 dev live0");
 }
 
 /* Group teardown; the namespaces go with the process. */

@@ -31,8 +31,8 @@ struct frame_spec {
 	__u32 n_ext;
 	__u8 ext_units;		/* IPv6: 8-byte units of each extension header beyond its first */
 	__u8 ttl;		/* 0 is 57 */
-	struct tcpc_addr saddr; /* 0 is 198.18.0.1 or 2001:db8::1 */
-	struct tcpc_addr daddr; /* 0 is 198.18.0.2 or 2001:db8::2 */
+	struct tcpc_addr saddr; /* 0 is 198.18.0.1 or 2001:2::1 */
+	struct tcpc_addr daddr; /* 0 is 198.18.0.2 or 2001:2::2 */
 	__u16 sport;		/* 0 is 40000 */
 	__u16 dport;		/* 0 is 80 */
 	__u32 seq;
@@ -124,7 +124,7 @@ static inline __u32 frame_ip_bytes(const struct frame_spec *spec)
 static inline struct tcpc_addr frame_host(const struct frame_spec *spec, __u8 n)
 {
 	__u8 v4[16] = {[10] = 0xff, 0xff, 198, 18, 0, n};
-	__u8 v6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = n};
+	__u8 v6[16] = {0x20, 0x01, 0x00, 0x02, [15] = n};
 	struct tcpc_addr addr;
 
 	memcpy(&addr, frame_is_v6(spec) ? v6 : v4, sizeof(addr));

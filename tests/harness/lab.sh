@@ -12,7 +12,7 @@
 # No route leads out of a lab.
 
 LAB_NET=198.18.18
-LAB_NET6=2001:db8:18:18 # only in labs with LAB_V6 set, last part as in IPv4
+LAB_NET6=2001:2:0:18 # only in labs with LAB_V6 set, last part as in IPv4
 # shellcheck disable=SC2034
 CLIENT_IP=$LAB_NET.1 CLIENT_MAC=02:00:00:00:00:01
 ONLINE_IP=$LAB_NET.2 ONLINE_MAC=02:00:00:00:00:02

@@ -35,7 +35,7 @@ static int set_up(void **state)
 			   "ip link set v0 up && ip addr add 198.18.0.1/24 brd + dev v0 &&"
 			   "ip addr add 169.254.3.4/16 dev v0 &&"
 			   "ip addr add 198.18.9.1 peer 198.18.9.2 dev v0 &&"
-			   "ip -6 addr add 2001:db8::1/64 dev v0 nodad &&"
+			   "ip -6 addr add 2001:2::1/64 dev v0 nodad &&"
 			   "ip -6 addr add fe80::77/64 dev v0 nodad");
 }
 
@@ -294,13 +294,13 @@ static const struct {
 	{"198.18.7.9", -EHOSTUNREACH, false, false, NULL, 0}, /* blackhole */
 	{"198.18.8.9", -EHOSTUNREACH, false, false, NULL, 0}, /* prohibit */
 	{"203.0.113.1", -ENETUNREACH, false, false, NULL, 0},
-	{"2001:db8::2", 0, false, true, "v0", 1500},
-	{"2001:db8::1", 0, true, false, NULL, 0},
+	{"2001:2::2", 0, false, true, "v0", 1500},
+	{"2001:2::1", 0, true, false, NULL, 0},
 	{"::1", 0, true, false, "lo", 65536},
-	{"2001:db8:5::9", 0, false, true, "v0", 1300},
-	{"2001:db8:6::9", -EHOSTUNREACH, false, false, NULL, 0},
-	{"2001:db8:7::9", -EHOSTUNREACH, false, false, NULL, 0}, /* blackhole */
-	{"2001:db8:ff::9", -ENETUNREACH, false, false, NULL, 0},
+	{"2001:2:0:5::9", 0, false, true, "v0", 1300},
+	{"2001:2:0:6::9", -EHOSTUNREACH, false, false, NULL, 0},
+	{"2001:2:0:7::9", -EHOSTUNREACH, false, false, NULL, 0}, /* blackhole */
+	{"2001:2:0:ff::9", -ENETUNREACH, false, false, NULL, 0},
 };
 
 static void test_route(void **state)
@@ -313,9 +313,9 @@ static void test_route(void **state)
 				     "ip route add unreachable 198.18.6.0/24 &&"
 				     "ip route add blackhole 198.18.7.0/24 &&"
 				     "ip route add prohibit 198.18.8.0/24 &&"
-				     "ip -6 route add 2001:db8:5::/64 via 2001:db8::2 mtu 1300 &&"
-				     "ip -6 route add unreachable 2001:db8:6::/64 &&"
-				     "ip -6 route add blackhole 2001:db8:7::/64"),
+				     "ip -6 route add 2001:2:0:5::/64 via 2001:2::2 mtu 1300 &&"
+				     "ip -6 route add unreachable 2001:2:0:6::/64 &&"
+				     "ip -6 route add blackhole 2001:2:0:7::/64"),
 			 0);
 	for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		struct tcpc_addr dst = addr(routes[i].dst);
@@ -377,7 +377,7 @@ static void test_addresses(void **state)
 	assert_int_equal(tcpc_netlink_addresses(v0, list, 8, &err), 3);
 	assert_true(has(list, 3, "198.18.0.1"));
 	assert_true(has(list, 3, "198.18.9.1")); /* ours, not the peer's */
-	assert_true(has(list, 3, "2001:db8::1"));
+	assert_true(has(list, 3, "2001:2::1"));
 	assert_int_equal(list[3].w[0], 0xaaaaaaaa);
 	memset(list, 0xaa, sizeof(list));
 	assert_int_equal(tcpc_netlink_addresses(v0, list, 1, &err), 3);

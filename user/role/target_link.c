@@ -69,6 +69,18 @@ void intercept_forget_addresses(struct intercept *i)
 	i->n_addresses = 0;
 }
 
+/* Leave out what no rule keeps inside: nobody may copy there, and nothing there is ours. Returns
+ * how many stay. */
+static int kept_inside(const struct intercept *i, struct tcpc_addr *list, int n)
+{
+	int kept = 0;
+
+	for (int a = 0; a < n; a++)
+		if (i->ipv6 || tcpc_addr_is_v4(&list[a]))
+			list[kept++] = list[a];
+	return kept;
+}
+
 /* Addresses come and go; a peer may copy only to those that are here. */
 bool intercept_refresh_addresses(struct intercept *i)
 {
@@ -82,6 +94,7 @@ bool intercept_refresh_addresses(struct intercept *i)
 	}
 	if (n > MAX_ADDRESSES)
 		n = MAX_ADDRESSES;
+	n = kept_inside(i, now, n);
 	if (n == i->n_addresses && !memcmp(now, i->addresses, n * sizeof(now[0])))
 		return false;
 	write_changes(i, now, n);

@@ -44,6 +44,7 @@ struct intercept {
 	unsigned int n_ports;
 	struct tcpc_addr addresses[MAX_ADDRESSES];
 	int n_addresses;
+	bool ipv6; /* the rules for IPv6 are in force */
 	unsigned int queue_first, queue_last;
 	unsigned int slot;		 /* first element of the queues map */
 	struct tcpc_intercept_spec spec; /* as asked for; its engine is the one in force */
