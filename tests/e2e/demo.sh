@@ -80,7 +80,7 @@ begin() {
 	daemons_up
 	leak_start
 	shell target intercept eth0 --port "$PORT"
-	shell online attach eth0 --to "$TARGET_IP:$PORT"
+	shell online attach eth0 --to "$(lab_host_port "$TARGET_IP" "$PORT")"
 	wait_for 5 copying || lab_die "copying does not begin: $(ctl online status)"
 }
 

@@ -34,6 +34,10 @@ def say(*words):
     print(*words, flush=True)
 
 
+def family_of(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
 class Attempt:
     """One connection with one request; never blocks."""
 
@@ -41,7 +45,7 @@ class Attempt:
         self.start_us = now_us()
         self.deadline = time.monotonic() + ANSWER_LIMIT_S
         self.sent = False
-        self.sock = socket.socket()
+        self.sock = socket.socket(family_of(source))
         self.sock.setblocking(False)
         # An attempt that is given up must not send anything any more.
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -88,7 +92,7 @@ def direct(server, source):
 
 
 def stream(server, source, source_port):
-    sock = socket.socket()
+    sock = socket.socket(family_of(source))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.settimeout(3)
     sock.bind((source, source_port))

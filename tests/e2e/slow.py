@@ -74,9 +74,17 @@ def serve_one(sock, delay, answer):
     sock.close()
 
 
+def listen(port):
+    """For both families, where the host has both."""
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, backlog=1024,
+                                    dualstack_ipv6=True)
+    return socket.create_server(("", port), backlog=1024)
+
+
 def serve(port, delay_ms, answer_bytes):
     answer = b"a" * (int(answer_bytes) - 1) + b"\n"
-    server = socket.create_server(("0.0.0.0", int(port)), backlog=1024)
+    server = listen(int(port))
     while True:
         sock, _ = server.accept()
         threading.Thread(target=serve_one, args=(sock, int(delay_ms) / 1000, answer),

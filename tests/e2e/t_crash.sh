@@ -137,7 +137,7 @@ stream_unchanged() {
 	copies_start
 	lab_spawn online "$LAB_DIR/sink.txt" "$HERE/frames.py" sink "$ONLINE_IP" 8081
 	wait_for 5 lab_listening online 8081 || lab_die "sink: $(cat "$LAB_DIR/sink.txt")"
-	ask online attach eth0 --to "$TARGET_IP:$PORT" --port 8081
+	ask online attach eth0 --to "$(lab_host_port "$TARGET_IP" "$PORT")" --port 8081
 	wait_for 5 copying || not_ok "copying of port 8081"
 	in_ns client "$HERE/frames.py" pour "$LAB_DIR/body" "$ONLINE_IP" 8081
 	lab_wait "$LAST_PID" || not_ok "sink: $(cat "$LAB_DIR/sink.txt")"

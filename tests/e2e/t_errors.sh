@@ -100,7 +100,7 @@ world() {
 	fails online 1 'eth1' detach eth1
 	fails online 1 'eth1' target add eth1 "$TARGET_IP:81"
 	fails online 1 'no such target' target del eth0 "$TARGET_IP:99"
-	fails online 1 'last target' target del eth0 "$TARGET_IP:$PORT"
+	fails online 1 'last target' target del eth0 "$(lab_host_port "$TARGET_IP" "$PORT")"
 	fails online 1 'eth0' release eth0
 	fails target 1 'eth0' detach eth0
 	fails target 1 'nosuch0' intercept nosuch0 --port 80

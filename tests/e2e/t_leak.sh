@@ -85,9 +85,9 @@ link_cut() {
 	local rule=(OUTPUT -p tcp --dport "$FEEDBACK_PORT" -j DROP)
 	copy_up
 	copies_flow "$1"
-	in_ns online iptables -w -I "${rule[@]}"
+	in_ns online "$LAB_IPTABLES" -w -I "${rule[@]}"
 	try "$1: copying ends" wait_for 2 link_is_lost
-	in_ns online iptables -w -D "${rule[@]}"
+	in_ns online "$LAB_IPTABLES" -w -D "${rule[@]}"
 	try "$1: copying comes back by itself" wait_for 5 copying
 }
 

@@ -46,6 +46,9 @@ copies_start() {
 # client, whatever comes from the target. LEAK_EXCEPT: a filter for packets that are meant to pass.
 leak_start() {
 	local except=${LEAK_EXCEPT:+ and not ($LEAK_EXCEPT)}
+	# What IPv6 has in place of ARP, and reports of multicast groups; errors are below 128.
+	[ -z "${LAB_V6:-}" ] ||
+		except+=" and not (icmp6 and ip6[40] >= 128) and not dst net ff00::/8"
 	capture_start leak-target sw vtarget \
 		"ether src $TARGET_MAC and (ip or ip6) and not dst host $ONLINE_IP$except"
 	capture_start leak-client client eth0 \

@@ -89,7 +89,7 @@ intercept() {
 
 # attach: with the options in ATTACH.
 attach() {
-	ask online attach eth0 --to "$TARGET_IP:$PORT" "${ATTACH[@]}"
+	ask online attach eth0 --to "$(lab_host_port "$TARGET_IP" "$PORT")" "${ATTACH[@]}"
 }
 
 # copying: the online daemon says that copies may flow.

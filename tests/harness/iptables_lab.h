@@ -16,6 +16,7 @@
 
 static char pin[64] = "/sys/fs/bpf/none"; /* nothing is there: only real iptables looks */
 static uv_loop_t loop;
+static bool lab_ipv6; /* the family of every rule */
 
 struct outcome {
 	int called, status;
@@ -69,10 +70,11 @@ static inline struct outcome finish(int started, struct outcome *out)
 	return *out;
 }
 
-static inline struct outcome do_call(call function, const struct tcpc_iptables_rule *rule)
+static inline struct outcome do_call(call function, struct tcpc_iptables_rule *rule)
 {
 	struct outcome out = {};
 
+	rule->ipv6 = lab_ipv6;
 	return finish(function(&loop, rule, on_done, &out, &out.err), &out);
 }
 

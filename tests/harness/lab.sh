@@ -11,12 +11,37 @@
 # system is our own mount, and only processes recorded here are ever signalled.
 # No route leads out of a lab.
 
+# LAB_FAMILY, 4 or 6, is what clients, copies and the feedback link speak: scripts that take
+# addresses from here run over either.
+
+LAB_FAMILY=${LAB_FAMILY:-4}
 LAB_NET=198.18.18
 LAB_NET6=2001:2:0:18 # only in labs with LAB_V6 set, last part as in IPv4
+[ "$LAB_FAMILY" = 4 ] || LAB_V6=1
+
+# lab_addr NUMBER [FAMILY]: the address of a host, .NUMBER or ::NUMBER.
+lab_addr() {
+	if [ "${2:-$LAB_FAMILY}" = 6 ]; then
+		echo "$LAB_NET6::$1"
+	else
+		echo "$LAB_NET.$1"
+	fi
+}
+
+# lab_host_port ADDRESS PORT: as endpoints and URLs are written.
+lab_host_port() {
+	case $1 in
+	*:*) echo "[$1]:$2" ;;
+	*) echo "$1:$2" ;;
+	esac
+}
+
 # shellcheck disable=SC2034
-CLIENT_IP=$LAB_NET.1 CLIENT_MAC=02:00:00:00:00:01
-ONLINE_IP=$LAB_NET.2 ONLINE_MAC=02:00:00:00:00:02
-TARGET_IP=$LAB_NET.3 TARGET_MAC=02:00:00:00:00:03
+CLIENT_IP=$(lab_addr 1) CLIENT_MAC=02:00:00:00:00:01
+ONLINE_IP=$(lab_addr 2) ONLINE_MAC=02:00:00:00:00:02
+TARGET_IP=$(lab_addr 3) TARGET_MAC=02:00:00:00:00:03
+LAB_IPTABLES=iptables # of the family
+[ "$LAB_FAMILY" = 4 ] || LAB_IPTABLES=ip6tables
 PORT=8080 FEEDBACK_PORT=36524
 
 # bpftool, iptables and nginx live in sbin, which is not in every user's path.
@@ -132,9 +157,17 @@ lab_lacks() {
 	exit 0
 }
 
-# lab_host HOST ADDRESS MAC: one namespace with its eth0 on the bridge.
+# lab_address HOST NUMBER: give its eth0 the address with this number, in each family of the lab.
+lab_address() {
+	ip -n "$LAB_ID-$1" addr add "$(lab_addr "$2" 4)/24" dev eth0
+	# No duplicate address detection: an address must be usable at once.
+	[ -z "${LAB_V6:-}" ] ||
+		ip -n "$LAB_ID-$1" addr add "$(lab_addr "$2" 6)/64" dev eth0 nodad
+}
+
+# lab_host HOST NUMBER MAC: one namespace with its eth0 on the bridge.
 lab_host() {
-	local ns=$LAB_ID-$1 addr=$2 mac=$3
+	local ns=$LAB_ID-$1 mac=$3
 	ip netns add "$ns"
 	# IPv6 is off where no test asks for it: its neighbour discovery is noise in the captures.
 	if [ -z "${LAB_V6:-}" ]; then
@@ -144,11 +177,7 @@ lab_host() {
 	ip -n "$ns" link set lo up
 	ip link add eth0 netns "$ns" address "$mac" type veth peer name "v$1" netns "$LAB_ID-sw"
 	ip -n "$LAB_ID-sw" link set "v$1" master br0 up
-	ip -n "$ns" addr add "$addr/24" dev eth0
-	if [ -n "${LAB_V6:-}" ]; then
-		# No duplicate address detection: an address must be usable at once.
-		ip -n "$ns" addr add "$LAB_NET6::${addr##*.}/64" dev eth0 nodad
-	fi
+	lab_address "$1" "$2"
 	ip -n "$ns" link set eth0 up
 }
 
@@ -159,7 +188,7 @@ lab_link_up() {
 }
 
 lab_rule() {
-	in_ns target iptables -w "$1" OUTPUT -p tcp --sport 1 -j NFQUEUE
+	in_ns target "$LAB_IPTABLES" -w "$1" OUTPUT -p tcp --sport 1 -j NFQUEUE
 }
 
 # lab_up: the namespaces and the wires. Registers the clean-up.
@@ -185,11 +214,11 @@ lab_up() {
 	ip -n "$LAB_ID-sw" link add probe0 type veth peer name probe1 ||
 		lab_lacks "pairs of devices (CONFIG_VETH)"
 	ip -n "$LAB_ID-sw" link del probe0
-	lab_host client "$CLIENT_IP" "$CLIENT_MAC"
-	lab_host online "$ONLINE_IP" "$ONLINE_MAC"
-	lab_host target "$TARGET_IP" "$TARGET_MAC"
+	lab_host client 1 "$CLIENT_MAC"
+	lab_host online 2 "$ONLINE_MAC"
+	lab_host target 3 "$TARGET_MAC"
 	for i in $(seq 101 120); do
-		ip -n "$LAB_ID-client" addr add "$LAB_NET.$i/24" dev eth0
+		lab_address client "$i"
 	done
 	if ! lab_rule -I || ! lab_rule -D; then
 		lab_lacks "iptables with NFQUEUE (CONFIG_NETFILTER_XT_TARGET_NFQUEUE)"

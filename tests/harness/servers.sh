@@ -114,7 +114,7 @@ fetch() {
 	local addr=$1 uri=$2
 	shift 2
 	in_ns client curl -s -o /dev/null -w '%{http_code}' --noproxy '*' --max-time 2 "$@" \
-		"http://$addr:$PORT$uri" || true
+		"http://$(lab_host_port "$addr" "$PORT")$uri" || true
 }
 
 # load_start SECONDS CONNECTIONS URI [WRK-OPTIONS]: wrk on the online host, in the background.
@@ -123,7 +123,7 @@ load_start() {
 	local seconds=$1 connections=$2 uri=$3 log=$LAB_DIR/wrk-${#LOADS[@]}.log
 	shift 3
 	lab_spawn client "$log" wrk -t 1 -c "$connections" -d "${seconds}s" \
-		--timeout 5s "$@" "http://$ONLINE_IP:$PORT$uri"
+		--timeout 5s "$@" "http://$(lab_host_port "$ONLINE_IP" "$PORT")$uri"
 	LOADS+=("$LAST_PID")
 	wait_for 5 requests_are online 1 || lab_die "the load does not start"
 }

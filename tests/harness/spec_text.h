@@ -95,7 +95,8 @@ static inline void spec_text_intercept(const struct tcpc_intercept_spec *spec, c
 
 	spec_text_add(&t, "%s", spec->iface);
 	spec_text_ports(&t, spec->ports, spec->n_ports);
-	spec_text_add(&t, " listen %s", tcpc_text_from_endpoint(&spec->listen, text));
+	spec_text_add(&t, " listen %s",
+		      spec->has_listen ? tcpc_text_from_endpoint(&spec->listen, text) : "-");
 	spec_text_add(&t, " queue %d:%d", spec->queue_first, spec->queue_last);
 	if (spec->engine == TCPC_ENGINE_TC)
 		spec_text_add(&t, " tc");

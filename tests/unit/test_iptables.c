@@ -3,19 +3,14 @@
  * test_iptables.c - rules come and go with both variants of iptables, in a namespace, with a
  * pinned program. What is there is read with iptables -S, not by the code under test.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <bpf/bpf.h>
 
 #include "../harness/iptables_lab.h"
 
 static char dir[] = "/tmp/tcpcopy-iptables-XXXXXX"; /* a bpffs, if root */
-static const char *const variants[] = {"iptables-nft", "iptables-legacy"};
+static const char *const variants[] = {"iptables-nft", "iptables-legacy", "ip6tables-nft",
+				       "ip6tables-legacy"};
 
 static int pin_program(void)
 {
@@ -52,11 +47,11 @@ static int tear_down(void **state)
 	return uv_loop_close(&loop);
 }
 
-static struct outcome do_replace(const struct tcpc_iptables_rule *before,
-				 const struct tcpc_iptables_rule *now)
+static struct outcome do_replace(struct tcpc_iptables_rule *before, struct tcpc_iptables_rule *now)
 {
 	struct outcome out = {};
 
+	before->ipv6 = now->ipv6 = lab_ipv6;
 	return finish(tcpc_iptables_replace(&loop, before, now, on_done, &out, &out.err), &out);
 }
 
@@ -77,23 +72,34 @@ static const char *listing(const char *program)
 	return text;
 }
 
+static const char *icmp(void)
+{
+	return lab_ipv6 ? "ipv6-icmp" : "icmp";
+}
+
 static const char *expected_listing(const struct tcpc_iptables_rule *rule)
 {
 	static char text[2048];
 
 	snprintf(text, sizeof(text),
-		 "-A OUTPUT -o %s -p icmp -m bpf --object-pinned %s -m comment --comment "
+		 "-A OUTPUT -o %s -p %s -m bpf --object-pinned %s -m comment --comment "
 		 "\"tcpcopyd:%s\" -j NFQUEUE --queue-balance 3:5\n"
 		 "-A OUTPUT -o %s -p tcp -m multiport --sports 80,8080 -m bpf --object-pinned %s "
 		 "-m comment --comment \"tcpcopyd:%s\" -j NFQUEUE --queue-balance 3:5\n",
-		 rule->iface, rule->pin, rule->tag, rule->iface, rule->pin, rule->tag);
+		 rule->iface, icmp(), rule->pin, rule->tag, rule->iface, rule->pin, rule->tag);
 	return text;
 }
 
-/* One test for each variant; the default program is the one that the environment names. */
+/* The default program is IPv4's of the variant, which is what the environment names. */
+static bool use_variant(unsigned int v)
+{
+	lab_ipv6 = v == 2 || v == 3;
+	return v < 4 && !setenv("TCPCOPY_IPTABLES", variants[v & 1], 1);
+}
+
+/* One test for each family and variant. */
 #define for_each_variant(program)                                                                  \
-	for (unsigned int v_ = 0;                                                                  \
-	     v_ < 2 && (program = variants[v_]) && !setenv("TCPCOPY_IPTABLES", program, 1); v_++)
+	for (unsigned int v_ = 0; use_variant(v_) && (program = variants[v_]); v_++)
 
 static void test_install_find_remove(void **state)
 {
@@ -183,7 +189,8 @@ static void test_replace(void **state)
 				       "-A OUTPUT ! -o eth0 -p tcp -m multiport --sports 80,8080 "
 				       "-m addrtype ! --dst-type LOCAL -m bpf"));
 		assert_null(strstr(listing(program), "! -o lo -p tcp"));
-		assert_non_null(strstr(listing(program), "! -o lo -p icmp"));
+		assert_non_null(strstr(listing(program),
+				       lab_ipv6 ? "! -o lo -p ipv6-icmp" : "! -o lo -p icmp"));
 		out = do_find(TAG);
 		assert_int_equal(out.n_rules, 1);
 		assert_memory_equal(&out.rules[0], &narrow, sizeof(narrow));
@@ -284,10 +291,10 @@ static void test_other_descriptors(void **state)
 		assert_int_equal(run_command("%s -A OUTPUT -o lo -j ACCEPT", program), 0);
 		assert_int_equal(
 			run_command(
-				"%s 3</dev/null 4</dev/null 5</dev/null -A OUTPUT -o eth0 -p icmp "
+				"%s 3</dev/null 4</dev/null 5</dev/null -A OUTPUT -o eth0 -p %s "
 				"-m bpf --object-pinned %s -m comment "
 				"--comment tcpcopyd:%s -j NFQUEUE --queue-balance 3:5",
-				program, pin, TAG),
+				program, icmp(), pin, TAG),
 			0);
 		assert_int_equal(run_command("%s -A OUTPUT -o lo -j ACCEPT", program), 0);
 		out = do_call(tcpc_iptables_remove, &rule);
@@ -319,7 +326,7 @@ static void test_pin_gone(void **state)
 	}
 }
 
-/* Installed when the other variant was the default. */
+/* Installed when the other variant was the default; IPv4's. */
 static void test_other_variant(void **state)
 {
 	struct tcpc_iptables_rule rule = make_rule("eth0");
@@ -391,10 +398,10 @@ static void test_long_chain(void **state)
 					     "echo COMMIT) | %s-restore --noflush",
 					     program),
 				 0);
-		assert_int_equal(run_command("%s 3</dev/null -A OUTPUT -o eth0 -p icmp -m bpf "
+		assert_int_equal(run_command("%s 3</dev/null -A OUTPUT -o eth0 -p %s -m bpf "
 					     "--object-pinned %s -m comment --comment tcpcopyd:%s "
 					     "-j NFQUEUE --queue-balance 3:5",
-					     program, pin, TAG),
+					     program, icmp(), pin, TAG),
 				 0);
 		out = do_find(TAG);
 		assert_good(&out);

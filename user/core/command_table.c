@@ -118,7 +118,7 @@ static const struct command commands[] = {
 	 "keep the responses of a service on this host, return their headers",
 	 {{"port", "PORT[,PORT...]", "the service's ports"},
 	  {"engine", "nfqueue|tc", "how responses are taken"},
-	  {"listen", "IP:PORT", "where online hosts connect; default: 0.0.0.0:36524"},
+	  {"listen", "IP:PORT", "where online hosts connect; default: port 36524 of every address"},
 	  {"queue", "FIRST[:LAST]", "NFQUEUE queue numbers; default: free ones from 100"},
 	  {"order", "strict|relaxed", "hold back what a client sent after an answer"},
 	  {"adopt", "http|any|none", "take up connections in mid-stream"},

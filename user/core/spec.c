@@ -19,7 +19,7 @@ static int add_target(const char *piece, void *user, struct tcpc_err *err)
 	struct tcpc_endpoint ep;
 	int r = tcpc_text_endpoint(piece, &ep, err);
 
-	r = r ?: spec_need_v4(&ep.addr, piece, err);
+	r = r ?: spec_not_link_local(&ep.addr, piece, err);
 	if (r)
 		return r;
 	for (__u32 i = 0; i < spec->n_targets; i++)
@@ -45,6 +45,15 @@ static int check_contradiction(const struct tcpc_filter_spec *f, struct tcpc_err
 	return 0;
 }
 
+/* They are never copied, so that such a filter would let nobody through. */
+static int add_client(const char *piece, void *user, struct tcpc_err *err)
+{
+	struct tcpc_prefix_list *list = user;
+
+	return spec_add_prefix(piece, list, err)
+		       ?: spec_not_link_local(&list->list[list->n - 1].addr, piece, err);
+}
+
 static int filter_options(struct json_object *request, struct tcpc_filter_spec *f,
 			  struct tcpc_err *err)
 {
@@ -60,7 +69,7 @@ static int filter_options(struct json_object *request, struct tcpc_filter_spec *
 	if (percent)
 		r = tcpc_text_percent(percent, &f->sample, err);
 	if (!r && clients && *clients)
-		r = spec_each_piece(clients, spec_add_prefix, &f->clients, err);
+		r = spec_each_piece(clients, add_client, &f->clients, err);
 	if (!r && excludes && *excludes)
 		r = spec_each_piece(excludes, spec_add_prefix, &f->excludes, err);
 	return r ?: check_contradiction(f, err);
@@ -88,6 +97,8 @@ static int feedback_option(struct json_object *request, struct tcpc_attach_spec 
 			   struct tcpc_err *err)
 {
 	const char *text = spec_option(request, "feedback");
+	struct tcpc_addr addr;
+	int r;
 
 	spec->feedback_port = TCPC_DEFAULT_FEEDBACK_PORT;
 	if (!text)
@@ -101,8 +112,11 @@ static int feedback_option(struct json_object *request, struct tcpc_attach_spec 
 		spec->feedback_none = true;
 		return 0;
 	}
-	return tcpc_text_host_port(text, TCPC_DEFAULT_FEEDBACK_PORT, spec->feedback_host,
-				   sizeof(spec->feedback_host), &spec->feedback_port, err);
+	r = tcpc_text_host_port(text, TCPC_DEFAULT_FEEDBACK_PORT, spec->feedback_host,
+				sizeof(spec->feedback_host), &spec->feedback_port, err);
+	if (r || tcpc_text_addr(spec->feedback_host, &addr, NULL))
+		return r;
+	return spec_not_link_local(&addr, text, err);
 }
 
 static const struct spec_partial attach_partials[] = {
@@ -203,19 +217,16 @@ bad:
 			    text);
 }
 
-static int listen_option(struct json_object *request, struct tcpc_endpoint *ret,
+static int listen_option(struct json_object *request, struct tcpc_intercept_spec *spec,
 			 struct tcpc_err *err)
 {
 	const char *text = spec_option(request, "listen");
-	int r;
 
-	memset(ret, 0, sizeof(*ret));
-	ret->addr = tcpc_addr_from_v4(0);
-	ret->port = htons(TCPC_DEFAULT_FEEDBACK_PORT);
+	spec->has_listen = text;
 	if (!text)
 		return 0;
-	r = tcpc_text_endpoint(text, ret, err);
-	return r ?: spec_need_v4(&ret->addr, text, err);
+	return tcpc_text_endpoint(text, &spec->listen, err)
+		       ?: spec_not_link_local(&spec->listen.addr, text, err);
 }
 
 static int engine_option(struct json_object *request, enum tcpc_engine *ret, struct tcpc_err *err)
@@ -282,7 +293,7 @@ int tcpc_spec_intercept(struct json_object *request, struct tcpc_intercept_spec 
 	r = r ?: number_option(request, "hold", 1 << 20, DEFAULT_HOLD_MB, &spec.hold_mb, err);
 	r = r ?: number_option(request, "max-lag", 3600, DEFAULT_MAX_LAG_S, &spec.max_lag_s, err);
 	r = r ?: spec_ports(request, spec.ports, &spec.n_ports, err);
-	r = r ?: listen_option(request, &spec.listen, err);
+	r = r ?: listen_option(request, &spec, err);
 	r = r ?: queue_option(request, &spec, err);
 	if (!r)
 		*ret = spec;
@@ -347,7 +358,7 @@ int tcpc_spec_target(struct json_object *request, struct tcpc_target_spec *ret,
 	else
 		r = word_count(request, 3, 3, "add|del IFACE IP:PORT", err)
 		    ?: tcpc_text_endpoint(spec_arg(request, 2), &spec.target, err)
-		    ?: spec_need_v4(&spec.target.addr, spec_arg(request, 2), err);
+		    ?: spec_not_link_local(&spec.target.addr, spec_arg(request, 2), err);
 	if (!r && spec_n_args(request) > 1)
 		r = spec_iface(request, 1, spec.iface, err);
 	if (!r)

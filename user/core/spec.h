@@ -64,7 +64,8 @@ struct tcpc_intercept_spec {
 	__be16 ports[TCPC_MAX_PORTS];
 	__u32 n_ports;
 	enum tcpc_engine engine;
-	struct tcpc_endpoint listen; /* default 0.0.0.0:36524 */
+	bool has_listen; /* else port 36524 of every address */
+	struct tcpc_endpoint listen;
 	int queue_first, queue_last; /* -1: the daemon chooses */
 	enum tcpc_adopt adopt;
 	bool relaxed;	 /* --order relaxed: never hold */

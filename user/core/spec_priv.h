@@ -31,9 +31,9 @@ typedef int (*spec_piece)(const char *piece, void *user, struct tcpc_err *err);
 /** spec_each_piece - @text cut at its commas. Returns 0, what @cb returned, or -ENOMEM. */
 int spec_each_piece(const char *text, spec_piece cb, void *user, struct tcpc_err *err);
 
-/** spec_need_v4 - IPv6 is parsed everywhere but not copied yet: say so before anything is done.
- * @text: @addr as typed.  Returns 0 or -EOPNOTSUPP. */
-int spec_need_v4(const struct tcpc_addr *addr, const char *text, struct tcpc_err *err);
+/** spec_not_link_local - such an address means nothing without an interface, and the other host can
+ * do nothing with it. @text: @addr as typed.  Returns 0 or -EINVAL. */
+int spec_not_link_local(const struct tcpc_addr *addr, const char *text, struct tcpc_err *err);
 
 /** An option of the contract that does not do all of it yet. */
 struct spec_partial {

@@ -62,11 +62,31 @@ int spec_each_piece(const char *text, spec_piece cb, void *user, struct tcpc_err
 	return r;
 }
 
-int spec_need_v4(const struct tcpc_addr *addr, const char *text, struct tcpc_err *err)
+int spec_not_link_local(const struct tcpc_addr *addr, const char *text, struct tcpc_err *err)
 {
-	if (tcpc_addr_is_v4(addr))
+	if (!tcpc_addr_is_link_local(addr))
 		return 0;
-	return tcpc_err_set(err, EOPNOTSUPP, "'%s': IPv6 is not available in this version", text);
+	return tcpc_err_set(err, EINVAL,
+			    "'%.80s' is link-local (fe80::), which is not supported: give a "
+			    "global or unique local address",
+			    text);
+}
+
+/* IPv4 stands among the others as ::ffff:0:0/96, so a prefix around that would mean both. */
+static int check_covers_v4(const struct tcpc_prefix *prefix, const char *text, struct tcpc_err *err)
+{
+	__u32 mask = 0;
+	const struct tcpc_addr *a = &prefix->addr;
+
+	if (prefix->bits > 64 && prefix->bits < TCPC_ADDR_V4_BITS)
+		mask = 0xffffffffu << (TCPC_ADDR_V4_BITS - prefix->bits);
+	if (prefix->bits >= TCPC_ADDR_V4_BITS || a->w[0] || a->w[1] ||
+	    a->w[2] != (TCPC_V4_MAPPED & tcpc_htonl(mask)))
+		return 0;
+	return tcpc_err_set(err, EINVAL,
+			    "'%.80s' would mean IPv4 too: for all of IPv6 write 2000::/3 (global) "
+			    "and fc00::/7 (unique local)",
+			    text);
 }
 
 int spec_check_partial(struct json_object *request, const struct spec_partial *p,
@@ -141,7 +161,7 @@ int spec_add_prefix(const char *piece, void *user, struct tcpc_err *err)
 	struct tcpc_prefix prefix, *bigger;
 	int r = tcpc_text_prefix(piece, &prefix, err);
 
-	r = r ?: spec_need_v4(&prefix.addr, piece, err);
+	r = r ?: check_covers_v4(&prefix, piece, err);
 	if (r)
 		return r;
 	for (__u32 i = 0; i < list->n; i++)

@@ -247,6 +247,18 @@ int tcpc_text_iface(const char *text, char ret[16], struct tcpc_err *err)
 	return 0;
 }
 
+int tcpc_text_ip6tables(const char *iptables, char *ret, size_t size)
+{
+	const char *slash = strrchr(iptables, '/'), *name = slash ? slash + 1 : iptables;
+	int dir_bytes = name - iptables;
+
+	if (strncmp(name, "iptables", 8))
+		return -EINVAL;
+	return snprintf(ret, size, "%.*sip6%s", dir_bytes, iptables, name + 2) < (int)size
+		       ? 0
+		       : -EINVAL;
+}
+
 const char *tcpc_text_from_addr(const struct tcpc_addr *addr, char buf[TCPC_TEXT_BYTES])
 {
 	if (tcpc_addr_is_v4(addr))

@@ -60,6 +60,11 @@ int tcpc_text_percent(const char *text, __u32 *ret, struct tcpc_err *err);
 /** tcpc_text_iface - an interface name the kernel could have (1..15 bytes, no '/', ':', space). */
 int tcpc_text_iface(const char *text, char ret[16], struct tcpc_err *err);
 
+/** tcpc_text_ip6tables - the name of IPv6's program beside @iptables: "ip6tables-nft" for
+ * "iptables-nft", paths stay. Returns 0, or -EINVAL if @iptables is called otherwise or @ret has
+ * not the room. No @err. */
+int tcpc_text_ip6tables(const char *iptables, char *ret, size_t size);
+
 /* Each writes the canonical text into @buf (TCPC_TEXT_BYTES) and returns @buf. */
 const char *tcpc_text_from_addr(const struct tcpc_addr *addr, char buf[TCPC_TEXT_BYTES]);
 const char *tcpc_text_from_endpoint(const struct tcpc_endpoint *ep, char buf[TCPC_TEXT_BYTES]);

@@ -39,6 +39,25 @@ static void write_receipt(const struct tcpc_pkt *pkt, const __u8 *packet, __u32 
 			tcpc_options_sack(packet + options, len, receipt->sack, TCPC_MAX_SACK);
 }
 
+/* Where the TCP header stands in the IPv6 packet at @inner, if it is one. */
+static bool quoted_tcp_v6(const __u8 *packet, __u32 captured, __u32 inner, __u32 *ret_off)
+{
+	__u32 off = inner + 40;
+	__u8 next;
+
+	if (off > captured)
+		return false;
+	next = packet[inner + 6];
+	for (int i = 0; i < TCPC_IPV6_EXT_HEADERS && tcpc_is_ipv6_ext(next); i++) {
+		if (off + 2 > captured)
+			return false;
+		next = packet[off];
+		off += 8 + packet[off + 1] * 8;
+	}
+	*ret_off = off;
+	return next == IPPROTO_TCP;
+}
+
 /*
  * The header that an ICMP error quotes belongs to the packet it is about, here one that came to us:
  * its destination port tells whether that was a copy. RFC 792 promises 8 bytes of TCP only, so
@@ -54,9 +73,8 @@ static bool quotes_a_copy(const __u8 *packet, __u32 captured, const __be16 *port
 	if (inner + 20 > captured)
 		return false;
 	if (packet[inner] >> 4 == 6) {
-		if (inner + 44 > captured || packet[inner + 6] != IPPROTO_TCP)
+		if (!quoted_tcp_v6(packet, captured, inner, &inner))
 			return false;
-		inner += 40;
 	} else {
 		if (packet[inner + 9] != IPPROTO_TCP)
 			return false;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "edge/iptables_priv.h"
+#include "edge/iptables_program.h"
 #include "edge/log.h"
 
 #define TIMEOUT_MS 15000  /* iptables itself waits 5 s for its lock */
@@ -99,7 +100,7 @@ static int run_rule(struct op *op, enum tcpc_iptables_kind kind, bool insert, op
 
 static void on_save_line(void *user, char *line)
 {
-	struct tcpc_iptables_rule rule;
+	struct tcpc_iptables_rule rule = {};
 	enum tcpc_iptables_kind kind;
 	struct op *op = user;
 	char shown[128];
@@ -118,6 +119,7 @@ static void on_save_line(void *user, char *line)
 	op->position++;
 	snprintf(shown, sizeof(shown), "%s", line);
 	r = tcpc_iptables_rule_parse(line, &kind, &rule);
+	rule.ipv6 = op->rule.ipv6;
 	if (r == -EINVAL)
 		tcpc_log_warn("iptables: a rule that looks like ours but was changed is left "
 			      "alone: %s",
@@ -146,26 +148,27 @@ int iptables_check_save_end(struct op *op, const struct tcpc_process_end *end)
 	if (!r && op->incompatible)
 		r = tcpc_err_set(&op->err, EOPNOTSUPP,
 				 "%s cannot read the filter table, because it holds rules that "
-				 "only nft understands; see: nft list table ip filter",
-				 op->program);
+				 "only nft understands; see: nft list table %s filter",
+				 op->program, op->rule.ipv6 ? "ip6" : "ip");
 	return r;
 }
 
-int iptables_new_op(uv_loop_t *loop, const char *program, void *user, struct op **ret,
-		    struct tcpc_err *err)
+int iptables_new_op(uv_loop_t *loop, const struct tcpc_iptables_rule *rule, void *user,
+		    struct op **ret, struct tcpc_err *err)
 {
-	const char *wanted = getenv("TCPCOPY_IPTABLES");
-	struct op *op;
+	struct tcpc_iptables_place place = {.ipv6 = rule->ipv6};
+	struct op *op = calloc(1, sizeof(*op));
+	int r;
 
-	if (!*program)
-		program = wanted && *wanted ? wanted : "iptables";
-	if (strlen(program) >= PROGRAM_BYTES)
-		return tcpc_err_set(err, EINVAL, "TCPCOPY_IPTABLES is longer than %d bytes",
-				    PROGRAM_BYTES - 1);
-	op = calloc(1, sizeof(*op));
 	if (!op)
 		return tcpc_err_set(err, ENOMEM, "out of memory");
-	strcpy(op->program, program);
+	strcpy(place.program, rule->program);
+	r = tcpc_iptables_program(&place, op->program, sizeof(op->program), err);
+	if (r) {
+		free(op);
+		return r;
+	}
+	op->rule = *rule;
 	op->loop = loop;
 	op->user = user;
 	*ret = op;
@@ -317,10 +320,9 @@ int tcpc_iptables_remove(uv_loop_t *loop, const struct tcpc_iptables_rule *rule,
 
 	r = tcpc_iptables_rule_check(rule, true, err);
 	if (!r)
-		r = iptables_new_op(loop, rule->program, user, &op, err);
+		r = iptables_new_op(loop, rule, user, &op, err);
 	if (r)
 		return r;
-	op->rule = *rule;
 	op->done = done;
 	return iptables_started(op, start_remove(op, err));
 }
@@ -366,10 +368,9 @@ int tcpc_iptables_install(uv_loop_t *loop, const struct tcpc_iptables_rule *rule
 
 	r = tcpc_iptables_rule_check(rule, false, err);
 	if (!r)
-		r = iptables_new_op(loop, rule->program, user, &op, err);
+		r = iptables_new_op(loop, rule, user, &op, err);
 	if (r)
 		return r;
-	op->rule = *rule;
 	op->done = done;
 	return iptables_started(op, run_rule(op, TCPC_IPTABLES_TCP, true, on_tcp_inserted, err));
 }
@@ -400,10 +401,9 @@ int tcpc_iptables_replace(uv_loop_t *loop, const struct tcpc_iptables_rule *befo
 
 	r = tcpc_iptables_rule_check(now, false, err);
 	if (!r)
-		r = iptables_new_op(loop, now->program, user, &op, err);
+		r = iptables_new_op(loop, now, user, &op, err);
 	if (r)
 		return r;
-	op->rule = *now;
 	op->before = *before;
 	op->tcp_only = true;
 	op->done = done;

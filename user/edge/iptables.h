@@ -3,11 +3,12 @@
  * iptables.h - our rules in the OUTPUT chain. iptables is run as a program (`-w`, no shell), never
  * blocking the loop: each call answers through a callback. Works with iptables-nft and
  * iptables-legacy; TCPCOPY_IPTABLES in the environment names another program than "iptables", its
- * NAME-save and NAME-restore are found beside it. A comment marks a rule as ours: "tcpcopyd:<tag>".
+ * NAME-save and NAME-restore are found beside it, and so is ip6tables for IPv6. A comment marks a
+ * rule as ours: "tcpcopyd:<tag>".
  *
- * For one intercept two rules are kept in the filter table:
+ * For one intercept and family two rules are kept in the filter table:
  *   ! -o lo -p tcp -m multiport --sports P,P -m bpf --object-pinned PIN -m comment ... -j NFQUEUE
- *   ! -o lo -p icmp                          -m bpf --object-pinned PIN -m comment ... -j NFQUEUE
+ *   ! -o lo -p icmp (ipv6-icmp)              -m bpf --object-pinned PIN -m comment ... -j NFQUEUE
  * inserted at the head of OUTPUT; never with --queue-bypass: without a reader nothing leaves.
  *
  * Calls return 0, then the callback comes exactly once, later, on the loop (which must run until
@@ -20,6 +21,7 @@
 #ifndef TCPCOPY_EDGE_IPTABLES_H
 #define TCPCOPY_EDGE_IPTABLES_H
 
+#include <stdbool.h>
 #include <uv.h>
 #include <net/if.h>
 
@@ -29,10 +31,11 @@
 #define TCPC_IPTABLES_TAG_BYTES 128
 #define TCPC_IPTABLES_PIN_BYTES 256
 #define TCPC_IPTABLES_PROGRAM_BYTES 32
-#define TCPC_IPTABLES_MAX_RULES 128 /* of ours, two an intercept */
+#define TCPC_IPTABLES_MAX_RULES 128 /* of ours, four an intercept */
 
 /** One intercept's rules. */
 struct tcpc_iptables_rule {
+	bool ipv6;	      /* for ip6tables */
 	char iface[IFNAMSIZ]; /* "": all interfaces but lo ("! -o lo") */
 	/* Beside iface "": for TCP, all interfaces but this one, and no clients on this host
 	 * ("! -o EXCEPT -m addrtype ! --dst-type LOCAL"). "": lo alone is left out. */
@@ -43,7 +46,7 @@ struct tcpc_iptables_rule {
 	char pin[TCPC_IPTABLES_PIN_BYTES]; /* of the queue_filter program */
 	/* Names the daemon: letters, digits, '/', '.', '-', '_'. */
 	char tag[TCPC_IPTABLES_TAG_BYTES];
-	/* "iptables-nft", "iptables-legacy"; "": the default. Set by tcpc_iptables_find(). */
+	/* "iptables-nft", "ip6tables-legacy"...; "": the default. Set by tcpc_iptables_find(). */
 	char program[TCPC_IPTABLES_PROGRAM_BYTES];
 };
 
@@ -76,7 +79,8 @@ typedef void (*tcpc_iptables_found)(void *user, int status, const struct tcpc_ip
 
 /**
  * tcpc_iptables_find - rules marked with exactly @tag (what an earlier daemon left), merged to one
- * entry an intercept. Looks with both variants of iptables; an entry's @program says which has it.
+ * entry an intercept and family, IPv4's first. Looks with both variants of iptables; an entry's
+ * @program says which has it. Without ip6tables there are none for IPv6.
  * An entry may be half an intercept (n_ports of 0: ICMP alone); removing it is right all the same.
  */
 int tcpc_iptables_find(uv_loop_t *loop, const char *tag, tcpc_iptables_found found, void *user,

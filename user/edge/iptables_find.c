@@ -6,32 +6,14 @@
 #include <string.h>
 
 #include "edge/iptables_priv.h"
+#include "edge/iptables_program.h"
 #include "edge/log.h"
-
-/* Asked in this order; the first stands for the default. */
-static const char programs[][TCPC_IPTABLES_PROGRAM_BYTES] = {"", "iptables-nft", "iptables-legacy"};
 
 static void keep(struct op *op, enum tcpc_iptables_kind kind, struct tcpc_iptables_rule *rule)
 {
-	if (op->which)
-		strcpy(rule->program, programs[op->which]);
+	strcpy(rule->program, tcpc_iptables_places[op->which].program);
 	if (tcpc_iptables_rule_merge(op->rules, &op->n_rules, TCPC_IPTABLES_MAX_RULES, kind, rule))
 		op->too_many = true;
-}
-
-/* Asking iptables-legacy-save creates the legacy tables, so ask only where there are some. */
-static bool has_legacy_filter(void)
-{
-	FILE *names = fopen("/proc/net/ip_tables_names", "re");
-	bool found = false;
-	char name[64];
-
-	if (!names)
-		return false;
-	while (!found && fgets(name, sizeof(name), names))
-		found = !strcmp(name, "filter\n");
-	fclose(names);
-	return found;
 }
 
 static void on_found(struct op *op, const struct tcpc_process_end *end);
@@ -42,11 +24,16 @@ static void find_elsewhere(struct op *op)
 	struct tcpc_err err;
 	int r;
 
-	for (op->which++; op->which < 3; op->which++) {
-		if (op->which == 2 && !has_legacy_filter())
+	for (op->which++; op->which < TCPC_IPTABLES_PLACES; op->which++) {
+		const struct tcpc_iptables_place *place = &tcpc_iptables_places[op->which];
+
+		if (!tcpc_iptables_may_hold(place))
 			continue;
-		strcpy(op->program, programs[op->which]);
-		r = iptables_run_save(op, keep, on_found, &err);
+		if (place->ipv6 != op->rule.ipv6)
+			op->variants = 0;
+		op->rule.ipv6 = place->ipv6;
+		r = tcpc_iptables_program(place, op->program, sizeof(op->program), &err);
+		r = r ?: iptables_run_save(op, keep, on_found, &err);
 		if (!r)
 			return;
 		if (r != -ENOENT)
@@ -80,16 +67,17 @@ static void on_found(struct op *op, const struct tcpc_process_end *end)
 int tcpc_iptables_find(uv_loop_t *loop, const char *tag, tcpc_iptables_found found, void *user,
 		       struct tcpc_err *err)
 {
+	struct tcpc_iptables_rule wanted = {};
 	struct op *op;
 	int r;
 
 	if (strlen(tag) >= TCPC_IPTABLES_TAG_BYTES)
 		return tcpc_err_set(err, EINVAL, "tag '%s' is longer than %d bytes", tag,
 				    TCPC_IPTABLES_TAG_BYTES - 1);
-	r = iptables_new_op(loop, "", user, &op, err);
+	strcpy(wanted.tag, tag);
+	r = iptables_new_op(loop, &wanted, user, &op, err);
 	if (r)
 		return r;
-	strcpy(op->rule.tag, tag);
 	op->found = found;
 	return iptables_started(op, iptables_run_save(op, keep, on_found, err));
 }

@@ -48,10 +48,10 @@ struct op {
 	struct tcpc_iptables_rule rules[TCPC_IPTABLES_MAX_RULES];
 };
 
-/** iptables_new_op - @program: "" is what the environment names, else iptables. Returns 0 or -errno
- * with @err set. */
-int iptables_new_op(uv_loop_t *loop, const char *program, void *user, struct op **ret,
-		    struct tcpc_err *err);
+/** iptables_new_op - with a copy of @rule, whose family and program choose what is run. Returns 0
+ * or -errno with @err set. */
+int iptables_new_op(uv_loop_t *loop, const struct tcpc_iptables_rule *rule, void *user,
+		    struct op **ret, struct tcpc_err *err);
 
 /** iptables_started - hands @r, of the first step, on; frees @op if there will be no other. */
 int iptables_started(struct op *op, int r);

@@ -100,7 +100,7 @@ void tcpc_iptables_rule_argv(const struct tcpc_iptables_rule *rule, enum tcpc_ip
 	add(ret, &n, "-w", LOCK_WAIT_S);
 	add(ret, &n, insert ? "-I" : "-D", "OUTPUT");
 	add_interfaces(ret, &n, rule, except);
-	add(ret, &n, "-p", kind == TCPC_IPTABLES_TCP ? "tcp" : "icmp");
+	add(ret, &n, "-p", kind == TCPC_IPTABLES_TCP ? "tcp" : rule->ipv6 ? "ipv6-icmp" : "icmp");
 	if (kind == TCPC_IPTABLES_TCP) {
 		add(ret, &n, "-m", "multiport");
 		add(ret, &n, "--sports", ret->ports);
@@ -197,8 +197,9 @@ static int read_option(const char *option, char *value, enum tcpc_iptables_kind 
 	if (!strcmp(option, "-o"))
 		return copy_word(rule->iface, sizeof(rule->iface), value);
 	if (!strcmp(option, "-p")) {
+		rule->ipv6 = !strcmp(value, "ipv6-icmp");
 		*kind = !strcmp(value, "tcp") ? TCPC_IPTABLES_TCP : TCPC_IPTABLES_ICMP;
-		return !strcmp(value, "tcp") || !strcmp(value, "icmp") ? 0 : -EINVAL;
+		return !strcmp(value, "tcp") || !strcmp(value, "icmp") || rule->ipv6 ? 0 : -EINVAL;
 	}
 	if (!strcmp(option, "--sports"))
 		return read_ports(value, rule);
@@ -281,8 +282,9 @@ int tcpc_iptables_rule_parse(char *line, enum tcpc_iptables_kind *ret_kind,
 bool tcpc_iptables_rule_equal(const struct tcpc_iptables_rule *a,
 			      const struct tcpc_iptables_rule *b, enum tcpc_iptables_kind kind)
 {
-	if (strcmp(a->iface, b->iface) || strcmp(a->pin, b->pin) || strcmp(a->tag, b->tag) ||
-	    a->queue_first != b->queue_first || a->queue_last != b->queue_last)
+	if (a->ipv6 != b->ipv6 || strcmp(a->iface, b->iface) || strcmp(a->pin, b->pin) ||
+	    strcmp(a->tag, b->tag) || a->queue_first != b->queue_first ||
+	    a->queue_last != b->queue_last)
 		return false;
 	return kind == TCPC_IPTABLES_ICMP ||
 	       (!strcmp(a->except, b->except) && a->n_ports == b->n_ports &&

@@ -39,7 +39,8 @@ void tcpc_iptables_rule_argv(const struct tcpc_iptables_rule *rule, enum tcpc_ip
 
 /**
  * tcpc_iptables_rule_parse - read a line "-A OUTPUT ..." of iptables-save.
- * @line: is cut into words.  @ret_kind, @ret: program "", the tag taken from the comment.
+ * @line: is cut into words.  @ret_kind, @ret: program "", the tag taken from the comment; a TCP
+ * rule looks the same in both families, so its @ipv6 is the caller's to set.
  * Returns: 0; -ENOENT: not one of ours; -EINVAL: marked as ours, but not as we write them.
  */
 int tcpc_iptables_rule_parse(char *line, enum tcpc_iptables_kind *ret_kind,

@@ -54,7 +54,8 @@ struct tcpc_link_server_events {
 };
 
 /**
- * tcpc_link_server_open - listen on @listen.
+ * tcpc_link_server_open - listen on @listen; NULL: on the default port of every address, of both
+ * families where the kernel has both.
  * @key: TCPC_LINK_KEY_BYTES, or NULL for --insecure. Copied.
  * Returns: 0, -EADDRINUSE (port taken: @err names it), other -errno.
  */

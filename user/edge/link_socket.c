@@ -70,20 +70,43 @@ void tcpc_link_socket_name(const uv_tcp_t *tcp, char *buf, size_t size)
 		snprintf(buf, size, "%s", tcpc_text_from_endpoint(&ep, text));
 }
 
+/* Both families by one socket; IPv4 alone where the kernel has no other. */
+static int bind_default(uv_tcp_t *tcp)
+{
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
+				  .sin6_port = htons(TCPC_DEFAULT_FEEDBACK_PORT)};
+	struct sockaddr_in v4 = {.sin_family = AF_INET,
+				 .sin_port = htons(TCPC_DEFAULT_FEEDBACK_PORT)};
+	int ret = uv_tcp_bind(tcp, (struct sockaddr *)&v6, 0);
+
+	if (ret != -EAFNOSUPPORT && ret != -EADDRNOTAVAIL)
+		return ret;
+	return uv_tcp_bind(tcp, (struct sockaddr *)&v4, 0);
+}
+
+static int bind_literally(uv_tcp_t *tcp, const struct tcpc_endpoint *listen)
+{
+	struct sockaddr_storage ss;
+
+	sockaddr_from_endpoint(listen, &ss);
+	return uv_tcp_bind(tcp, (struct sockaddr *)&ss,
+			   ss.ss_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0);
+}
+
 int tcpc_link_socket_listen(uv_tcp_t *tcp, const struct tcpc_endpoint *listen, int backlog,
 			    uv_connection_cb cb, struct tcpc_err *err)
 {
-	struct sockaddr_storage ss;
 	char text[TCPC_TEXT_BYTES];
-	int ret;
+	int ret = listen ? bind_literally(tcp, listen) : bind_default(tcp);
 
-	sockaddr_from_endpoint(listen, &ss);
-	ret = uv_tcp_bind(tcp, (struct sockaddr *)&ss, 0);
 	if (!ret)
 		ret = uv_listen((uv_stream_t *)tcp, backlog, cb);
 	if (!ret)
 		return 0;
-	tcpc_text_from_endpoint(listen, text);
+	if (listen)
+		tcpc_text_from_endpoint(listen, text);
+	else
+		snprintf(text, sizeof(text), "port %d", TCPC_DEFAULT_FEEDBACK_PORT);
 	if (ret == -EADDRINUSE)
 		return tcpc_err_set(err, EADDRINUSE,
 				    "feedback link: %s is taken by another program: choose another "

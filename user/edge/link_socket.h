@@ -20,7 +20,8 @@ int tcpc_link_socket_prepare(struct tcpc_err *err);
  * it is gone already. */
 void tcpc_link_socket_name(const uv_tcp_t *tcp, char *buf, size_t size);
 
-/** tcpc_link_socket_listen - bind and listen. Returns 0; -EADDRINUSE, other -errno. */
+/** tcpc_link_socket_listen - bind and listen. An IPv6 address is taken literally, [::] too; NULL is
+ * every address of both families at the default port. Returns 0; -EADDRINUSE, other -errno. */
 int tcpc_link_socket_listen(uv_tcp_t *tcp, const struct tcpc_endpoint *listen, int backlog,
 			    uv_connection_cb cb, struct tcpc_err *err);
 

@@ -24,6 +24,7 @@
 
 #include "core/verdict.h"
 #include "edge/log.h"
+#include "tcpcopy/addr.h"
 
 #define RECV_BYTES 65536
 #define BATCH_BYTES 32768
@@ -34,7 +35,8 @@ struct queue {
 	struct tcpc_nfqueue *owner;
 	unsigned int number;
 	struct mnl_socket *nl;
-	int raw_fd; /* for the ACKs of GSO packets */
+	int raw_fd;  /* for the ACKs of GSO packets */
+	int raw6_fd; /* the same for IPv6, -1 where the kernel has none */
 	pthread_t thread;
 	bool started;
 	struct tcpc_queue_stats *stats;
@@ -125,12 +127,21 @@ static void flush_verdicts(struct queue *q)
  */
 static void inject(struct queue *q, struct tcpc_verdict *verdict)
 {
+	const struct tcpc_addr *server = &verdict->receipt.server;
+	struct sockaddr_in6 to6 = {.sin6_family = AF_INET6};
 	struct sockaddr_in to = {.sin_family = AF_INET};
+	ssize_t n;
 
 	verdict->action = TCPC_VERDICT_DROP;
-	memcpy(&to.sin_addr, &verdict->receipt.server.w[3], sizeof(to.sin_addr));
-	if (sendto(q->raw_fd, verdict->packet, verdict->packet_bytes, 0, (void *)&to, sizeof(to)) <
-	    0)
+	memcpy(&to.sin_addr, &server->w[3], sizeof(to.sin_addr));
+	memcpy(&to6.sin6_addr, server, sizeof(to6.sin6_addr));
+	if (tcpc_addr_is_v4(server))
+		n = sendto(q->raw_fd, verdict->packet, verdict->packet_bytes, 0, (void *)&to,
+			   sizeof(to));
+	else
+		n = sendto(q->raw6_fd, verdict->packet, verdict->packet_bytes, 0, (void *)&to6,
+			   sizeof(to6));
+	if (n < 0)
 		q->stats->inject_failed++;
 	else
 		q->stats->injected++;
@@ -329,8 +340,11 @@ static int open_queue(struct queue *q, struct tcpc_err *err)
 {
 	int size = TCPC_NFQUEUE_RCVBUF_BYTES, r;
 
+	/* IPPROTO_RAW: we write the IP header ourselves, in both families. */
 	q->raw_fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
-	if (q->raw_fd < 0)
+	if (q->raw_fd >= 0)
+		q->raw6_fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	if (q->raw_fd < 0 || (q->raw6_fd < 0 && errno != EAFNOSUPPORT))
 		return tcpc_err_set(err, errno, "cannot open a raw socket: %s; run as root",
 				    strerror(errno));
 	q->nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
@@ -390,6 +404,8 @@ static void stop_threads(struct tcpc_nfqueue *nfq)
 			mnl_socket_close(q->nl);
 		if (q->raw_fd >= 0)
 			close(q->raw_fd);
+		if (q->raw6_fd >= 0)
+			close(q->raw6_fd);
 	}
 }
 
@@ -428,7 +444,7 @@ static struct tcpc_nfqueue *new_nfqueue(const struct tcpc_nfqueue_options *optio
 	for (unsigned int i = 0; i < n; i++) {
 		nfq->queue[i].owner = nfq;
 		nfq->queue[i].number = options->first + i;
-		nfq->queue[i].raw_fd = -1;
+		nfq->queue[i].raw_fd = nfq->queue[i].raw6_fd = -1;
 		nfq->queue[i].stats = &options->stats[i];
 	}
 	return nfq;

@@ -2,6 +2,7 @@
 /* online_peer.c - the feedback links of the online host, see online_priv.h. */
 #include "role/online_priv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,9 +24,9 @@ static void on_state(void *user, enum tcpc_link_state state, const char *text)
 
 	if (state != peer->state) {
 		if (state == TCPC_LINK_READY)
-			tcpc_log_info("feedback link to %s:%u is up", peer->host, peer->port);
+			tcpc_log_info("feedback link to %s is up", peer->name);
 		else if (state != TCPC_LINK_CONNECTING)
-			tcpc_log_warn("feedback link to %s:%u: %s", peer->host, peer->port, text);
+			tcpc_log_warn("feedback link to %s: %s", peer->name, text);
 	}
 	peer->state = state;
 	if (state != TCPC_LINK_READY)
@@ -154,6 +155,8 @@ int peer_get(struct tcpc_online *online, const char *host, __u16 port, struct pe
 	peer->id = ++online->next_peer_id;
 	peer->port = port;
 	strncpy(peer->host, host, sizeof(peer->host) - 1);
+	snprintf(peer->name, sizeof(peer->name), strchr(host, ':') ? "[%s]:%u" : "%s:%u",
+		 peer->host, port);
 	r = tcpc_link_client_open(online->config.loop, host, port, online->config.key, &events,
 				  peer, &peer->link, err);
 	if (r) {
@@ -187,8 +190,11 @@ bool peer_intercepts(const struct peer *peer, const struct tcpc_endpoint *endpoi
 	for (unsigned int i = 0; i < peer->n_services; i++) {
 		const struct tcpc_link_service *s = &peer->services[i];
 
+		/* Behind another address it may be, but never in a family that is not kept inside.
+		 */
 		if (s->port == endpoint->port &&
-		    (any_addr || tcpc_addr_equal(&s->addr, &endpoint->addr)))
+		    (tcpc_addr_equal(&s->addr, &endpoint->addr) ||
+		     (any_addr && tcpc_addr_is_v4(&s->addr) == tcpc_addr_is_v4(&endpoint->addr))))
 			return true;
 	}
 	return false;

@@ -30,8 +30,9 @@ struct peer {
 	struct tcpc_online *online;
 	struct tcpc_link_client *link;
 	char host[256];
-	__u16 port; /* host order */
-	__u32 id;   /* of its entries in peer_allow */
+	char name[264]; /* host and port as one types them */
+	__u16 port;	/* host order */
+	__u32 id;	/* of its entries in peer_allow */
 	unsigned int refs;
 	enum tcpc_link_state state;
 	bool has_services; /* it has said what it intercepts */

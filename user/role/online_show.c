@@ -29,7 +29,7 @@ static struct json_object *show_target(const struct tap *tap, const struct targe
 								  : "not ready");
 	tcpc_show_string(o, "reason", reason);
 	if (peer) {
-		snprintf(feedback, sizeof(feedback), "%s:%u", peer->host, peer->port);
+		snprintf(feedback, sizeof(feedback), "%s", peer->name);
 		tcpc_show_number(o, "receipts", peer->counts.receipts);
 		tcpc_show_number(o, "syn_acks", peer->counts.syn_acks);
 		tcpc_show_number(o, "resets", peer->counts.resets);

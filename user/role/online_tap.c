@@ -143,6 +143,16 @@ struct peer *tap_take_target(struct tap *tap, unsigned int index)
 	return peer;
 }
 
+/* Does its peer intercept the port, but for IPv4 alone? */
+static bool lacks_ipv6(const struct target *target)
+{
+	const struct tcpc_endpoint v4 = {tcpc_addr_from_v4(0), target->endpoint.port};
+
+	return !tcpc_addr_is_v4(&target->endpoint.addr) &&
+	       !peer_intercepts(target->peer, &target->endpoint, true) &&
+	       peer_intercepts(target->peer, &v4, true);
+}
+
 bool target_ready(const struct tap *tap, const struct target *target, char *ret_reason, size_t size)
 {
 	const char *why;
@@ -159,6 +169,9 @@ bool target_ready(const struct tap *tap, const struct target *target, char *ret_
 	if (target->peer->state != TCPC_LINK_READY) {
 		tcpc_link_client_state(target->peer->link, &why);
 		snprintf(ret_reason, size, "%s", why);
+	} else if (lacks_ipv6(target)) {
+		snprintf(ret_reason, size,
+			 "it intercepts this port for IPv4 only: see there `tcpcopyctl status`");
 	} else {
 		snprintf(ret_reason, size,
 			 "it does not intercept this address and port: run there "

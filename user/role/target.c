@@ -267,8 +267,10 @@ static void on_installed(void *user, int status, const struct tcpc_err *err)
 	target_publish(i->role);
 	tcpc_log_info("%s is intercepted (%s, queues %u-%u)", iface,
 		      target_engine_name(i->spec.engine), i->queue_first, i->queue_last);
-	tcpc_reply_text(reply, "%s is intercepted (%s, queues %u-%u)", iface,
-			target_engine_name(i->spec.engine), i->queue_first, i->queue_last);
+	tcpc_reply_text(reply, "%s is intercepted (%s, queues %u-%u)%s%s", iface,
+			target_engine_name(i->spec.engine), i->queue_first, i->queue_last,
+			i->n_left_alone ? "; IPv6 is left alone: " : "",
+			i->n_left_alone ? i->no_ipv6 : "");
 	if (i->role->stopped)
 		intercept_release(i);
 }
@@ -279,7 +281,7 @@ static int check_services(const struct tcpc_target_role *role, struct tcpc_err *
 	unsigned int n = 0;
 
 	for (const struct intercept *i = role->intercepts; i; i = i->next)
-		n += i->n_addresses * i->n_ports;
+		n += (i->n_addresses + i->n_left_alone) * i->n_ports;
 	if (n <= TCPC_LINK_MAX_SERVICES)
 		return 0;
 	return tcpc_err_set(err, ENOSPC,
@@ -292,7 +294,7 @@ static int check_services(const struct tcpc_target_role *role, struct tcpc_err *
 static int set_up(struct intercept *i, const struct tcpc_intercept_spec *spec, struct tcpc_err *err)
 {
 	struct tcpc_intercept service = {};
-	int r = open_all(i->role, &spec->listen, err);
+	int r = open_all(i->role, spec->has_listen ? &spec->listen : NULL, err);
 
 	r = r ?: choose_queues(i, spec, err);
 	r = r ?: choose_slot(i, err);
@@ -316,7 +318,7 @@ static int set_up(struct intercept *i, const struct tcpc_intercept_spec *spec, s
 	if (!r && spec->engine == TCPC_ENGINE_TC)
 		r = tcpc_dp_target_absorb(i->role->dp, i->ifindex, &i->absorb, err);
 	r = r ?: tcpc_dp_target_attach(i->role->dp, i->ifindex, &i->align, err);
-	return r ?: tcpc_iptables_install(i->role->config.loop, &i->rule, on_installed, i, err);
+	return r ?: intercept_install_rules(i, on_installed, err);
 }
 
 void tcpc_target_intercept(struct tcpc_target_role *role, const struct tcpc_intercept_spec *spec,

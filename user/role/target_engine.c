@@ -78,9 +78,13 @@ static void on_replaced(void *user, int status, const struct tcpc_err *err)
 	struct intercept *i = user;
 	bool to_tc = i->spec.engine == TCPC_ENGINE_NFQUEUE;
 
+	/* If IPv6's rule alone stayed as it was, it queues what absorb would take: as good. */
+	if (status && to_tc && i->rule.except[0]) {
+		tcpc_log_warn("%s: IPv6 stays with nfqueue: %s", i->iface, err->text);
+		status = 0;
+	}
 	if (!status) {
 		i->spec.engine = to_tc ? TCPC_ENGINE_TC : TCPC_ENGINE_NFQUEUE;
-		intercept_rule(i, &i->rule);
 		target_publish(i->role);
 	}
 	/* What the rule queues no longer is absorbed, so absorb goes last and came first. */
@@ -101,8 +105,7 @@ static int begin(struct intercept *i, const struct tcpc_intercept_spec *spec, st
 	if (spec->engine == TCPC_ENGINE_TC)
 		r = tcpc_dp_target_absorb(i->role->dp, i->ifindex, &i->absorb, err);
 	if (!r)
-		r = tcpc_iptables_replace(i->role->config.loop, &i->rule, &rule, on_replaced, i,
-					  err);
+		r = intercept_replace_rules(i, &rule, on_replaced, err);
 	if (r && spec->engine == TCPC_ENGINE_TC)
 		tcpc_attachment_close(&i->absorb);
 	return r;
@@ -121,10 +124,11 @@ void intercept_switch(struct intercept *i, const struct tcpc_intercept_spec *spe
 		tcpc_reply_fail(reply, &err);
 		return;
 	}
-	if (begin(i, spec, &err)) {
-		tcpc_reply_fail(reply, &err);
-		return;
-	}
 	i->state = INTERCEPT_SWITCHING;
 	i->reply = reply;
+	if (begin(i, spec, &err)) {
+		i->state = INTERCEPT_ACTIVE;
+		i->reply = NULL;
+		tcpc_reply_fail(reply, &err);
+	}
 }

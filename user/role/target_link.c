@@ -4,6 +4,7 @@
  */
 #include "role/target_priv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <arpa/inet.h>
@@ -71,13 +72,14 @@ void intercept_forget_addresses(struct intercept *i)
 
 /* Leave out what no rule keeps inside: nobody may copy there, and nothing there is ours. Returns
  * how many stay. */
-static int kept_inside(const struct intercept *i, struct tcpc_addr *list, int n)
+static int keep_ours(struct intercept *i, struct tcpc_addr *list, int n)
 {
 	int kept = 0;
 
 	for (int a = 0; a < n; a++)
 		if (i->ipv6 || tcpc_addr_is_v4(&list[a]))
 			list[kept++] = list[a];
+	i->n_left_alone = n - kept;
 	return kept;
 }
 
@@ -94,7 +96,7 @@ bool intercept_refresh_addresses(struct intercept *i)
 	}
 	if (n > MAX_ADDRESSES)
 		n = MAX_ADDRESSES;
-	n = kept_inside(i, now, n);
+	n = keep_ours(i, now, n);
 	if (n == i->n_addresses && !memcmp(now, i->addresses, n * sizeof(now[0])))
 		return false;
 	write_changes(i, now, n);
@@ -202,15 +204,13 @@ static const struct tcpc_link_server_events link_events = {
 int target_open_link(struct tcpc_target_role *role, const struct tcpc_endpoint *listen,
 		     struct tcpc_err *err)
 {
-	const struct tcpc_endpoint any = {tcpc_addr_from_v4(0), htons(TCPC_DEFAULT_FEEDBACK_PORT)};
 	char text[TCPC_TEXT_BYTES];
 	int r;
 
 	if (role->link) {
-		if (!memcmp(listen, &role->listen, sizeof(*listen)) ||
-		    !memcmp(listen, &any, sizeof(*listen)))
+		if (!listen || !memcmp(listen, &role->listen, sizeof(*listen)))
 			return 0;
-		tcpc_text_from_endpoint(&role->listen, text);
+		target_listen_text(role, text);
 		return tcpc_err_set(err, EADDRINUSE,
 				    "the feedback link listens on %s already; leave --listen out "
 				    "or give the same",
@@ -219,8 +219,16 @@ int target_open_link(struct tcpc_target_role *role, const struct tcpc_endpoint *
 	r = tcpc_link_server_open(role->config.loop, listen, role->config.key, &link_events, role,
 				  &role->link, err);
 	if (!r)
-		role->listen = *listen;
+		role->listen = listen ? *listen : (struct tcpc_endpoint){};
 	return r;
+}
+
+void target_listen_text(const struct tcpc_target_role *role, char text[TCPC_TEXT_BYTES])
+{
+	if (role->listen.port)
+		tcpc_text_from_endpoint(&role->listen, text);
+	else
+		snprintf(text, TCPC_TEXT_BYTES, "*:%u", TCPC_DEFAULT_FEEDBACK_PORT);
 }
 
 void target_close_link(struct tcpc_target_role *role)

@@ -5,6 +5,7 @@
  * target.c          life of the datapath, `intercept`
  * target_engine.c   how responses are kept inside, and changing that while it runs
  * target_link.c     what peers are told, and waiting until they have acted on it
+ * target_rules.c    the iptables rules of both families
  * target_release.c  `release` and stopping: the safe order
  * target_allow.c    the allow-list
  * target_hold.c     the hold queue between its device and core/hold
@@ -44,15 +45,20 @@ struct intercept {
 	unsigned int n_ports;
 	struct tcpc_addr addresses[MAX_ADDRESSES];
 	int n_addresses;
-	bool ipv6; /* the rules for IPv6 are in force */
+	int n_left_alone;	      /* IPv6 addresses, without @ipv6 */
+	bool ipv6;		      /* its rules are in force */
+	char no_ipv6[TCPC_ERR_BYTES]; /* why not */
 	unsigned int queue_first, queue_last;
 	unsigned int slot;		 /* first element of the queues map */
 	struct tcpc_intercept_spec spec; /* as asked for; its engine is the one in force */
 	struct tcpc_attachment align;
 	struct tcpc_attachment absorb; /* engine tc only */
 	struct tcpc_nfqueue *nfq;
-	struct hold_room *hold; /* NULL with --order relaxed */
-	struct tcpc_iptables_rule rule;
+	struct hold_room *hold;		/* NULL with --order relaxed */
+	struct tcpc_iptables_rule rule; /* IPv4's, as it is in force */
+	struct tcpc_iptables_rule rule6, rule_next;
+	tcpc_iptables_done rules_done; /* of what is under way */
+	struct tcpc_err rules_err;
 	struct tcpc_reply *reply; /* of the command under way, or NULL */
 	/* release */
 	uv_timer_t *timer;
@@ -79,7 +85,7 @@ struct tcpc_target_role {
 	struct tcpc_link_server *link;	   /* likewise */
 	struct tcpc_receipts *receipts;	   /* likewise: those of engine tc */
 	__u64 receipts_lost;		   /* of engine tc, not taken by the link */
-	struct tcpc_endpoint listen;
+	struct tcpc_endpoint listen;	   /* port 0: the default */
 	struct intercept *intercepts;
 	struct allow_entry *allow;
 	unsigned int n_allow;
@@ -126,10 +132,14 @@ const char *target_engine_name(enum tcpc_engine engine);
 
 /* ---- target_link.c ---- */
 
-/** target_open_link - listen, unless the link is there already; all intercepts share one. */
+/** target_open_link - listen, unless the link is there already; all intercepts share one.
+ * @listen: NULL for the default. */
 int target_open_link(struct tcpc_target_role *role, const struct tcpc_endpoint *listen,
 		     struct tcpc_err *err);
 void target_close_link(struct tcpc_target_role *role);
+
+/** target_listen_text - where it listens; "*" is every address of both families. */
+void target_listen_text(const struct tcpc_target_role *role, char text[TCPC_TEXT_BYTES]);
 
 /** intercept_refresh_addresses - read the interface's addresses. Returns: did they change? */
 bool intercept_refresh_addresses(struct intercept *intercept);
@@ -149,6 +159,23 @@ __u32 target_publish(struct tcpc_target_role *role);
 /** target_await - call @cb once all peers have acted on change @serial; at once, but never from
  * within this call, if there is no link. Returns 0 or -ENOMEM. */
 int target_await(struct tcpc_target_role *role, __u32 serial, void (*cb)(void *user), void *user);
+
+/* ---- target_rules.c ---- */
+
+/** intercept_install_rules - install those of both families; @done gets the intercept. Without
+ * those for IPv6 it is no failure: intercept->no_ipv6 says why. Returns 0, else @done never comes.
+ */
+int intercept_install_rules(struct intercept *intercept, tcpc_iptables_done done,
+			    struct tcpc_err *err);
+
+/** intercept_replace_rules - put @now, for both families, in the place of what is in force, as
+ * tcpc_iptables_replace() does. When @done gets an error, intercept->rule and rule6 tell how far it
+ * came: IPv4's goes first. @done may come from within the call. Returns 0, else it never comes. */
+int intercept_replace_rules(struct intercept *intercept, const struct tcpc_iptables_rule *now,
+			    tcpc_iptables_done done, struct tcpc_err *err);
+
+/** intercept_remove_rules - remove what was installed; @done may come from within the call. */
+void intercept_remove_rules(struct intercept *intercept, tcpc_iptables_done done);
 
 /* ---- target_hold.c ---- */
 

@@ -84,14 +84,6 @@ static void on_removed(void *user, int status, const struct tcpc_err *err)
 	next_of_all(role);
 }
 
-static void remove_rule(struct intercept *i)
-{
-	struct tcpc_err err;
-
-	if (tcpc_iptables_remove(i->role->config.loop, &i->rule, on_removed, i, &err))
-		on_removed(i, -err.code, &err);
-}
-
 static void on_pass(uv_timer_t *timer)
 {
 	struct intercept *i = timer->data;
@@ -108,7 +100,7 @@ static void on_pass(uv_timer_t *timer)
 	if (left)
 		tcpc_log_error("%s: %u copied connections could not be ended", i->iface, left);
 	target_stop_timer(&i->timer);
-	remove_rule(i);
+	intercept_remove_rules(i, on_removed);
 }
 
 static void on_peers_stopped(void *user)
@@ -122,7 +114,7 @@ static void on_peers_stopped(void *user)
 			tcpc_log_error("%s: %s", i->iface, err.text);
 	i->timer = target_start_timer(i->role->config.loop, on_pass, DRAIN_MS, PASS_MS, i);
 	if (!i->timer)
-		remove_rule(i);
+		intercept_remove_rules(i, on_removed);
 }
 
 void intercept_release(struct intercept *i)

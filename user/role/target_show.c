@@ -22,7 +22,9 @@ static struct json_object *show_intercept(const struct intercept *i)
 	tcpc_show_string(o, "order", i->hold ? "strict" : "relaxed");
 	tcpc_show_string(o, "hook", tcpc_attach_kind_name(i->align.kind));
 	tcpc_show_string(o, "state", states[i->state]);
-	tcpc_show_string(o, "listen", tcpc_text_from_endpoint(&role->listen, text));
+	tcpc_show_string(o, "ipv6", i->ipv6 ? "intercepted" : i->no_ipv6);
+	target_listen_text(role, text);
+	tcpc_show_string(o, "listen", text);
 	for (unsigned int p = 0; p < role->n_peers; p++)
 		json_object_array_add(peers, json_object_new_string(role->peers[p]));
 	json_object_object_add(o, "peers", peers);

@@ -16,7 +16,7 @@
 #include "edge/log.h"
 #include "edge/sockdiag.h"
 
-#define MAX_RULES 16
+#define MAX_RULES 32 /* two an intercept, one a family */
 
 /** A sweep under way. */
 struct sweep {
@@ -46,6 +46,10 @@ static bool was_copied(void *user, const struct tcpc_flow *flow)
 	const struct sweep *s = user;
 	const struct tcpc_addr *c = &flow->client;
 
+	/* A family without its rule was left alone, and so were link-local addresses. */
+	if (tcpc_addr_is_v4(&flow->server) == s->rules[s->next].ipv6 ||
+	    tcpc_addr_is_link_local(&flow->server))
+		return false;
 	if (tcpc_addr_equal(c, &flow->server) ||
 	    (tcpc_addr_is_v4(c) && tcpc_ntohl(c->w[3]) >> 24 == 127))
 		return false;
