@@ -32,7 +32,7 @@
  */
 __noinline int blank_options(struct __sk_buff *skb, __u32 l4_off, __u32 tcp_bytes, __u64 blank)
 {
-	struct options_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+	struct align_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
 	__u32 off = l4_off + sizeof(struct tcphdr);
 	__u32 len = tcp_bytes - sizeof(struct tcphdr);
 	__s64 diff;
@@ -243,30 +243,30 @@ failed:
 	return VERDICT_DROP;
 }
 
-static __always_inline int align_packet(struct __sk_buff *skb, struct tcpc_target_stats *st)
+static __always_inline int align_packet(struct __sk_buff *skb, struct tcpc_pkt *pkt,
+					struct tcpc_target_stats *st)
 {
 	struct tcpc_service_key key = {.ifindex = skb->ifindex};
 	enum pass pass = pass_of(skb);
 	struct tcpc_intercept *service;
-	struct tcpc_pkt pkt;
 	__u32 state, *ours;
 	int result;
 
 	COUNT(st, seen);
-	result = read_headers(skb, TCPC_LINK_ETHER, &pkt);
+	result = read_headers(skb, TCPC_LINK_ETHER, pkt);
 	if (result != TCPC_PARSE_OK) {
 		COUNT_PARSE_FAILURE(st, result);
 		return result < 0 ? VERDICT_DROP : VERDICT_NEXT;
 	}
-	key.port = pkt.dport;
+	key.port = pkt->dport;
 	service = bpf_map_lookup_elem(&services, &key);
 	/* Only responses from these addresses are kept inside: others are not for us to change. */
-	ours = bpf_map_lookup_elem(&addresses, &pkt.daddr);
+	ours = bpf_map_lookup_elem(&addresses, &pkt->daddr);
 	if (pass == PASS_FIRST && (!service || !ours || skb->pkt_type != PACKET_HOST)) {
 		COUNT(st, no_service);
 		return VERDICT_NEXT;
 	}
-	state = allow_state(&pkt.saddr);
+	state = allow_state(&pkt->saddr);
 	if (pass == PASS_FIRST && state == TCPC_ALLOW_DIRECT) {
 		COUNT(st, allowed);
 		return VERDICT_NEXT;
@@ -280,24 +280,24 @@ static __always_inline int align_packet(struct __sk_buff *skb, struct tcpc_targe
 	}
 	/* Its responses would come back over lo, another link, where the socket does not know it.
 	 */
-	if (tcpc_addr_is_link_local(&pkt.saddr)) {
+	if (tcpc_addr_is_link_local(&pkt->saddr)) {
 		COUNT(st, link_local);
 		return VERDICT_DROP;
 	}
-	if (tcpc_pkt_is_pure_ack(&pkt)) {
+	if (tcpc_pkt_is_pure_ack(pkt)) {
 		COUNT(st, pure_ack);
 		return VERDICT_DROP;
 	}
 	if (pass == PASS_HELD) {
 		COUNT(st, returned);
-		end_hold(skb, &pkt);
+		end_hold(skb, pkt);
 	}
-	if ((pkt.flags & (TCPC_TCP_SYN | TCPC_TCP_ACK)) == TCPC_TCP_SYN) {
-		if (pass == PASS_FIRST && service->hold_ifindex && is_held(&pkt))
-			return divert(skb, &pkt, service->hold_ifindex, st);
-		return align_syn(skb, &pkt, pass, st);
+	if ((pkt->flags & (TCPC_TCP_SYN | TCPC_TCP_ACK)) == TCPC_TCP_SYN) {
+		if (pass == PASS_FIRST && service->hold_ifindex && is_held(pkt))
+			return divert(skb, pkt, service->hold_ifindex, st);
+		return align_syn(skb, pkt, pass, st);
 	}
-	return align_segment(skb, &pkt, service, pass, st);
+	return align_segment(skb, pkt, service, pass, st);
 }
 
 /* TC ingress of the interface on which copies arrive. */
@@ -305,10 +305,11 @@ SEC("tc")
 int align(struct __sk_buff *skb)
 {
 	struct tcpc_target_stats *st = bpf_map_lookup_elem(&stats, &zero);
+	struct align_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
 
 	if (is_reflected(skb))
 		return VERDICT_NEXT;
-	return st ? align_packet(skb, st) : VERDICT_NEXT;
+	return st && s ? align_packet(skb, &s->pkt, st) : VERDICT_NEXT;
 }
 
 /* ICMP errors quote the packet they are about: one about a copy would tell its client of it. */

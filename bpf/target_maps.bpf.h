@@ -85,8 +85,13 @@ struct {
 	__type(value, __u32);
 } hold_devices SEC(".maps");
 
-/* Room to work on TCP options; see options.h for why it is not the stack. */
-struct options_scratch {
+/*
+ * align's room. Options: see options.h for why it is not the stack. The packet: what the verifier
+ * knew of it on the stack (family, offsets) it would carry along every way from there on; with both
+ * families that was 319,000 instructions, 2 s to load. Here it forgets: 47,000.
+ */
+struct align_scratch {
+	struct tcpc_pkt pkt;
 	__u8 before[TCPC_OPTIONS_MAX];
 	__u8 after[TCPC_OPTIONS_MAX];
 	struct tcpc_options found;
@@ -96,7 +101,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct options_scratch);
+	__type(value, struct align_scratch);
 } scratch SEC(".maps");
 
 static const __u32 zero;
