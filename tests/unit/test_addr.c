@@ -71,6 +71,35 @@ static void test_is_v4(void **state)
 	}
 }
 
+static void test_is_link_local(void **state)
+{
+	static const struct {
+		const char *text;
+		int want;
+	} rows[] = {
+		{"fe80::", 1},
+		{"fe80::1", 1},
+		{"febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 1},
+		{"fe7f:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 0},
+		{"fec0::", 0},
+		{"fd00::1", 0},
+		{"ff02::1", 0},
+		{"::", 0},
+		{"2001:db8::fe80", 0},
+		{"::ffff:169.254.0.1", 0}, /* IPv4's are like any other */
+		{"::ffff:254.128.0.1", 0},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT_OF(rows); i++) {
+		struct tcpc_addr addr = v6(rows[i].text);
+
+		expect_u64(rows[i].text, "is link-local", tcpc_addr_is_link_local(&addr),
+			   rows[i].want);
+	}
+}
+
 /* Every single bit makes another address. */
 static void test_equal(void **state)
 {
@@ -93,6 +122,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_from_v4),
 		cmocka_unit_test(test_is_v4),
+		cmocka_unit_test(test_is_link_local),
 		cmocka_unit_test(test_equal),
 	};
 

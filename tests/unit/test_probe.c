@@ -208,8 +208,14 @@ static void test_iptables_real(void **state)
 	}
 	setenv("TCPCOPY_IPTABLES", "iptables-nft", 1);
 	assert_int_equal(tcpc_probe_iptables(), TCPC_PROBE_IPTABLES_NFT);
+	assert_int_equal(tcpc_probe_ip6tables(), TCPC_PROBE_IPTABLES_NFT);
 	setenv("TCPCOPY_IPTABLES", "iptables-legacy", 1);
 	assert_int_equal(tcpc_probe_iptables(), TCPC_PROBE_IPTABLES_LEGACY);
+	assert_int_equal(tcpc_probe_ip6tables(), TCPC_PROBE_IPTABLES_LEGACY);
+	setenv("TCPCOPY_IPTABLES", "/no/such/iptables", 1);
+	assert_int_equal(tcpc_probe_ip6tables(), TCPC_PROBE_IPTABLES_MISSING);
+	setenv("TCPCOPY_IPTABLES", "/bin/false", 1);
+	assert_int_equal(tcpc_probe_ip6tables(), TCPC_PROBE_IPTABLES_UNKNOWN);
 	unsetenv("TCPCOPY_IPTABLES");
 }
 

@@ -33,7 +33,8 @@
 	"'excludes':[],'targets':[]}"
 #define INTERCEPT                                                                                  \
 	"{'iface':'eth2','ports':[8080],'engine':'nfqueue','queues':'100:101','hook':'tcx',"       \
-	"'state':'active','listen':'0.0.0.0:36524','peers':['10.0.0.1','10.0.0.2']}"
+	"'state':'active','ipv6':'intercepted','listen':'*:36524',"                                \
+	"'peers':['10.0.0.1','10.0.0.2']}"
 #define DAEMON                                                                                     \
 	"'version':'0.1.0','abi_version':1,'pid':42,'uptime_s':93784,'rss_bytes':12345678,"        \
 	"'secure':true"
@@ -85,7 +86,13 @@ static const struct {
 	 "10.0.0.9:443 is not intercepted\n"
 	 "target\n"
 	 "  eth2 (tcx): port 8080, active, engine nfqueue, queues 100:101, feedback at "
-	 "0.0.0.0:36524, peers 10.0.0.1,10.0.0.2\n"},
+	 "*:36524, peers 10.0.0.1,10.0.0.2\n"},
+	{"status without IPv6", "status", "{'target':[{'iface':'eth2','ipv6':'no such program'}]}",
+	 "tcpcopyd -, pid -, up -, - resident, feedback link -\n"
+	 "target\n"
+	 "  eth2 (-): port -, -, engine -, queues -, feedback at -, peers none; IPv6 is left "
+	 "alone: "
+	 "no such program\n"},
 	{"status of a target only", "status", "{'target':[{'iface':'eth2','peers':[]}]}",
 	 "tcpcopyd -, pid -, up -, - resident, feedback link -\n"
 	 "target\n"

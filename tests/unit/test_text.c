@@ -383,14 +383,43 @@ static void test_host_size(void **state)
 	assert_int_equal(port, 2);
 }
 
+static void test_ip6tables(void **state)
+{
+	static const struct {
+		const char *iptables, *want;
+	} rows[] = {
+		{"iptables", "ip6tables"},
+		{"iptables-nft", "ip6tables-nft"},
+		{"/usr/sbin/iptables-legacy", "/usr/sbin/ip6tables-legacy"},
+		{"/iptables/iptables", "/iptables/ip6tables"},
+		{"./iptables", "./ip6tables"},
+		{"xtables", NULL},
+		{"/usr/sbin/my-iptables", NULL},
+		{"/iptables/", NULL},
+		{"", NULL},
+	};
+	char text[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		strcpy(text, "untouched");
+		assert_int_equal(tcpc_text_ip6tables(rows[i].iptables, text, sizeof(text)),
+				 rows[i].want ? 0 : -EINVAL);
+		assert_string_equal(text, rows[i].want ?: "untouched");
+	}
+	assert_int_equal(tcpc_text_ip6tables("iptables", text, sizeof("ip6tables") - 1), -EINVAL);
+	assert_int_equal(tcpc_text_ip6tables("iptables", text, sizeof("ip6tables")), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_number),	  cmocka_unit_test(test_port),
-		cmocka_unit_test(test_addr),	  cmocka_unit_test(test_bad_addr),
-		cmocka_unit_test(test_endpoint),  cmocka_unit_test(test_bad_endpoint),
-		cmocka_unit_test(test_host_port), cmocka_unit_test(test_bad_host_port),
-		cmocka_unit_test(test_host_size), cmocka_unit_test(test_host_lengths),
+		cmocka_unit_test(test_ip6tables),     cmocka_unit_test(test_number),
+		cmocka_unit_test(test_port),	      cmocka_unit_test(test_addr),
+		cmocka_unit_test(test_bad_addr),      cmocka_unit_test(test_endpoint),
+		cmocka_unit_test(test_bad_endpoint),  cmocka_unit_test(test_host_port),
+		cmocka_unit_test(test_bad_host_port), cmocka_unit_test(test_host_size),
+		cmocka_unit_test(test_host_lengths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -215,6 +215,8 @@ static void put_tap(FILE *out, struct json_object *tap)
 
 static void put_intercept(FILE *out, struct json_object *intercept)
 {
+	const char *ipv6 = text_of(intercept, "ipv6");
+
 	fputs("  ", out);
 	put(out, word(intercept, "iface"));
 	fputs(" (", out);
@@ -231,6 +233,10 @@ static void put_intercept(FILE *out, struct json_object *intercept)
 	put(out, word(intercept, "listen"));
 	fputs(", peers ", out);
 	put_list(out, intercept, "peers", "none");
+	if (ipv6 && strcmp(ipv6, "intercepted")) {
+		fputs("; IPv6 is left alone: ", out);
+		put(out, ipv6);
+	}
 	putc('\n', out);
 }
 

@@ -26,6 +26,8 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_queue.h>
 
+#include "core/text.h"
+
 #define BPFFS "/sys/fs/bpf"
 #define QUEUES_FILE "/proc/net/netfilter/nfnetlink_queue"
 #define TIMEOUT_MS 2000
@@ -256,20 +258,45 @@ static int read_version(const char *program, char *buf, size_t size)
 	return r;
 }
 
-enum tcpc_probe_iptables tcpc_probe_iptables(void)
+/* @name: what the program calls itself, "iptables v". */
+static enum tcpc_probe_iptables variant_of(const char *program, const char *name)
 {
-	const char *program = getenv("TCPCOPY_IPTABLES");
 	char version[256];
-	int r;
+	int r = read_version(program, version, sizeof(version));
 
-	r = read_version(program && *program ? program : "iptables", version, sizeof(version));
 	if (r == -ENOENT)
 		return TCPC_PROBE_IPTABLES_MISSING;
-	if (r || strncmp(version, "iptables v", 10))
+	if (r || strncmp(version, name, strlen(name)))
 		return TCPC_PROBE_IPTABLES_UNKNOWN;
 	/* Before 1.8 there was only one, and it said nothing of variants. */
 	return strstr(version, "(nf_tables)") ? TCPC_PROBE_IPTABLES_NFT
 					      : TCPC_PROBE_IPTABLES_LEGACY;
+}
+
+static const char *iptables_program(void)
+{
+	const char *program = getenv("TCPCOPY_IPTABLES");
+
+	return program && *program ? program : "iptables";
+}
+
+enum tcpc_probe_iptables tcpc_probe_iptables(void)
+{
+	return variant_of(iptables_program(), "iptables v");
+}
+
+enum tcpc_probe_iptables tcpc_probe_ip6tables(void)
+{
+	char program[PATH_MAX];
+
+	if (tcpc_text_ip6tables(iptables_program(), program, sizeof(program)))
+		return TCPC_PROBE_IPTABLES_UNKNOWN;
+	return variant_of(program, "ip6tables v");
+}
+
+bool tcpc_probe_ipv6(void)
+{
+	return !access("/proc/net/if_inet6", F_OK);
 }
 
 const char *tcpc_probe_iptables_name(enum tcpc_probe_iptables variant)

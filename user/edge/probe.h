@@ -56,6 +56,12 @@ enum tcpc_probe_iptables {
  */
 enum tcpc_probe_iptables tcpc_probe_iptables(void);
 
+/** tcpc_probe_ip6tables - the same for IPv6's program beside it. */
+enum tcpc_probe_iptables tcpc_probe_ip6tables(void);
+
+/** tcpc_probe_ipv6 - does this kernel have IPv6, whether or not an interface uses it? */
+bool tcpc_probe_ipv6(void);
+
 /** tcpc_probe_iptables_name - "missing", "nf_tables", "legacy", "unknown"; static storage. */
 const char *tcpc_probe_iptables_name(enum tcpc_probe_iptables variant);
 

@@ -58,6 +58,19 @@ static void check_bpffs(struct json_object *list, const char *path)
 		    "%s does not lie on a mounted bpf file system", path);
 }
 
+static void check_ip6tables(struct json_object *list)
+{
+	enum tcpc_probe_iptables variant = tcpc_probe_ip6tables();
+
+	if (!tcpc_probe_ipv6())
+		add(list, OK, "ip6tables", "", "not needed: the kernel has no IPv6");
+	else if (variant == TCPC_PROBE_IPTABLES_MISSING)
+		add(list, WARN, "ip6tables", "apt-get install iptables",
+		    "not installed; `intercept` leaves IPv6 alone without it");
+	else
+		add(list, OK, "ip6tables", "", "%s", tcpc_probe_iptables_name(variant));
+}
+
 static void check_iptables(struct json_object *list)
 {
 	enum tcpc_probe_iptables variant = tcpc_probe_iptables();
@@ -67,6 +80,7 @@ static void check_iptables(struct json_object *list)
 		    "not installed; `intercept` needs it");
 	else
 		add(list, OK, "iptables", "", "%s", tcpc_probe_iptables_name(variant));
+	check_ip6tables(list);
 	if (tcpc_probe_nfqueue() == 1)
 		add(list, OK, "NFQUEUE", "", "the kernel can queue packets to us");
 	else
