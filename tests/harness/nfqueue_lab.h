@@ -44,6 +44,20 @@ static inline void on_receipts(void *user, const struct tcpc_receipt *receipts, 
 		w->receipts[w->n++] = receipts[i];
 }
 
+/* What the target has sent, as far as a test says so; the queue's thread asks. */
+static struct {
+	bool known;
+	__u32 end;
+} target_sent;
+
+static inline bool read_sent_end(void *user, const struct tcpc_flow *flow, __u32 *ret_end)
+{
+	(void)user;
+	(void)flow;
+	*ret_end = __atomic_load_n(&target_sent.end, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&target_sent.known, __ATOMIC_ACQUIRE);
+}
+
 static inline struct tcpc_nfqueue_options options_for(struct watch *w, unsigned int first,
 						      unsigned int last)
 {
@@ -54,6 +68,7 @@ static inline struct tcpc_nfqueue_options options_for(struct watch *w, unsigned 
 		.n_ports = 2,
 		.stats = w->stats,
 		.receipts = on_receipts,
+		.sent_end = read_sent_end,
 		.user = w,
 	};
 

@@ -142,6 +142,38 @@ static void test_no_ack_needed(void **state)
 	close_pair(&p);
 }
 
+/* A target that asks whether its client is there hears that it is, as often as it asks. */
+static void test_keepalive_probes(void **state)
+{
+	int on = 1, one = 1, error = 0;
+	socklen_t len = sizeof(error);
+	struct watch *w;
+	struct pair p;
+
+	(void)state;
+	need_nfqueue();
+	p = connect_pair(PORT, 41006);
+	add_rule("--queue-num 5");
+	w = watch_start(QUEUE, QUEUE);
+	send_bytes(p.server, 10);
+	wait_until(receipts_now(w) == 1);
+	__atomic_store_n(&target_sent.end, w->receipts[0].seq + 10, __ATOMIC_RELEASE);
+	__atomic_store_n(&target_sent.known, true, __ATOMIC_RELEASE);
+	/* One probe without an answer would end it. */
+	setsockopt(p.server, IPPROTO_TCP, TCP_KEEPIDLE, &one, sizeof(one));
+	setsockopt(p.server, IPPROTO_TCP, TCP_KEEPINTVL, &one, sizeof(one));
+	setsockopt(p.server, IPPROTO_TCP, TCP_KEEPCNT, &one, sizeof(one));
+	setsockopt(p.server, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	wait_until(receipts_now(w) == 4);
+	assert_return_code(getsockopt(p.server, SOL_SOCKET, SO_ERROR, &error, &len), errno);
+	expect_true("server", "its client is still there", error == 0);
+	expect_true("counter", "reflected", stat(w, reflected) == 4);
+	__atomic_store_n(&target_sent.known, false, __ATOMIC_RELEASE);
+	watch_stop(w);
+	remove_rules();
+	close_pair(&p);
+}
+
 static void test_not_ours(void **state)
 {
 	struct watch *w;
@@ -207,8 +239,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_response),      cmocka_unit_test(test_large_response),
 		cmocka_unit_test(test_handshake),     cmocka_unit_test(test_fin),
-		cmocka_unit_test(test_no_ack_needed), cmocka_unit_test(test_not_ours),
-		cmocka_unit_test(test_icmp),
+		cmocka_unit_test(test_no_ack_needed), cmocka_unit_test(test_keepalive_probes),
+		cmocka_unit_test(test_not_ours),      cmocka_unit_test(test_icmp),
 	};
 
 	return cmocka_run_group_tests(tests, enter, NULL);

@@ -24,6 +24,7 @@
 
 #include "core/verdict.h"
 #include "edge/log.h"
+#include "edge/nfqueue_overflow.h"
 #include "tcpcopy/addr.h"
 
 #define RECV_BYTES 65536
@@ -188,6 +189,23 @@ static void count_verdict(struct tcpc_queue_stats *stats, const struct tcpc_verd
 	}
 }
 
+/* A keep-alive probe looks like any other ACK; only who knows the connection can tell. */
+static void answer_probe(struct queue *q, struct tcpc_verdict *verdict)
+{
+	const struct tcpc_receipt *r = &verdict->receipt;
+	struct tcpc_flow flow = {
+		.client = r->client,
+		.server = r->server,
+		.client_port = r->client_port,
+		.server_port = r->server_port,
+	};
+	__u32 end;
+
+	if (verdict->reason == TCPC_REASON_NO_ACK_NEEDED &&
+	    q->owner->options.sent_end(q->owner->options.user, &flow, &end))
+		tcpc_verdict_answer_probe(verdict, end);
+}
+
 /* One message from the kernel. Every packet gets its verdict, whatever it holds. */
 static int on_message(const struct nlmsghdr *nlh, void *data)
 {
@@ -210,6 +228,7 @@ static int on_message(const struct nlmsghdr *nlh, void *data)
 	bytes = attr[NFQA_CAP_LEN] ? ntohl(mnl_attr_get_u32(attr[NFQA_CAP_LEN])) : captured;
 	tcpc_verdict_decide(payload, captured, bytes, q->owner->options.ports,
 			    q->owner->options.n_ports, &verdict);
+	answer_probe(q, &verdict);
 	if (verdict.action == TCPC_VERDICT_REPLACE && is_gso(attr))
 		inject(q, &verdict);
 	put_verdict(q, ntohl(header->packet_id), &verdict);
@@ -220,23 +239,6 @@ static int on_message(const struct nlmsghdr *nlh, void *data)
 }
 
 /* ---- the thread ------------------------------------------------------------------------------ */
-
-/* The kernel's own count of packets it dropped because the queue was full (invariant 5). */
-static void update_overflow(struct queue *q)
-{
-	FILE *file = fopen("/proc/thread-self/net/netfilter/nfnetlink_queue", "re");
-	unsigned int number;
-	unsigned long long dropped;
-	char line[256];
-
-	if (!file)
-		return;
-	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "%u %*u %*u %*u %*u %llu", &number, &dropped) == 2 &&
-		    number == q->number)
-			q->stats->overflow = dropped;
-	fclose(file);
-}
 
 /* Is it time for that again? A queue that is never idle is the one that overflows. */
 static bool is_due(__u64 *next_ms)
@@ -290,7 +292,7 @@ static void *queue_thread(void *data)
 		if (n > 0 && fds[0].revents)
 			drain(q);
 		if (is_due(&next_ms))
-			update_overflow(q);
+			tcpc_nfqueue_overflow(q->number, &q->stats->overflow);
 	}
 	return NULL;
 }

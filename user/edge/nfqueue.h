@@ -9,6 +9,7 @@
 #ifndef TCPCOPY_EDGE_NFQUEUE_H
 #define TCPCOPY_EDGE_NFQUEUE_H
 
+#include <stdbool.h>
 #include <uv.h>
 
 #include "core/err.h"
@@ -29,12 +30,17 @@ struct tcpc_nfqueue;
 typedef void (*tcpc_nfqueue_receipts)(void *user, const struct tcpc_receipt *receipts,
 				      unsigned int n);
 
+/** Called on a queue's thread: SEG.SEQ + SEG.LEN of the last segment that the target has sent on
+ * @flow. Returns false if that is not known. May be called by several threads at once. */
+typedef bool (*tcpc_nfqueue_sent_end)(void *user, const struct tcpc_flow *flow, __u32 *ret_end);
+
 struct tcpc_nfqueue_options {
 	unsigned int first, last; /* queue numbers; at most TCPC_MAX_QUEUES of them */
 	__be16 ports[TCPC_MAX_PORTS];
 	unsigned int n_ports;
 	struct tcpc_queue_stats *stats; /* one for each queue, outlives the threads */
 	tcpc_nfqueue_receipts receipts;
+	tcpc_nfqueue_sent_end sent_end;
 	void *user;
 };
 

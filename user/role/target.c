@@ -21,6 +21,7 @@
 #define DEFAULT_QUEUE 100
 #define LAST_QUEUE 65535
 #define MAX_DEFAULT_QUEUES 4
+#define TCP_ACK 0x10 /* tcpcopy/parse.h cannot stand beside libuv's headers */
 
 /* ---- timers ---------------------------------------------------------------------------------- */
 
@@ -198,6 +199,18 @@ static int choose_slot(struct intercept *i, struct tcpc_err *err)
 			    TCPC_MAX_QUEUES);
 }
 
+/* On a queue's thread: the map is the kernel's. */
+static bool read_sent_end(void *user, const struct tcpc_flow *flow, __u32 *ret_end)
+{
+	struct intercept *i = user;
+	struct tcpc_exchange x;
+
+	if (!tcpc_dp_target_exchange(i->role->dp, flow, &x) || !(x.answer_flags & TCP_ACK))
+		return false;
+	*ret_end = x.answer_end;
+	return true;
+}
+
 static int start_queues(struct intercept *i, struct tcpc_err *err)
 {
 	struct tcpc_nfqueue_options options = {
@@ -206,6 +219,7 @@ static int start_queues(struct intercept *i, struct tcpc_err *err)
 		.n_ports = i->n_ports,
 		.stats = tcpc_dp_target_queues(i->role->dp) + i->slot,
 		.receipts = on_receipts,
+		.sent_end = read_sent_end,
 		.user = i,
 	};
 
