@@ -228,7 +228,7 @@ void target_listen_text(const struct tcpc_target_role *role, char text[TCPC_TEXT
 	if (role->listen.port)
 		tcpc_text_from_endpoint(&role->listen, text);
 	else
-		snprintf(text, TCPC_TEXT_BYTES, "*:%u", TCPC_DEFAULT_FEEDBACK_PORT);
+		snprintf(text, TCPC_TEXT_BYTES, "*:%d", TCPC_DEFAULT_FEEDBACK_PORT);
 }
 
 void target_close_link(struct tcpc_target_role *role)
