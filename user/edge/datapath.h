@@ -144,6 +144,22 @@ int tcpc_dp_target_stats(struct tcpc_dp_target *dp, struct tcpc_target_stats *re
  * memory, valid until close. */
 struct tcpc_queue_stats *tcpc_dp_target_queues(struct tcpc_dp_target *dp);
 
+struct tcpc_receipts;
+struct uv_loop_s; /* libuv's headers and <linux/tcp.h> exclude each other */
+
+/** Called on the loop's thread, in the order in which the packets left. @receipts: valid during the
+ * call. */
+typedef void (*tcpc_receipts_cb)(void *user, const struct tcpc_receipt *receipts, unsigned int n);
+
+/** tcpc_receipts_start - hand on what absorb writes (engine tc). @dp must outlive it. Returns 0 or
+ * -errno. */
+int tcpc_receipts_start(struct uv_loop_s *loop, struct tcpc_dp_target *dp, tcpc_receipts_cb cb,
+			void *user, struct tcpc_receipts **ret, struct tcpc_err *err);
+
+/** tcpc_receipts_stop - nothing is handed on any more; frees itself later, on the loop. The
+ * datapath may be closed at once. */
+void tcpc_receipts_stop(struct tcpc_receipts *receipts);
+
 /** tcpc_datapath_allowed_before - was @client allowed by the map that an earlier daemon left
  * pinned below @bpffs? */
 bool tcpc_datapath_allowed_before(const char *bpffs, const struct tcpc_addr *client);

@@ -6,14 +6,14 @@
  * only for connections on hold. When none come any more we say so in the shared `config`, and the
  * next one wakes us: an idle target costs nothing.
  */
-#include "edge/datapath_receipts.h"
+#include "edge/datapath_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+#include <uv.h>
 
-#include "edge/datapath_priv.h"
 #include "edge/log.h"
 #include "tcpcopy/options.h"
 

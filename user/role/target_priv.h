@@ -16,7 +16,6 @@
 #define TCPCOPY_ROLE_TARGET_PRIV_H
 
 #include "edge/datapath.h"
-#include "edge/datapath_receipts.h"
 #include "edge/iptables.h"
 #include "edge/link.h"
 #include "edge/netlink.h"
