@@ -105,6 +105,11 @@ static __always_inline int align_syn(struct __sk_buff *skb, const struct tcpc_pk
 	}
 	flow_of(pkt, &flow);
 	old = bpf_map_lookup_elem(&exchanges, &flow);
+	/* Sent again, because the online host's answer was lost: all that is known holds. */
+	if (old && old->syn_seq == pkt->seq && conn.state >= CONN_OPENING) {
+		COUNT(st, syn);
+		return VERDICT_NEXT;
+	}
 	if (old)
 		fresh.held = old->held; /* packets behind this SYN may still be in the queue */
 	fresh.syn_seq = pkt->seq;

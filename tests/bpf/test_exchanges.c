@@ -54,10 +54,11 @@ struct step {
 #define PSH_ACK (TCPC_TCP_PSH | TCPC_TCP_ACK)
 #define FIN_ACK (TCPC_TCP_FIN | TCPC_TCP_ACK)
 
-/* The connection stands already, so a SYN passes only as a repetition of the one that opened it. */
+/* The connection stands already, so a SYN passes only as a repetition of the one that opened it.
+ * What a new one leaves is seen in test_new(). */
 static void remember_syn(const struct connection *c, __u32 seq)
 {
-	struct tcpc_exchange x = {.exchanges = 1, .syn_seq = seq};
+	struct tcpc_exchange x = {.syn_seq = seq};
 	struct tcpc_flow flow = flow_of(c);
 
 	if (bpf_map_update_elem(bpf_map__fd(lab.skel->maps.exchanges), &flow, &x, BPF_ANY))
@@ -139,6 +140,38 @@ static void test_advance(void **state)
 	(void)state;
 	need_netns();
 	expect_steps(steps, COUNT_OF(steps));
+}
+
+/* Nothing of an older connection from that port is left, but for its packets in the queue. */
+static void test_new(void **state)
+{
+	struct connection c = {lab_variant.family, -1, -1, -1, CLIENT_PORT, SERVICE_PORT};
+	struct tcpc_exchange old, want = {.held = 4, .syn_seq = 999}, x;
+	struct tcpc_flow flow = flow_of(&c);
+	struct frame_spec spec = connection_frame(&c);
+	static struct bpf_run run;
+	struct frame frame;
+
+	(void)state;
+	need_netns();
+	memset(&old, 0x5a, sizeof(old));
+	old.held = 4;
+	/* The same number: it is no repetition where there is no connection. */
+	for (old.syn_seq = 998; old.syn_seq < 1000; old.syn_seq++) {
+		c.listener = connection_listen(lab_variant.family, SERVICE_PORT);
+		bpf_map_update_elem(bpf_map__fd(lab.skel->maps.exchanges), &flow, &old, BPF_ANY);
+		spec.flags = TCPC_TCP_SYN;
+		spec.seq = 999;
+		spec.payload_bytes = 0;
+		frame = frame_build(&spec);
+		run.ifindex = lab.live;
+		bpf_run("SYN", lab.align_fd, &run, frame.data, frame.bytes);
+		expect_u64("SYN", "verdict", (__u32)run.verdict, (__u32)VERDICT_NEXT);
+		expect_true("SYN", "there is an entry", read_exchange(&c, &x));
+		expect_bytes("SYN", &x, &want, sizeof(x));
+		frame_free(&frame);
+		close(c.listener);
+	}
 }
 
 /* Sequence numbers wrap (RFC 9293, 3.4). */
@@ -297,6 +330,7 @@ static void test_bound(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		both_families(test_new),
 		both_families(test_advance),
 		both_families(test_wrap),
 		both_families(test_reset_begins_nothing),

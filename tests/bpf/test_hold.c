@@ -168,13 +168,23 @@ static void test_counters(void **state)
 	connection_close(&c);
 }
 
-/* A SYN that comes back begins a new exchange, but what is behind it is still in the queue. */
+static void return_syn(const char *row, const struct connection *c)
+{
+	struct frame frame = packet_frame(c, &syn);
+
+	run.mark = TCPC_HOLD_MARK;
+	bpf_run(row, lab.align_fd, &run, frame.data, frame.bytes);
+	expect_u64(row, "verdict", (__u32)run.verdict, (__u32)VERDICT_NEXT);
+	expect_u64(row, "mark", run.mark_out, 0);
+	frame_free(&frame);
+}
+
+/* A SYN that comes back is a new connection, but what is behind it is still in the queue. */
 static void test_syn_returned(void **state)
 {
 	static const struct packet next = {PSH_ACK, 100, 300, 50};
 	struct tcpc_exchange want = {}, x;
 	struct connection c;
-	struct frame frame;
 
 	(void)state;
 	need_netns();
@@ -182,18 +192,35 @@ static void test_syn_returned(void **state)
 	expect_diverted("next request", &c, &next, 1);
 	expect_diverted("SYN", &c, &syn, 2);
 	expect_diverted("behind it", &c, &request, 3);
-	frame = packet_frame(&c, &syn);
-	run.mark = TCPC_HOLD_MARK;
-	bpf_run("SYN", lab.align_fd, &run, frame.data, frame.bytes);
-	expect_u64("SYN", "verdict", (__u32)run.verdict, (__u32)VERDICT_NEXT);
-	expect_u64("SYN", "mark", run.mark_out, 0);
+	connection_break(&c);
+	return_syn("SYN", &c);
 	want.held = 3;
 	want.syn_seq = client_seq + syn.seq;
 	x = hold_exchange(&c);
 	expect_bytes("SYN", &x, &want, sizeof(want));
-	expect_returned("behind it", &c, &request, 3);
-	expect_u64("behind it", "held", hold_exchange(&c).held, 0);
-	frame_free(&frame);
+	connection_close(&c);
+}
+
+/* The SYN that opened the connection, once more: what is known since then stays known. */
+static void test_syn_repeated(void **state)
+{
+	static const struct packet next = {PSH_ACK, 100, 300, 50};
+	struct tcpc_exchange want, x;
+	struct connection c;
+
+	(void)state;
+	need_netns();
+	c = open_asked(HOLD_PORT);
+	want = hold_exchange(&c);
+	expect_passed("SYN", &c, &syn);
+	x = hold_exchange(&c);
+	expect_bytes("SYN", &x, &want, sizeof(want));
+	expect_diverted("next request", &c, &next, 1);
+	want = hold_exchange(&c);
+	return_syn("held SYN", &c);
+	x = hold_exchange(&c);
+	expect_bytes("held SYN", &x, &want, sizeof(want));
+	expect_returned("next request", &c, &next, 1);
 	connection_close(&c);
 }
 
@@ -394,11 +421,17 @@ static void test_returned_to_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		both_families(test_order),	   both_families(test_counters),
-		both_families(test_syn_returned),  both_families(test_answer_leaving),
-		both_families(test_rules),	   both_families(test_relaxed),
-		both_families(test_nothing_asked), both_families(test_target_closed),
-		both_families(test_window),	   both_families(test_returned_to_nothing),
+		both_families(test_order),
+		both_families(test_counters),
+		both_families(test_syn_returned),
+		both_families(test_syn_repeated),
+		both_families(test_answer_leaving),
+		both_families(test_rules),
+		both_families(test_relaxed),
+		both_families(test_nothing_asked),
+		both_families(test_target_closed),
+		both_families(test_window),
+		both_families(test_returned_to_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, hold_enter, target_leave);

@@ -85,8 +85,9 @@ static inline struct connection connection_open(int family, __u16 client_port, _
 	return c;
 }
 
-/** connection_close - close what is open and forget the connection in the kernel (RST). */
-static inline void connection_close(struct connection *c)
+/** connection_break - end the connection in the kernel (RST), as far as it is open; whoever listens
+ * goes on. */
+static inline void connection_break(struct connection *c)
 {
 	struct linger hard = {.l_onoff = 1};
 
@@ -96,6 +97,13 @@ static inline void connection_close(struct connection *c)
 	}
 	if (c->server >= 0)
 		close(c->server);
+	c->client = c->server = -1;
+}
+
+/** connection_close - close what is open and forget the connection in the kernel (RST). */
+static inline void connection_close(struct connection *c)
+{
+	connection_break(c);
 	if (c->listener >= 0)
 		close(c->listener);
 }
