@@ -32,32 +32,46 @@ static __always_inline int is_held(const struct tcpc_pkt *pkt)
 	return x && x->held;
 }
 
+/* Has the target not given the answer yet that the client had read, or not greeted? */
+static __always_inline int is_early(const struct tcpc_pkt *pkt, const struct connection *conn,
+				    const struct tcpc_exchange *x)
+{
+	__u32 expected = tcpc_hold_awaited(x, pkt->ack, pkt->flags, pkt->greeting);
+	__u32 got = conn->snd_nxt - x->snd_nxt;
+	int idle = !conn->unread && !conn->unsent;
+
+	if (!x->exchanges && !expected)
+		return 0;
+	/* Nothing can have been sent yet. Only a greeting is waited for here. */
+	if (conn->state == CONN_OPENING)
+		return !x->exchanges;
+	if (tcpc_hold_is_closing(pkt->flags, pkt->payload_bytes))
+		return !tcpc_hold_may_close(got, expected, idle, x->answer_flags & TCPC_TCP_FIN);
+	return expected && !tcpc_hold_answered(got, expected, idle);
+}
+
 /* Did this packet come before the target was ready for it? */
 static __always_inline int must_hold(const struct tcpc_pkt *pkt, const struct connection *conn,
 				     struct tcpc_target_stats *st)
 {
 	struct tcpc_exchange *x = exchange_of(pkt);
-	__u32 expected, got;
-	int idle;
 
 	if (!x)
 		return 0;
 	if (x->held)
 		return 1;
-	if (conn->state != CONN_OPEN)
+	if (conn->state < CONN_OPENING)
 		return 0;
-	if (pkt->payload_bytes && tcpc_seq_lt(conn->window_end, pkt->seq + pkt->payload_bytes)) {
+	if (conn->state == CONN_OPEN && pkt->payload_bytes &&
+	    tcpc_seq_lt(conn->window_end, pkt->seq + pkt->payload_bytes)) {
 		COUNT(st, held_window);
 		return 1;
 	}
-	if (!x->exchanges)
+	if (!is_early(pkt, conn, x))
 		return 0;
-	expected = tcpc_hold_expected(x->client_ack, pkt->ack, pkt->flags);
-	got = conn->snd_nxt - x->snd_nxt;
-	idle = !conn->unread && !conn->unsent;
-	if (tcpc_hold_is_closing(pkt->flags, pkt->payload_bytes))
-		return !tcpc_hold_may_close(got, expected, idle, x->answer_flags & TCPC_TCP_FIN);
-	return expected && !tcpc_hold_answered(got, expected, idle);
+	if (!x->exchanges)
+		COUNT(st, held_greeting);
+	return 1;
 }
 
 /* Number the packet and send it to the queue's device. */
@@ -152,6 +166,8 @@ static __always_inline struct tcpc_exchange *note_answer(struct __sk_buff *skb,
 		x->answer_flags |= TCPC_TCP_RST;
 		return x;
 	}
+	if ((answer->flags & TCPC_TCP_SYN) && !x->exchanges)
+		x->snd_nxt = answer->end; /* the greeting begins here */
 	note_answer_end(x, answer->end, answer->flags & (TCPC_TCP_PSH | TCPC_TCP_FIN));
 	window_end = window_end_of(skb);
 	if (window_end)

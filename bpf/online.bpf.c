@@ -7,13 +7,16 @@
  * in copy, which sees clones only.
  */
 #include "common.bpf.h"
+#include "tcpcopy/greeting.h"
 #include "tcpcopy/hash.h"
 #include "tcpcopy/rewrite.h"
 
-/* In the control buffer of a clone: says that tap made it, and which target it is meant for. */
+/* In the control buffer of a clone: says that tap made it, which target it is meant for, and how
+ * much of a greeting its client had read. */
 #define CB_MAGIC 0x7463700a
 #define CB_MARK 0
 #define CB_TARGET 1
+#define CB_GREETING 2
 
 /* Which ports of which interface are copied, and how. Written by the daemon, nobody evicts. */
 struct {
@@ -68,7 +71,53 @@ struct {
 	__type(value, struct tcpc_online_stats);
 } stats SEC(".maps");
 
+/* Clients that have not spoken yet, for their server may have to speak first; see greeting.h.
+ * Written by tap; the oldest of a set goes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TCPC_HANDSHAKE_SETS);
+	__type(key, __u32);
+	__type(value, struct tcpc_handshake_set);
+} handshakes SEC(".maps");
+
 static const __u32 zero;
+
+static __always_inline struct tcpc_handshake_set *
+handshakes_of(const struct tcpc_pkt *pkt, const struct tcpc_online_config *cfg)
+{
+	__u32 index = tcpc_handshake_index(cfg->hash_key, pkt);
+
+	return bpf_map_lookup_elem(&handshakes, &index);
+}
+
+/* A packet that will be copied: how much of a greeting had its client read? */
+static __always_inline __u32 greeting_of(const struct tcpc_pkt *pkt,
+					 const struct tcpc_online_config *cfg,
+					 struct tcpc_online_stats *st)
+{
+	struct tcpc_handshake_set *set = handshakes_of(pkt, cfg);
+
+	if (!set)
+		return 0;
+	if ((pkt->flags & (TCPC_TCP_SYN | TCPC_TCP_ACK)) == TCPC_TCP_SYN) {
+		COUNT_N(st, handshakes_lost, tcpc_handshake_begin(set, pkt->seq));
+		return 0;
+	}
+	/* Urgent data need the field themselves. */
+	if ((pkt->flags & (TCPC_TCP_ACK | TCPC_TCP_URG)) != TCPC_TCP_ACK)
+		return 0;
+	return tcpc_handshake_greeting(set, pkt->seq, pkt->ack);
+}
+
+/* A client's first pure ACK says where the server's numbers begin. */
+static __always_inline void note_pure_ack(const struct tcpc_pkt *pkt)
+{
+	struct tcpc_online_config *cfg = bpf_map_lookup_elem(&config, &zero);
+	struct tcpc_handshake_set *set = cfg ? handshakes_of(pkt, cfg) : NULL;
+
+	if (set)
+		tcpc_handshake_ack(set, pkt->seq, pkt->ack);
+}
 
 static __always_inline int filter_lookup(void *map, __u32 set, const struct tcpc_addr *client)
 {
@@ -112,6 +161,7 @@ static __always_inline void tap_packet(struct __sk_buff *skb, struct tcpc_online
 	struct tcpc_online_config *cfg;
 	struct tcpc_service *service;
 	struct tcpc_pkt pkt;
+	__u32 greeting;
 	int result;
 
 	COUNT(st, seen);
@@ -132,6 +182,8 @@ static __always_inline void tap_packet(struct __sk_buff *skb, struct tcpc_online
 	}
 	if (tcpc_pkt_is_pure_ack(&pkt)) {
 		COUNT(st, pure_ack);
+		if (service->flags & TCPC_SERVICE_ARMED)
+			note_pure_ack(&pkt);
 		return;
 	}
 	if (tcpc_addr_is_link_local(&pkt.saddr)) {
@@ -145,17 +197,22 @@ static __always_inline void tap_packet(struct __sk_buff *skb, struct tcpc_online
 	cfg = bpf_map_lookup_elem(&config, &zero);
 	if (!cfg || !wanted(service, &pkt, cfg, st))
 		return;
+	greeting = greeting_of(&pkt, cfg, st);
 	if (bpf_ktime_get_ns() >= cfg->lease_until_ns) {
 		COUNT(st, no_heartbeat);
 		return;
 	}
 	skb->cb[CB_MARK] = CB_MAGIC;
 	skb->cb[CB_TARGET] = 0;
+	skb->cb[CB_GREETING] = greeting;
 	/* Positive results are the fate of the clone, which copy has counted already. */
-	if ((int)bpf_clone_redirect(skb, cfg->copy_ifindex, 0) < 0)
+	if ((int)bpf_clone_redirect(skb, cfg->copy_ifindex, 0) < 0) {
 		COUNT(st, clone_failed);
-	else
-		COUNT(st, cloned);
+		return;
+	}
+	COUNT(st, cloned);
+	if (greeting)
+		COUNT(st, greetings);
 }
 
 /* TC ingress of the live interface. */
@@ -230,6 +287,22 @@ static __always_inline int rewrite_dest(struct __sk_buff *skb, const struct tcpc
 	return err;
 }
 
+/* Tell the target what the client had read; what the client itself has put there means nothing. */
+static __always_inline int write_greeting(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+					  __u16 greeting)
+{
+	__u32 tcp = pkt->l4_off;
+	__be16 wire = tcpc_htons(greeting);
+
+	if ((pkt->flags & TCPC_TCP_URG) || pkt->greeting == greeting)
+		return 0;
+	if (bpf_l4_csum_replace(skb, tcp + offsetof(struct tcphdr, check), 0,
+				tcpc_rewrite_greeting_diff(pkt, greeting), 0))
+		return -1;
+	return bpf_skb_store_bytes(skb, tcp + offsetof(struct tcphdr, urg_ptr), &wire, sizeof(wire),
+				   0);
+}
+
 /* The neighbour helper wants Ethernet and IP and nothing between. */
 static __always_inline void pop_vlan_tags(struct __sk_buff *skb)
 {
@@ -260,7 +333,8 @@ static __always_inline int send_copy(struct __sk_buff *skb, const struct tcpc_ta
 	}
 	if (!target_takes(target, &pkt, st))
 		return VERDICT_DROP;
-	if (rewrite_dest(skb, &pkt, &target->addr, target->port ?: pkt.dport)) {
+	if (rewrite_dest(skb, &pkt, &target->addr, target->port ?: pkt.dport) ||
+	    write_greeting(skb, &pkt, skb->cb[CB_GREETING])) {
 		COUNT(st, rewrite_failed);
 		return VERDICT_DROP;
 	}

@@ -57,7 +57,8 @@ __noinline int blank_options(struct __sk_buff *skb, __u32 l4_off, __u32 tcp_byte
 	return bpf_skb_store_bytes(skb, off, s->after, len, 0) ? -1 : 0;
 }
 
-/* Set ACK number and window; the client's own are made for the online host. */
+/* Set ACK number and window; the client's own are made for the online host. The greeting's length
+ * has served (must_hold). */
 static __always_inline int rewrite_align(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
 					 __u32 ack)
 {
@@ -67,6 +68,7 @@ static __always_inline int rewrite_align(struct __sk_buff *skb, const struct tcp
 		__be16 window;
 	} field;
 	__u32 off = pkt->l4_off + offsetof(struct tcphdr, ack_seq);
+	const __be16 none = 0;
 
 	if (bpf_skb_load_bytes(skb, off, &field, sizeof(field)))
 		return -1;
@@ -74,6 +76,10 @@ static __always_inline int rewrite_align(struct __sk_buff *skb, const struct tcp
 	field.window = tcpc_htons(TCPC_OPEN_WINDOW);
 	if (bpf_l4_csum_replace(skb, pkt->l4_off + offsetof(struct tcphdr, check), 0,
 				tcpc_rewrite_align_diff(pkt, ack, TCPC_OPEN_WINDOW), 0))
+		return -1;
+	if (pkt->greeting &&
+	    bpf_skb_store_bytes(skb, pkt->l4_off + offsetof(struct tcphdr, urg_ptr), &none,
+				sizeof(none), 0))
 		return -1;
 	return bpf_skb_store_bytes(skb, off, &field, sizeof(field), 0) ? -1 : 0;
 }

@@ -26,6 +26,10 @@
 #define TCPC_RECEIPT_OPTIONS 40	       /* all that a TCP header can hold */
 #define TCPC_RECEIPTS_BYTES (1u << 20) /* of the ring buffer: some 7,000 receipts */
 
+/* Handshakes that are remembered until their client speaks: seven a set (see greeting.h), 57,344 in
+ * 512 KB. A power of 2. */
+#define TCPC_HANDSHAKE_SETS 8192
+
 /* Copying needs a heartbeat: the daemon extends the lease every TCPC_HEARTBEAT_MS, the program
  * copies only while it is valid. The sum stays below the second of invariant 3. */
 #define TCPC_LEASE_MS 750
@@ -163,7 +167,7 @@ struct tcpc_exchange {
 	__u64 start_ns;	    /* CLOCK_MONOTONIC, first packet of the request */
 	__u32 client_ack;   /* ACK number the client sent, made for the online host */
 	__u32 request_end;  /* SEG.SEQ + SEG.LEN of the request's last packet */
-	__u32 snd_nxt;	    /* the target's snd_nxt when the exchange began */
+	__u32 snd_nxt;	    /* the target's snd_nxt when the exchange began, or the connection */
 	__u32 exchanges;    /* how many this connection had */
 	__u32 answer_end;   /* SEG.SEQ + SEG.LEN of the target's last segment */
 	__u32 answer_flags; /* its PSH and FIN, RST if one was sent; no ACK: there was no segment */
@@ -219,7 +223,9 @@ struct tcpc_raw_receipt {
 	X(target_allows, "not copied: client is in this target's allow-list")                      \
 	X(rewrite_failed, "not copied: a rewriting helper failed (out of memory)")                 \
 	X(stray, "dropped: packet on the copy device that no tap put there")                       \
-	X(link_local, "skipped: client has a link-local address (fe80::), unknown to other hosts")
+	X(link_local, "skipped: client has a link-local address (fe80::), unknown to other hosts") \
+	X(greetings, "of the cloned: their client had read the server's greeting")                 \
+	X(handshakes_lost, "connections forgotten before their client spoke: too many at once")
 
 #define TCPC_TARGET_COUNTERS(X)                                                                    \
 	X(seen, "packets that align looked at")                                                    \
@@ -254,7 +260,8 @@ struct tcpc_raw_receipt {
 	X(absorb_failed,                                                                           \
 	  "engine tc: responses ended without their ACK (out of memory, IP options)")              \
 	X(receipts_lost, "engine tc: receipts dropped because the daemon was behind")              \
-	X(link_local, "dropped: client has a link-local address (fe80::), cannot be answered")
+	X(link_local, "dropped: client has a link-local address (fe80::), cannot be answered")     \
+	X(held_greeting, "of those held: because the target has not greeted yet")
 
 /* Counters of one NFQUEUE queue, written by its thread. */
 #define TCPC_QUEUE_COUNTERS(X)                                                                     \

@@ -101,4 +101,15 @@ static inline __u32 tcpc_hold_expected(__u32 client_ack, __u32 ack, __u8 flags)
 	return ack - client_ack;
 }
 
+/**
+ * tcpc_hold_awaited - bytes of the answer that has to come before a packet with these headers: the
+ * one to the last exchange, or before the first of them the server's greeting.  0: none.
+ * @greeting: as the packet says, see greeting.h.
+ */
+static inline __u32 tcpc_hold_awaited(const struct tcpc_exchange *x, __u32 ack, __u8 flags,
+				      __u16 greeting)
+{
+	return x->exchanges ? tcpc_hold_expected(x->client_ack, ack, flags) : greeting;
+}
+
 #endif

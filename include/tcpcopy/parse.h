@@ -69,6 +69,7 @@ struct tcpc_pkt {
 	__u16 l3_off;
 	__u16 l4_off;
 	__u16 window;
+	__u16 greeting; /* the urgent pointer where URG is not set, see greeting.h; else 0 */
 	__be16 sport;
 	__be16 dport;
 	__u8 flags;
@@ -119,6 +120,7 @@ static inline enum tcpc_parse_result tcpc_parse_tcp(const __u8 *data, const __u8
 	pkt->ack = tcpc_ntohl(tcp->ack_seq);
 	pkt->window = tcpc_ntohs(tcp->window);
 	pkt->flags = ((const __u8 *)tcp)[13];
+	pkt->greeting = pkt->flags & TCPC_TCP_URG ? 0 : tcpc_ntohs(tcp->urg_ptr);
 	pkt->payload_bytes = l4_bytes - tcp_bytes;
 	return TCPC_PARSE_OK;
 }

@@ -58,14 +58,25 @@ tcpc_rewrite_dest_diff(const struct tcpc_pkt *pkt, const struct tcpc_addr *addr,
 }
 
 /**
- * tcpc_rewrite_align_diff - TCP checksum difference for a new ACK number and window.
+ * tcpc_rewrite_greeting_diff - TCP checksum difference for another greeting. Adds to the others.
+ * @pkt: without URG.  @greeting: bytes, up to TCPC_GREETING_MAX.
+ */
+static inline __u32 tcpc_rewrite_greeting_diff(const struct tcpc_pkt *pkt, __u16 greeting)
+{
+	return tcpc_csum_diff16(tcpc_htons(pkt->greeting), tcpc_htons(greeting), 0);
+}
+
+/**
+ * tcpc_rewrite_align_diff - TCP checksum difference for a new ACK number and window, and no
+ * greeting: it has come to where it is needed.
  * @ack: host order.
  */
 static inline __u32 tcpc_rewrite_align_diff(const struct tcpc_pkt *pkt, __u32 ack, __u16 window)
 {
 	__u32 diff = tcpc_csum_diff32(tcpc_htonl(pkt->ack), tcpc_htonl(ack), 0);
 
-	return tcpc_csum_diff16(tcpc_htons(pkt->window), tcpc_htons(window), diff);
+	diff = tcpc_csum_diff16(tcpc_htons(pkt->window), tcpc_htons(window), diff);
+	return tcpc_csum_diff16(tcpc_htons(pkt->greeting), 0, diff);
 }
 
 /**
@@ -95,7 +106,20 @@ static inline void tcpc_rewrite_dest(__u8 *frame, const struct tcpc_pkt *pkt,
 }
 
 /**
- * tcpc_rewrite_align - apply a new ACK number and window to the bytes of a frame.
+ * tcpc_rewrite_greeting - write another greeting into the bytes of a frame.
+ * @frame, @pkt: as for tcpc_rewrite_dest(), and URG is not set.
+ */
+static inline void tcpc_rewrite_greeting(__u8 *frame, const struct tcpc_pkt *pkt, __u16 greeting)
+{
+	struct tcphdr *tcp = (void *)(frame + pkt->l4_off);
+
+	tcp->check = tcpc_csum_apply(tcp->check, tcpc_rewrite_greeting_diff(pkt, greeting));
+	tcp->urg_ptr = tcpc_htons(greeting);
+}
+
+/**
+ * tcpc_rewrite_align - apply a new ACK number and window to the bytes of a frame, and take out the
+ * greeting.
  * @frame, @pkt: as for tcpc_rewrite_dest().  @ack: host order.
  */
 static inline void tcpc_rewrite_align(__u8 *frame, const struct tcpc_pkt *pkt, __u32 ack,
@@ -106,6 +130,8 @@ static inline void tcpc_rewrite_align(__u8 *frame, const struct tcpc_pkt *pkt, _
 	tcp->check = tcpc_csum_apply(tcp->check, tcpc_rewrite_align_diff(pkt, ack, window));
 	tcp->ack_seq = tcpc_htonl(ack);
 	tcp->window = tcpc_htons(window);
+	if (pkt->greeting)
+		tcp->urg_ptr = 0;
 }
 
 #endif

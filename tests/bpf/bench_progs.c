@@ -142,6 +142,7 @@ static const struct row {
 	{"return -1 (the floor)", FLOOR, .spec = {REQUEST}},
 	{"tap: another port", TAP, .spec = {REQUEST, .dport = 81}},
 	{"tap: pure ACK", TAP, .spec = {.flags = ACK, TS_OPTIONS}, .set_up = all_but_clone},
+	{"tap: SYN", TAP, .spec = {.flags = TCPC_TCP_SYN, SYN_OPTIONS}, .set_up = all_but_clone},
 	{"tap: not armed", TAP, .spec = {REQUEST}, .set_up = not_armed},
 	{"tap: request, all but the clone", TAP, .spec = {REQUEST}, .set_up = all_but_clone},
 	{"tap: same, IPv6", TAP, .spec = {.family = 6, REQUEST}, .set_up = all_but_clone},

@@ -47,6 +47,7 @@ static void check_fields(const struct frame *frame, const struct tcpc_pkt *pkt)
 	MUST(pkt->ack == ((__u32)tcp[8] << 24 | tcp[9] << 16 | tcp[10] << 8 | tcp[11]));
 	MUST(pkt->tcp_bytes == (tcp[12] >> 4) * 4 && pkt->flags == tcp[13]);
 	MUST(pkt->window == (tcp[14] << 8 | tcp[15]));
+	MUST(pkt->greeting == (tcp[13] & TCPC_TCP_URG ? 0 : tcp[18] << 8 | tcp[19]));
 	if (pkt->family == 4) {
 		MUST(pkt->l4_off == pkt->l3_off + (ip[0] & 15) * 4 && ip[9] == IPPROTO_TCP);
 		MUST(tcpc_addr_is_v4(&pkt->saddr) && !memcmp(&pkt->saddr.w[3], ip + 12, 4));
@@ -86,7 +87,7 @@ static void check_rewrite(struct frame *frame, enum tcpc_link link, const struct
 	MUST(frame_right(frame));
 	MUST(frame_parse(frame, link, &after) == TCPC_PARSE_OK);
 	MUST(tcpc_addr_equal(&after.daddr, &addr) && after.dport == pkt->sport);
-	MUST(after.ack == pkt->seq && after.window == TCPC_OPEN_WINDOW);
+	MUST(after.ack == pkt->seq && after.window == TCPC_OPEN_WINDOW && !after.greeting);
 	MUST(after.payload_bytes == pkt->payload_bytes && after.ttl == TCPC_COPY_TTL);
 }
 

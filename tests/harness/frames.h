@@ -38,6 +38,7 @@ struct frame_spec {
 	__u32 seq;
 	__u32 ack;
 	__u16 window;
+	__u16 urgent; /* the urgent pointer */
 	__u8 flags;
 	__u8 tcp_options[40];
 	__u32 tcp_option_bytes; /* a multiple of 4, up to 40 */
@@ -214,6 +215,7 @@ static inline void frame_put_tcp(__u8 *tcp, const struct frame_spec *spec, const
 	tcp[12] = header / 4 << 4;
 	tcp[13] = spec->flags;
 	frame_put16(tcp + 14, spec->window);
+	frame_put16(tcp + 18, spec->urgent);
 	memcpy(tcp + 20, spec->tcp_options, spec->tcp_option_bytes);
 	for (i = header; i < l4_bytes; i++)
 		tcp[i] = 'a' + i % 23;

@@ -21,7 +21,7 @@ struct step {
 	int conn;
 	char id;
 	__u8 flags;
-	__u32 seq, ack, payload_bytes, number;
+	__u32 seq, ack, payload_bytes, number, greeting;
 	struct tcpc_exchange x; /* exchanges 0: nothing of it is set; answer_flags 0: no answer */
 	const char *want;
 };
@@ -31,6 +31,13 @@ struct step {
 	{                                                                                          \
 		.what = TAKE_FRAME, .ms = ms_, .conn = conn_, .id = id_, .flags = flags_,          \
 		.seq = seq_, .ack = ack_, .payload_bytes = bytes_, .number = n_, .want = want_     \
+	}
+/* The same for the client's first words, behind a greeting of so many bytes. */
+#define TAKE_FIRST(ms_, conn_, id_, flags_, bytes_, greeting_, want_)                              \
+	{                                                                                          \
+		.what = TAKE_FRAME, .ms = ms_, .conn = conn_, .id = id_, .flags = flags_,          \
+		.seq = 0, .ack = greeting_, .payload_bytes = bytes_, .number = 1,                  \
+		.greeting = greeting_, .want = want_                                               \
 	}
 #define TOUCH(ms_, conn_, want_)                                                                   \
 	{                                                                                          \
@@ -57,6 +64,8 @@ struct step {
 /* The first request is there, the answer to come has 300 bytes online. */
 #define SEE_ASKED(conn_) SEE(conn_, 1, 0, 0, 0, TCPC_TCP_ACK)
 #define SEE_ANSWERED(conn_) SEE(conn_, 1, 0, 0, 300, PSH_ACK)
+/* The target has greeted, with so many bytes; nobody has asked for anything. */
+#define SEE_GREETED(conn_, bytes_, flags_) SEE(conn_, 0, 0, 0, bytes_, flags_)
 #define LOSE(conn_)                                                                                \
 	{                                                                                          \
 		.what = LOSE_VIEW, .conn = conn_                                                   \
@@ -128,6 +137,71 @@ static const struct scenario {
 	{"a segment from before the exchange",
 	 {SEE(0, 1, 0, 0, -5, PSH_ACK), TAKE(0, 0, 'A', PSH_ACK, 100, 300, 50, 1, ""),
 	  TICK(5000, ""), SEE_ANSWERED(0), TICK(5001, "A1")},
+	 {.taken = 1, .released = 1}},
+	/* ---- the first words wait for the greeting ---- */
+	{"a greeting that was there before",
+	 {SEE_GREETED(0, 40, PSH_ACK), TAKE_FIRST(0, 0, 'A', PSH_ACK, 10, 40, "A1")},
+	 {.taken = 1, .released = 1}},
+	{"a late greeting, however late",
+	 {SEE_FRESH(0), TAKE_FIRST(0, 0, 'A', PSH_ACK, 10, 40, ""), TICK(100, ""), TICK(9999, ""),
+	  SEE_GREETED(0, 40, PSH_ACK), TOUCH(9999, 0, "A1")},
+	 {.taken = 1, .released = 1}},
+	{"a connection that is not open yet",
+	 {SEE(0, 0, 0, 0, 0, 0), TAKE_FIRST(0, 0, 'A', PSH_ACK, 10, 40, ""), TICK(50, ""),
+	  SEE_FRESH(0), TOUCH(51, 0, ""), TICK(1000, ""), SEE_GREETED(0, 40, PSH_ACK),
+	  TOUCH(1001, 0, "A1")},
+	 {.taken = 1, .released = 1}},
+	{"no greeting at all",
+	 {SEE_FRESH(0), TAKE_FIRST(0, 0, 'A', PSH_ACK, 10, 40, ""), TICK(MAX_LAG_MS - 1, ""),
+	  TICK(MAX_LAG_MS, "!0")},
+	 {.taken = 1, .shed_lag = 1, .lost = 1}},
+	{"a greeting about as long",
+	 {SEE_GREETED(0, 35, PSH_ACK), TAKE_FIRST(0, 0, 'A', PSH_ACK, 10, 40, "A1")},
+	 {.taken = 1, .released = 1}},
+	{"a much longer one",
+	 {SEE_GREETED(0, 400, TCPC_TCP_ACK), TAKE_FIRST(0, 0, 'A', PSH_ACK, 10, 40, "A1")},
+	 {.taken = 1, .released = 1}},
+	{"a much shorter one, and then quiet",
+	 {SEE_FRESH(0), TAKE_FIRST(0, 0, 'A', PSH_ACK, 10, 40, ""), TICK(500, ""),
+	  SEE_GREETED(0, 9, PSH_ACK), TOUCH(600, 0, ""), TICK(699, ""), TICK(700, "A1")},
+	 {.taken = 1, .released = 1, .released_quiet = 1}},
+	{"a much shorter one, there before",
+	 {SEE_GREETED(0, 9, PSH_ACK), TAKE_FIRST(0, 0, 'A', PSH_ACK, 10, 40, ""), TICK(99, ""),
+	  TICK(100, "A1")},
+	 {.taken = 1, .released = 1, .released_quiet = 1}},
+	{"in several parts",
+	 {SEE_FRESH(0), TAKE_FIRST(0, 0, 'A', PSH_ACK, 10, 40, ""), SEE_GREETED(0, 10, PSH_ACK),
+	  TOUCH(90, 0, ""), SEE_GREETED(0, 34, PSH_ACK), TOUCH(180, 0, ""), TICK(279, ""),
+	  SEE_GREETED(0, 40, PSH_ACK), TOUCH(279, 0, "A1")},
+	 {.taken = 1, .released = 1}},
+	{"the target turns the client away",
+	 {SEE_FRESH(0), TAKE_FIRST(0, 0, 'A', PSH_ACK, 10, 40, ""), SEE_GREETED(0, 5, FIN_ACK),
+	  TOUCH(7, 0, "A1")},
+	 {.taken = 1, .released = 1}},
+	{"and without a word",
+	 {SEE_FRESH(0), TAKE_FIRST(0, 0, 'A', PSH_ACK, 10, 40, ""), SEE(0, 0, 0, 0, 0, RST_ACK),
+	  TOUCH(7, 0, "A1")},
+	 {.taken = 1, .released = 1}},
+	{"all behind the first words",
+	 {SEE_FRESH(0), TAKE_FIRST(0, 0, 'A', PSH_ACK, 10, 40, ""),
+	  TAKE(0, 0, 'B', PSH_ACK, 10, 40, 10, 2, ""), TAKE(0, 0, 'C', PSH_ACK, 20, 90, 10, 3, ""),
+	  SEE_GREETED(0, 40, PSH_ACK), TOUCH(1, 0, "A0 B0"), SEE(0, 1, 40, 40, 40, PSH_ACK),
+	  TICK(2, ""), SEE(0, 1, 40, 40, 90, PSH_ACK), TOUCH(3, 0, "C3")},
+	 {.taken = 3, .released = 3}},
+	{"once something was asked, what a packet says of a greeting means nothing",
+	 {SEE_ASKED(0), TAKE(0, 0, 'A', PSH_ACK, 0, 0, 10, 1, "A1"),
+	  TAKE_FIRST(0, 0, 'B', PSH_ACK, 10, 40, ""), SEE(0, 1, 0, 0, 40, PSH_ACK), TICK(1, "B1")},
+	 {.taken = 2, .released = 2}},
+	{"a client that reads the greeting and leaves",
+	 {SEE_FRESH(0), TAKE_FIRST(0, 0, 'A', FIN_ACK, 0, 40, ""), TICK(900, ""),
+	  SEE_GREETED(0, 40, PSH_ACK), TOUCH(901, 0, "A1")},
+	 {.taken = 1, .released = 1}},
+	{"so with RST, and the greeting is longer",
+	 {SEE_FRESH(0), TAKE_FIRST(0, 0, 'A', RST_ACK, 0, 40, ""), SEE_GREETED(0, 50, PSH_ACK),
+	  TOUCH(20, 0, ""), TICK(119, ""), TICK(120, "A1")},
+	 {.taken = 1, .released = 1, .released_quiet = 1}},
+	{"a client that leaves before the greeting",
+	 {SEE_FRESH(0), TAKE_FIRST(0, 0, 'A', FIN_ACK, 0, 0, "A1")},
 	 {.taken = 1, .released = 1}},
 	/* ---- order and numbers ---- */
 	{"all behind the first one keep their order",
@@ -328,12 +402,13 @@ static void see(struct lab_view *view, const struct tcpc_exchange *x, const stru
 {
 	view->known = true;
 	view->x = *x;
-	if (x->exchanges) {
+	if (x->exchanges)
 		view->x.client_ack += start->ack;
-		view->x.snd_nxt += start->snd;
-	}
+	/* A target that has sent anything has sent its SYN-ACK, from which on it counts. */
 	if (x->answer_flags)
 		view->x.answer_end += start->snd;
+	if (x->exchanges || x->answer_flags)
+		view->x.snd_nxt += start->snd;
 	if (x->window_end)
 		view->x.window_end += start->seq;
 }
@@ -346,6 +421,7 @@ static void take(struct hold_lab *lab, const struct step *s, const struct start 
 		.seq = s->seq + start->seq,
 		.ack = s->ack + start->ack,
 		.payload_bytes = s->payload_bytes,
+		.urgent = s->greeting,
 	};
 
 	lab_take(lab, s->ms * MS, s->conn, s->number, &spec);

@@ -78,6 +78,7 @@ static void expect_parsed(const struct shape *s, const struct tcpc_pkt *pkt)
 	expect_u64(row, "seq", pkt->seq, spec.seq);
 	expect_u64(row, "ack", pkt->ack, spec.ack);
 	expect_u64(row, "window", pkt->window, spec.window);
+	expect_u64(row, "greeting", pkt->greeting, spec.flags & TCPC_TCP_URG ? 0 : spec.urgent);
 	expect_u64(row, "flags", pkt->flags, spec.flags);
 	expect_u64(row, "ttl", pkt->ttl, spec.ttl);
 	expect_true(row, "source address", tcpc_addr_equal(&pkt->saddr, &spec.saddr));

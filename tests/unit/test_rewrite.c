@@ -98,17 +98,19 @@ static void test_dest(void **state)
 struct align {
 	const char *description;
 	__u32 from_ack, ack;
-	__u16 from_window, window;
+	__u16 from_window, window, from_urgent;
 };
 
 static const struct align aligns[] = {
-	{"new ACK, open window", 1000, 2000, 501, TCPC_OPEN_WINDOW},
-	{"no change", 1000, 1000, TCPC_OPEN_WINDOW, TCPC_OPEN_WINDOW},
-	{"0 to 0xffffffff", 0, 0xffffffff, 0, 0xffff},
-	{"0xffffffff to 0", 0xffffffff, 0, 0xffff, 0},
-	{"low half only", 0x12340000, 0x1234ffff, 1, 1},
-	{"high half only", 0x00005678, 0xffff5678, 1, 1},
-	{"window only", 7, 7, 0, 0xffff},
+	{"new ACK, open window", 1000, 2000, 501, TCPC_OPEN_WINDOW, 0},
+	{"no change", 1000, 1000, TCPC_OPEN_WINDOW, TCPC_OPEN_WINDOW, 0},
+	{"0 to 0xffffffff", 0, 0xffffffff, 0, 0xffff, 0},
+	{"0xffffffff to 0", 0xffffffff, 0, 0xffff, 0, 0},
+	{"low half only", 0x12340000, 0x1234ffff, 1, 1, 0},
+	{"high half only", 0x00005678, 0xffff5678, 1, 1, 0},
+	{"window only", 7, 7, 0, 0xffff, 0},
+	{"greeting", 1000, 2000, 501, TCPC_OPEN_WINDOW, 40},
+	{"the longest greeting only", 7, 7, 1, 1, 0xffff},
 };
 
 static void expect_align(const char *row, struct frame_spec spec, const struct align *a)
@@ -118,9 +120,11 @@ static void expect_align(const char *row, struct frame_spec spec, const struct a
 
 	spec.ack = a->from_ack;
 	spec.window = a->from_window;
+	spec.urgent = a->from_urgent;
 	frame = frame_build(&spec);
 	spec.ack = a->ack;
 	spec.window = a->window;
+	spec.urgent = spec.flags & TCPC_TCP_URG ? a->from_urgent : 0;
 	want = frame_build(&spec);
 	expect_u64(row, "parse", frame_parse(&frame, spec.link, &pkt), TCPC_PARSE_OK);
 	tcpc_rewrite_align(frame.data, &pkt, a->ack, a->window);
@@ -142,6 +146,29 @@ static void test_align(void **state)
 				 aligns[k].description);
 			expect_align(row, shapes[i].spec, &aligns[k]);
 		}
+}
+
+/* From each to each, alone and with a new destination. */
+static void test_greeting(void **state)
+{
+	static const __u16 values[] = {0, 1, 40, 0x100, 0x7fff, 0xff00, 0xffff};
+	struct frame_spec spec = {.payload_bytes = 9};
+	struct frame frame, want;
+	struct tcpc_pkt pkt;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(values) * COUNT_OF(values) * 2; i++) {
+		spec.family = i & 1 ? 6 : 4;
+		spec.urgent = values[i / 2 % COUNT_OF(values)];
+		frame = frame_build(&spec);
+		spec.urgent = values[i / 2 / COUNT_OF(values)];
+		want = frame_build(&spec);
+		expect_u64("greeting", "parse", frame_parse(&frame, spec.link, &pkt), 0);
+		tcpc_rewrite_greeting(frame.data, &pkt, spec.urgent);
+		expect_frame("greeting", &frame, &want);
+		frame_free(&frame);
+		frame_free(&want);
+	}
 }
 
 /* A random connection; the network parts stay, so that no address is all zeros. */
@@ -211,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dest),
 		cmocka_unit_test(test_align),
+		cmocka_unit_test(test_greeting),
 		cmocka_unit_test(test_random_frames),
 		cmocka_unit_test(test_dest_then_align),
 	};

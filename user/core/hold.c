@@ -21,6 +21,7 @@ struct packet {
 	__u32 bytes; /* of @data in use */
 	__u32 room;  /* and in all */
 	__u32 cut_unit;
+	__u16 greeting;	  /* bytes that its client had read before it spoke, see greeting.h */
 	__u16 head_bytes; /* in front of the frame in @data */
 	__u8 flags;
 	__u8 data[] __attribute__((aligned(8)));
@@ -176,8 +177,8 @@ static enum decision decide_order(const struct held *f, const struct packet *p,
 
 	if (is_stale(f, x, now_ns))
 		return decide_stale(f, p);
-	expected = tcpc_hold_expected(x->client_ack, p->ack, p->flags);
-	if (!x->exchanges || (!expected && !closing))
+	expected = tcpc_hold_awaited(x, p->ack, p->flags, p->greeting);
+	if (!expected && (!closing || !x->exchanges))
 		return RELEASE;
 	if (x->answer_flags & TCPC_TCP_FIN)
 		return RELEASE; /* it has said all it will ever say */
@@ -317,6 +318,7 @@ static struct packet *new_packet(const struct tcpc_pkt *pkt, __u64 now_ns, const
 	p->ack = pkt->ack;
 	p->payload_bytes = pkt->payload_bytes;
 	p->flags = pkt->flags;
+	p->greeting = pkt->greeting;
 	p->head_bytes = head_bytes;
 	p->bytes = p->room = bytes;
 	p->cut_unit = tcpc_hold_cut_unit(data, head_bytes);
