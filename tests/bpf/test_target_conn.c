@@ -32,6 +32,9 @@ static void expect_aligned(const char *row, const struct frame_spec *spec, const
 	if (fitted.flags & TCPC_TCP_ACK) {
 		fitted.ack = a->snd_nxt;
 		fitted.window = TCPC_OPEN_WINDOW;
+		/* A greeting has served, urgent data have not. */
+		if (!(fitted.flags & TCPC_TCP_URG))
+			fitted.urgent = 0;
 	}
 	want = frame_build(&fitted);
 	align_run(row, &frame, VERDICT_NEXT, &want, &a->moved);
@@ -90,6 +93,7 @@ static void expect_segments(const struct connection *c, const char *state, const
 
 		spec.flags = segments[i].flags;
 		spec.payload_bytes = segments[i].payload_bytes;
+		spec.urgent = i & 2 ? 40 + i : 0;
 		spec.tcp_option_bytes = segments[i].tcp_option_bytes;
 		memcpy(spec.tcp_options, segments[i].tcp_options, sizeof(spec.tcp_options));
 		spec.padding = i & 1 ? 6 : 0;
@@ -113,6 +117,7 @@ static void expect_random_segments(const struct connection *c, const struct alig
 		spec.ack = random_next(&seed);
 		spec.seq = random_next(&seed);
 		spec.window = random_next(&seed);
+		spec.urgent = random_next(&seed);
 		spec.payload_bytes = 1 + random_below(&seed, 40);
 		random_options(&seed, &spec);
 		snprintf(row, sizeof(row), "IPv%d, random segment %d", c->family, i);
@@ -290,6 +295,7 @@ static void test_opening(void **state)
 		spec.saddr = syn.saddr;
 		spec.flags = segments[i].flags;
 		spec.payload_bytes = segments[i].payload_bytes;
+		spec.urgent = i & 2 ? 40 + i : 0;
 		spec.tcp_option_bytes = segments[i].tcp_option_bytes;
 		memcpy(spec.tcp_options, segments[i].tcp_options, sizeof(spec.tcp_options));
 		expect_aligned(segments[i].description, &spec, &a);

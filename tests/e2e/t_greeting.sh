@@ -142,6 +142,19 @@ client_first() {
 	finish
 }
 
+# The other engine sees the SYN-ACK and the greeting elsewhere.
+engine_tc() {
+	begin --engine tc
+	target_greets 50 $BANNER
+	sessions "engine tc" 100 greeted
+	all_well "engine tc" session 100
+	compare "engine tc: first words that had to wait" \
+		"$(stat_of target target.held_greeting)" ">=" 50
+	is "engine tc: released by time" "$(stat_of target hold.released_quiet)" 0
+	gave_up_nothing "engine tc"
+	finish
+}
+
 # The control: the detector sees what strict order prevents.
 relaxed() {
 	begin --order relaxed
@@ -168,6 +181,7 @@ leak_start
 strict
 other_greetings
 client_first
+engine_tc
 relaxed
 silent
 leak_end "all of it"
