@@ -96,6 +96,7 @@ static __always_inline void answer_of(const struct tcpc_pkt *pkt, struct answer 
 	ret->flow.pad = 0;
 	ret->flags = pkt->flags;
 	ret->end = pkt->seq + tcpc_pkt_seq_len(pkt);
+	ret->ack = pkt->ack;
 }
 
 static __always_inline int absorb_response(struct __sk_buff *skb, struct tcpc_pkt *pkt,

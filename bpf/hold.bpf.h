@@ -47,7 +47,8 @@ static __always_inline int is_early(const struct tcpc_pkt *pkt, const struct con
 		return !x->exchanges;
 	if (tcpc_hold_is_closing(pkt->flags, pkt->payload_bytes))
 		return !tcpc_hold_may_close(got, expected, idle, x->answer_flags & TCPC_TCP_FIN);
-	return expected && !tcpc_hold_answered(got, expected, idle);
+	return expected && !tcpc_hold_answered(got, expected, idle) &&
+	       !tcpc_hold_answered_in_all(x, conn->snd_nxt, idle, pkt->seq, pkt->ack);
 }
 
 /* Did this packet come before the target was ready for it? */
@@ -133,7 +134,8 @@ static __always_inline void note_gone(const struct tcpc_pkt *pkt)
 
 /* The queue's owner reads while this writes, end and flags at once: what it sees in between must
  * never look like a whole answer, so PSH goes first and comes last. */
-static __always_inline void note_answer_end(struct tcpc_exchange *x, __u32 end, __u32 flags)
+static __always_inline void note_answer_end(struct tcpc_exchange *x, __u32 end, __u32 ack,
+					    __u32 flags)
 {
 	if (x->answer_flags & TCPC_TCP_ACK) {
 		if (!tcpc_seq_lt(x->answer_end, end))
@@ -141,6 +143,7 @@ static __always_inline void note_answer_end(struct tcpc_exchange *x, __u32 end, 
 		x->answer_flags = TCPC_TCP_ACK;
 	}
 	barrier();
+	x->answer_ack = ack;
 	x->answer_end = end;
 	barrier();
 	x->answer_flags = TCPC_TCP_ACK | flags;
@@ -150,6 +153,7 @@ static __always_inline void note_answer_end(struct tcpc_exchange *x, __u32 end, 
 struct answer {
 	struct tcpc_flow flow;
 	__u32 end; /* SEG.SEQ + SEG.LEN */
+	__u32 ack;
 	__u8 flags;
 };
 
@@ -168,7 +172,7 @@ static __always_inline struct tcpc_exchange *note_answer(struct __sk_buff *skb,
 	}
 	if ((answer->flags & TCPC_TCP_SYN) && !x->exchanges)
 		x->snd_nxt = answer->end; /* the greeting begins here */
-	note_answer_end(x, answer->end, answer->flags & (TCPC_TCP_PSH | TCPC_TCP_FIN));
+	note_answer_end(x, answer->end, answer->ack, answer->flags & (TCPC_TCP_PSH | TCPC_TCP_FIN));
 	window_end = window_end_of(skb);
 	if (window_end)
 		x->window_end = window_end;

@@ -142,6 +142,7 @@ static __always_inline void note_exchange(const struct tcpc_pkt *pkt, __u32 snd_
 	    (!x->exchanges || tcpc_seq_lt(x->client_ack, pkt->ack))) {
 		if (x->answer_flags & TCPC_TCP_ACK)
 			snd_nxt = tcpc_seq_max(snd_nxt, x->answer_end);
+		tcpc_hold_note_level(x, snd_nxt, pkt->ack);
 		x->snd_nxt = snd_nxt;
 		x->start_ns = bpf_ktime_get_ns();
 		/* Who reads meanwhile shall see no new client_ack with an old snd_nxt. */
@@ -409,6 +410,7 @@ static __always_inline int read_answer(struct __sk_buff *skb, const struct outpu
 	ret->flow.server = out->saddr;
 	ret->flow.client_port = tcp.dest;
 	ret->flow.server_port = tcp.source;
+	ret->ack = tcpc_ntohl(tcp.ack_seq);
 	ret->end = tcpc_ntohl(tcp.seq) + skb->len - out->l4_off - tcp.doff * 4 + tcp.syn + tcp.fin;
 	ret->flags = ((__u8 *)&tcp)[13];
 	return 1;

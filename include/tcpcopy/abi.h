@@ -174,7 +174,9 @@ struct tcpc_exchange {
 	__u32 window_end;   /* right edge of the target's receive window */
 	__u32 held;	    /* packets diverted since the hold began; 0: not held */
 	__u32 syn_seq;	    /* SEG.SEQ of the SYN that opened the connection */
-	__u32 pad;
+	__u32 lead;	    /* target's number less the online host's, for answers equally long */
+	__u32 answer_ack;   /* SEG.ACK of the target's last segment with text */
+	__u32 level_at;	    /* last exchange that began with answers equally long; 0: none began */
 };
 
 /** A response header, the receipt for what the target accepted. Host order but for ports. */
@@ -335,7 +337,7 @@ _Static_assert(sizeof(struct tcpc_filter_key) == 24, "ABI");
 _Static_assert(sizeof(struct tcpc_online_config) == 32, "ABI");
 _Static_assert(sizeof(struct tcpc_allow_key) == 20, "ABI");
 _Static_assert(sizeof(struct tcpc_flow) == 40, "ABI");
-_Static_assert(sizeof(struct tcpc_exchange) == 48, "ABI");
+_Static_assert(sizeof(struct tcpc_exchange) == 56, "ABI");
 _Static_assert(sizeof(struct tcpc_receipt) == 84, "ABI");
 _Static_assert(sizeof(struct tcpc_raw_receipt) == 128, "ABI");
 

@@ -101,6 +101,51 @@ static inline __u32 tcpc_hold_expected(__u32 client_ack, __u32 ack, __u8 flags)
 	return ack - client_ack;
 }
 
+/* Answers equally long so recently tell that both servers say the same. */
+#define TCPC_HOLD_LEVEL_EXCHANGES 16
+
+/**
+ * tcpc_hold_note_level - an exchange begins: its packet has this ACK number, the target is at
+ * @snd_nxt. To be called before the rest is noted in @x.
+ *
+ * Where a client speaks on before it is answered (HTTP/2, gRPC, WebSocket), the target may have
+ * answered more than the client has read when an exchange begins. What it sent then is not sent
+ * again, so bytes must count from the connection's first exchange on, not from this one. A target
+ * that answers less is forgiven the difference each time.
+ */
+static inline void tcpc_hold_note_level(struct tcpc_exchange *x, __u32 snd_nxt, __u32 ack)
+{
+	__s32 ahead = snd_nxt - ack - x->lead;
+
+	if (!x->exchanges || ahead < 0)
+		x->lead = snd_nxt - ack;
+	if (!x->exchanges || !ahead)
+		x->level_at = x->exchanges + 1;
+}
+
+/** tcpc_hold_is_ahead - has the target, up to @end, sent all that a client with @ack has read? */
+static inline int tcpc_hold_is_ahead(const struct tcpc_exchange *x, __u32 end, __u32 ack)
+{
+	return x->level_at && (__s32)(end - ack - x->lead) >= 0;
+}
+
+/** tcpc_hold_is_level - have both servers' answers been equally long, not only at the start? */
+static inline int tcpc_hold_is_level(const struct tcpc_exchange *x)
+{
+	return x->level_at > 1 && x->exchanges - x->level_at < TCPC_HOLD_LEVEL_EXCHANGES;
+}
+
+/**
+ * tcpc_hold_answered_in_all - has the target answered, though it sent little or nothing since the
+ * exchange began? It is ahead, and has spoken since it got all that came before @seq. The latter
+ * makes sure where its answers are longer: being ahead then tells nothing.
+ */
+static inline int tcpc_hold_answered_in_all(const struct tcpc_exchange *x, __u32 end, int idle,
+					    __u32 seq, __u32 ack)
+{
+	return idle && tcpc_hold_is_ahead(x, end, ack) && tcpc_seq_leq(seq, x->answer_ack);
+}
+
 /**
  * tcpc_hold_awaited - bytes of the answer that has to come before a packet with these headers: the
  * one to the last exchange, or before the first of them the server's greeting.  0: none.

@@ -30,6 +30,7 @@ static struct frame answer_frame(const struct answer *a, int variant)
 		.dport = CLIENT_PORT,
 		.flags = a->flags,
 		.seq = SND + a->seq,
+		.ack = SND + a->seq + a->payload_bytes + 5000, /* another one each time */
 		.payload_bytes = a->payload_bytes,
 		.ip_option_words = variant & 1 ? 3 : 0,
 		.ext = {IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_DSTOPTS, IPPROTO_DSTOPTS},
@@ -56,12 +57,18 @@ static void expect_answer(const struct answer *a, int variant)
 {
 	struct tcpc_exchange want = hold_exchange(&NOBODY), x;
 
+	/* What says nothing new has no say here either. */
+	if (!(a->flags & TCPC_TCP_RST) &&
+	    (!(want.answer_flags & TCPC_TCP_ACK) || want.answer_end != SND + a->want_end))
+		want.answer_ack =
+			SND + a->want_end + 5000 - !!(a->flags & (TCPC_TCP_SYN | TCPC_TCP_FIN));
 	want.answer_end = SND + a->want_end;
 	want.answer_flags = a->want_flags;
 	run_answer(a, variant, 1);
 	x = hold_exchange(&NOBODY);
 	expect_u64(a->row, "answer_end", x.answer_end, want.answer_end);
 	expect_u64(a->row, "answer_flags", x.answer_flags, want.answer_flags);
+	expect_u64(a->row, "answer_ack", x.answer_ack, want.answer_ack);
 	expect_bytes(a->row, &x, &want, sizeof(want));
 }
 

@@ -168,12 +168,32 @@ static __u32 part_in_window(const struct packet *p, const struct tcpc_exchange *
 	return p->cut_unit && fits > 0 ? fits / p->cut_unit * p->cut_unit : 0;
 }
 
+/* The target has said nothing for a while. One that was asked nothing it would answer is silent as
+ * well, when it had answered the requests before; but a slow one whose answers are longer looks the
+ * same, so it gets more time unless answers were equally long of late. */
+static enum decision decide_quiet(const struct packet *p, const struct tcpc_exchange *x, __u32 got,
+				  __u64 quiet_ns)
+{
+	bool closing = tcpc_hold_is_closing(p->flags, p->payload_bytes);
+	bool ahead = !closing && (x->answer_flags & TCPC_TCP_PSH) &&
+		     tcpc_hold_is_ahead(x, x->answer_end, p->ack);
+
+	if (((__s32)got > 0 || (ahead && tcpc_hold_is_level(x))) && quiet_ns >= TCPC_HOLD_QUIET_NS)
+		return RELEASE_QUIET;
+	if (quiet_ns < TCPC_HOLD_CLOSE_NS)
+		return WAIT;
+	if (ahead)
+		return RELEASE_QUIET;
+	return closing ? RELEASE_LATE : WAIT;
+}
+
 /* The rule: is it the packet's turn? */
 static enum decision decide_order(const struct held *f, const struct packet *p,
 				  const struct tcpc_exchange *x, __u64 now_ns)
 {
 	bool closing = tcpc_hold_is_closing(p->flags, p->payload_bytes);
 	__u32 expected, got;
+	int idle = x->answer_flags & TCPC_TCP_PSH;
 
 	if (is_stale(f, x, now_ns))
 		return decide_stale(f, p);
@@ -183,14 +203,12 @@ static enum decision decide_order(const struct held *f, const struct packet *p,
 	if (x->answer_flags & TCPC_TCP_FIN)
 		return RELEASE; /* it has said all it will ever say */
 	got = x->answer_flags & TCPC_TCP_ACK ? x->answer_end - x->snd_nxt : 0;
-	if (closing ? tcpc_hold_may_close(got, expected, x->answer_flags & TCPC_TCP_PSH, 0)
-		    : tcpc_hold_answered(got, expected, x->answer_flags & TCPC_TCP_PSH))
+	if (closing ? tcpc_hold_may_close(got, expected, idle, 0)
+		    : tcpc_hold_answered(got, expected, idle) ||
+			      tcpc_hold_answered_in_all(x, x->answer_end, idle,
+							p->seq_end - p->payload_bytes, p->ack))
 		return RELEASE;
-	if ((__s32)got > 0 && now_ns - f->progress_ns >= TCPC_HOLD_QUIET_NS)
-		return RELEASE_QUIET;
-	if (closing && now_ns - f->progress_ns >= TCPC_HOLD_CLOSE_NS)
-		return RELEASE_LATE;
-	return WAIT;
+	return decide_quiet(p, x, got, now_ns - f->progress_ns);
 }
 
 static enum decision decide(const struct held *f, const struct packet *p,
