@@ -36,7 +36,7 @@ TESTS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/uni
 BENCHES  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/bench_*.c))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: help all test check lint bench fuzz install uninstall deb clean demo setup unit test-bin
+.PHONY: help all test check lint bench table fuzz install uninstall deb clean demo setup unit test-bin
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -61,6 +61,9 @@ demo: setup ## the main job on real servers, in network namespaces (as root)
 
 bench: all $(BENCHES) ## figures, as ratios within one run (as root)
 	@scripts/bench $(BUILD)
+
+table: all ## what arrives, for each engine, family and workload; an hour and more (as root)
+	@scripts/table --build $(BUILD)
 
 fuzz: ## run every fuzzer for FUZZ_SECONDS (default 60) each (installs the tools as root)
 	@scripts/setup tools

@@ -11,6 +11,8 @@ slow.py ask SERVER PORT CONNECTIONS REQUESTS REQUEST_BYTES HOW
          close  a connection for each request, closed at once
          reset  the same, but reset
          leave  as keep, but the last answer of a connection is not waited for
+         half   a connection for each request, whose client has no more to say: it closes its half,
+                and reads the answer
     CONNECTIONS at a time. Prints "asked COUNT" when all is done.
 """
 
@@ -118,9 +120,19 @@ def drop(address, requests, request, resets):
         sock.close()
 
 
+def half(address, requests, request, _):
+    for _ in range(requests):
+        sock = connect(*address)
+        sock.sendall(request)
+        sock.shutdown(socket.SHUT_WR)
+        if read_line(sock, b"") is None:
+            raise OSError("no answer")
+        sock.close()
+
+
 def ask(server, port, connections, requests, request_bytes, how):
     request = b"r" * (int(request_bytes) - 1) + b"\n"
-    task = keep if how in ("keep", "leave") else drop
+    task = {"keep": keep, "leave": keep, "half": half}.get(how, drop)
     failed = []
 
     def run():

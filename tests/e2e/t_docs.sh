@@ -176,7 +176,7 @@ paths() {
 	compare "paths in the documents that were looked for" "$n" ">=" 60
 	same "tests: tests/e2e < > docs/testing.md" \
 		"$(find tests/e2e -name 't_*.sh' | sort)" \
-		"$(sed -n 's/^| `\(tests\/e2e\/t_[a-z0-9]*\.sh\)` |.*/\1/p' docs/testing.md | sort)"
+		"$(sed -n 's/^| `\(tests\/e2e\/t_[a-z0-9_]*\.sh\)` |.*/\1/p' docs/testing.md | sort)"
 }
 
 # Pinned maps that README.md reads, and the version it speaks of.

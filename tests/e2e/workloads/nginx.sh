@@ -1,0 +1,232 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+# HTTP/1.1 between nginx and nginx. Each line of the access log is a request; the last field is the
+# client's port, so that connections can be compared as well.
+
+# work_nginx HOST [OPTIONS OF listen [LINES OF location /post]]: a server for this cell.
+work_nginx() {
+	local host=$1 dir=$LAB_DIR/nginx-$1
+	mkdir -p "$dir/www" "$dir/tmp"
+	printf 'one small file\n' >"$dir/www/index.html"
+	head -c 102400 /dev/zero | tr '\0' 'x' >"$dir/www/100k"
+	head -c 10485760 /dev/zero | tr '\0' 'x' >"$dir/www/10m"
+	: >"$dir/access.log"
+	work_nginx_config "$dir" "${2:-}" "${3:-}" >"$dir/nginx.conf"
+	# Descriptors for 10,000 connections; of this process alone.
+	work_serve "$host" prlimit --nofile=20000 nginx -p "$dir" -e "$dir/error.log" \
+		-c "$dir/nginx.conf"
+}
+
+work_nginx_config() {
+	cat <<-END
+		daemon off;
+		user root;
+		worker_processes 1;
+		pid $1/nginx.pid;
+		error_log $1/error.log warn;
+		events {
+			worker_connections 16000;
+		}
+		http {
+			log_format lab '\$remote_addr \$request_method \$uri \$status \$request_length \$remote_port';
+			access_log $1/access.log lab;
+			client_body_temp_path $1/tmp/body;
+			proxy_temp_path $1/tmp/proxy;
+			fastcgi_temp_path $1/tmp/fastcgi;
+			uwsgi_temp_path $1/tmp/uwsgi;
+			scgi_temp_path $1/tmp/scgi;
+			client_max_body_size 64m;
+			client_body_buffer_size 1m;
+			keepalive_requests 1000000000;
+			keepalive_timeout 300s;
+			http2_max_concurrent_streams 128;
+			limit_req_zone \$server_port zone=slow:1m rate=300r/s;
+			server {
+				listen 0.0.0.0:$PORT backlog=4096 $2;
+				$([ "$FAMILY" = 4 ] || echo "listen [::]:$PORT backlog=4096 $2;")
+				root $1/www;
+				location /m/ { return 200 "marked\n"; }
+				# The whole body is read before the answer is made.
+				location /post {
+					$3
+					proxy_pass http://unix:$1/sink.sock:/;
+					proxy_pass_request_body off;
+					proxy_set_header Content-Length "";
+				}
+			}
+			server {
+				listen unix:$1/sink.sock;
+				access_log off;
+				location / { return 200 "taken\n"; }
+			}
+		}
+	END
+}
+
+# nginx_both: servers on both sides, copying.
+nginx_both() {
+	work_nginx online
+	work_nginx target
+	work_copy
+}
+
+# nginx_compare: counts; the target answered as the online server did, on the same connections.
+# wrk cuts off what is under way at its end: that may be a 499 on one side and not on the other.
+nginx_compare() {
+	work_settle
+	[ "$W_ONLINE" != "$W_TARGET" ] || work_same_log "${1:-1-3,6}"
+	work_same "answers other than 200 and 499" "$(nginx_not_200 target)" "$(nginx_not_200 online)"
+}
+
+nginx_not_200() {
+	awk '$4 != 200 && $4 != 499' "$LAB_DIR/nginx-$1/access.log" | wc -l
+}
+
+# wrk_script NAME LINES: a script for wrk.
+wrk_script() {
+	printf '%s\n' "$2" >"$LAB_DIR/$1.lua"
+	echo "$LAB_DIR/$1.lua"
+}
+
+# wrk_delay MS: what makes a script a paced one.
+wrk_delay() {
+	[ "$PACE" = full ] || echo "function delay() return $1 end"
+}
+
+# work_wrk SECONDS CONNECTIONS URI [OPTIONS]: from start to end, without an error for the clients.
+work_wrk() {
+	work_wrk_start "$@"
+	lab_wait "$LAST_PID" || work_wrong "wrk: $(tail -n 1 "$LAB_DIR/wrk.log")"
+	work_wrk_errors
+}
+
+work_wrk_start() {
+	lab_spawn client "$LAB_DIR/wrk.log" wrk -t 1 -c "$2" -d "${1}s" --timeout 10s "${@:4}" \
+		"http://$W_ONLINE_AT$3"
+}
+
+work_wrk_errors() {
+	if ! grep -q 'requests in' "$LAB_DIR/wrk.log" ||
+		grep -q 'Socket errors\|Non-2xx' "$LAB_DIR/wrk.log"; then
+		work_wrong "wrk: $(grep 'Socket errors\|Non-2xx' "$LAB_DIR/wrk.log" || true)"
+	fi
+	work_fact "rate=$(awk '/Requests\/sec/ { print $2 }' "$LAB_DIR/wrk.log")/s"
+}
+
+work_keepalive() {
+	nginx_both
+	W_LEAST=1000
+	work_wrk "$(pick 2 15)" 32 / -s "$(wrk_script keepalive "$(wrk_delay 20)")"
+	nginx_compare
+}
+
+# Server and client close at once, in either order; the ports of the long version come round.
+work_close() {
+	local wanted script
+	wanted=$(pick 3000 200000)
+	nginx_both
+	W_LEAST=$wanted
+	[ "$PACE" = paced ] || [ "$ENGINE" != nfqueue ] || W_PERCENT=99.95
+	in_ns client sysctl -qw net.ipv4.ip_local_port_range="20000 27999"
+	script=$(wrk_script close "wrk.headers['Connection'] = 'close' $(wrk_delay 20)")
+	work_wrk_start 300 32 / -s "$script"
+	close_from_many "$wanted" || work_wrong "no $wanted requests in 300 s"
+	kill -INT "$LAST_PID"
+	lab_wait "$LAST_PID" || true
+	work_wrk_errors
+	nginx_compare
+}
+
+# close_from_many COUNT: the source of new connections goes round, until so many were answered.
+close_from_many() {
+	local i=0 address
+	until requests_are online "$1"; do
+		alive "$LAST_PID" || return 1
+		address=${W_CLIENTS[i++ % 20 + 1]}
+		ip -n "$LAB_ID-client" route replace "$W_ONLINE_IP" dev eth0 src "$address"
+		wait_for 1 requests_are online "$1" || true
+	done
+}
+
+work_answers_100k() {
+	nginx_both
+	W_LEAST=200
+	work_wrk "$(pick 2 15)" 16 /100k -s "$(wrk_script 100k "$(wrk_delay 20)")"
+	nginx_compare
+}
+
+work_answers_10m() {
+	nginx_both
+	W_LEAST=8
+	work_wrk "$(pick 3 15)" 8 /10m -s "$(wrk_script 10m "$(wrk_delay 200)")"
+	nginx_compare
+}
+
+# Sixteen requests in one write; wrk sends the next ones when all are answered.
+work_pipelined() {
+	nginx_both
+	W_LEAST=1000
+	work_wrk "$(pick 2 15)" 16 / -s "$(wrk_script pipelined "init = function()
+		local r = {}
+		for i = 1, 16 do r[i] = wrk.format('GET', '/m/' .. i) end
+		all = table.concat(r)
+		end
+		request = function() return all end
+		$(wrk_delay 20)")"
+	nginx_compare
+}
+
+# 32 connections, each posts 16 times a second at most: 500 a second.
+work_post_32k() {
+	nginx_both
+	W_LEAST=$(pick 400 2000)
+	work_wrk "$(pick 3 20)" 32 /post -s "$(wrk_script post32k "wrk.method = 'POST'
+		wrk.body = string.rep('x', 32768)
+		function delay() return 60 end")"
+	nginx_compare 1-3,5,6
+}
+
+# work_curl COUNT CONNECTIONS OPTIONS: COUNT requests on each connection, all answered with 200.
+work_curl() {
+	local i count=$1 connections=$2 pids=() pid answered
+	shift 2
+	for i in $(seq "$connections"); do
+		lab_spawn client "$LAB_DIR/curl-$i.log" curl -sS -o /dev/null -w '%{http_code}\n' \
+			--noproxy '*' --max-time 120 "$@" "http://$W_ONLINE_AT/post/$i/[1-$count]"
+		pids+=("$LAST_PID")
+	done
+	for pid in "${pids[@]}"; do
+		lab_wait "$pid" || work_wrong "a curl failed: $(cat "$LAB_DIR"/curl-*.log | grep curl: | head -n 1)"
+	done
+	answered=$(cat "$LAB_DIR"/curl-*.log | grep -c '^200$' || true)
+	rm -f "$LAB_DIR"/curl-*.log
+	[ "$answered" = $((count * connections)) ] || work_wrong "clients: $answered answers of 200"
+	W_LEAST=$((count * connections))
+}
+
+# body BYTES: a file of that size.
+body() {
+	head -c "$1" /dev/urandom >"$LAB_DIR/body"
+	echo "@$LAB_DIR/body"
+}
+
+work_upload_10m() {
+	nginx_both
+	work_curl "$(pick 4 25)" 4 --data-binary "$(body 10485760)" -H 'Expect:'
+	nginx_compare 1-3,5,6
+}
+
+work_chunked() {
+	nginx_both
+	work_curl "$(pick 25 500)" 8 --data-binary "$(body 200000)" -H 'Expect:' \
+		-H 'Transfer-Encoding: chunked'
+	nginx_compare 1-3,5,6
+}
+
+# The client sends the body only when it has read "100 Continue".
+work_expect() {
+	nginx_both
+	work_curl "$(pick 50 1000)" 8 --data-binary "$(body 50000)" -H 'Expect: 100-continue' \
+		--expect100-timeout 20
+	nginx_compare 1-3,5,6
+}
