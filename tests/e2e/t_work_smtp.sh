@@ -16,9 +16,7 @@ set -euo pipefail
 W_KEEP=yes
 work_lab
 leak_start
-for name in smtp; do
-	work "$name"
-done
+work smtp
 work_copy_down
 leak_end "all of it"
 tap_done

@@ -91,8 +91,16 @@ work_copy() {
 	work_copy_down
 	W_COPYING=$*
 	daemons_up
+	work_watch
 	work_intercept "$@"
 	work_attach
+}
+
+# work_watch: with TCPC_CAPTURE=FILE, everything that the target sees on any device, for the finder of
+# a cause: copies as they come, those that come back from the hold queue, and reflected ACKs on lo.
+work_watch() {
+	[ -z "${TCPC_CAPTURE:-}" ] || lab_spawn target "$LAB_DIR/watch.txt" tcpdump -i any -n -s 200 \
+		-B 65536 -Z root -w "$TCPC_CAPTURE" "tcp port $PORT"
 }
 
 work_copy_down() {

@@ -44,6 +44,7 @@ work_report() {
 	printf '\n'
 }
 
+# shellcheck disable=SC2317 # called by lab.sh
 # note TEXT: what the lab has to say to the reader of a failure.
 note() {
 	printf '# %s\n' "$*" >&2
@@ -60,4 +61,10 @@ declare -F "work_${1//-/_}" >/dev/null || {
 CELL_STATUS=0
 work_lab
 work "$1"
+# With TCPC_KEEP_LOGS=DIRECTORY, what daemons, servers and clients wrote.
+if [ -n "${TCPC_KEEP_LOGS:-}" ]; then
+	mkdir -p "$TCPC_KEEP_LOGS"
+	find "$LAB_DIR" -maxdepth 2 -name '*.log' -exec cp --backup=numbered {} "$TCPC_KEEP_LOGS" \;
+	find "$LAB_DIR" -maxdepth 1 -name '*.txt' -exec cp {} "$TCPC_KEEP_LOGS" \;
+fi
 exit "$CELL_STATUS"
