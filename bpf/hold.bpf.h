@@ -42,9 +42,9 @@ static __always_inline int is_early(const struct tcpc_pkt *pkt, const struct con
 
 	if (!x->exchanges && !expected)
 		return 0;
-	/* Nothing can have been sent yet. Only a greeting is waited for here. */
+	/* Nothing can have been sent yet. */
 	if (conn->state == CONN_OPENING)
-		return !x->exchanges;
+		return expected != 0;
 	if (tcpc_hold_is_closing(pkt->flags, pkt->payload_bytes))
 		return !tcpc_hold_may_close(got, expected, idle, x->answer_flags & TCPC_TCP_FIN);
 	return expected && !tcpc_hold_answered(got, expected, idle) &&

@@ -168,29 +168,37 @@ static __u32 part_in_window(const struct packet *p, const struct tcpc_exchange *
 	return p->cut_unit && fits > 0 ? fits / p->cut_unit * p->cut_unit : 0;
 }
 
+/* FIN or RST by itself, while the answer is not whole: the server would break it off. */
+static enum decision decide_close(const struct tcpc_hold *hold, __u32 expected, __u32 got,
+				  __u64 quiet_ns)
+{
+	__u64 limit = expected && !got ? TCPC_HOLD_ANSWER_NS : TCPC_HOLD_CLOSE_NS;
+
+	if (limit > hold->max_lag_ns / 2)
+		limit = hold->max_lag_ns / 2;
+	return quiet_ns >= limit ? RELEASE_LATE : WAIT;
+}
+
 /* The target has said nothing for a while. One that was asked nothing it would answer is silent as
  * well, when it had answered the requests before; but a slow one whose answers are longer looks the
  * same, so it gets more time unless answers were equally long of late. */
 static enum decision decide_quiet(const struct packet *p, const struct tcpc_exchange *x, __u32 got,
 				  __u64 quiet_ns)
 {
-	bool closing = tcpc_hold_is_closing(p->flags, p->payload_bytes);
-	bool ahead = !closing && (x->answer_flags & TCPC_TCP_PSH) &&
-		     tcpc_hold_is_ahead(x, x->answer_end, p->ack);
+	bool ahead =
+		(x->answer_flags & TCPC_TCP_PSH) && tcpc_hold_is_ahead(x, x->answer_end, p->ack);
 
 	if (((__s32)got > 0 || (ahead && tcpc_hold_is_level(x))) && quiet_ns >= TCPC_HOLD_QUIET_NS)
 		return RELEASE_QUIET;
-	if (quiet_ns < TCPC_HOLD_CLOSE_NS)
-		return WAIT;
-	if (ahead)
-		return RELEASE_QUIET;
-	return closing ? RELEASE_LATE : WAIT;
+	return ahead && quiet_ns >= TCPC_HOLD_CLOSE_NS ? RELEASE_QUIET : WAIT;
 }
 
 /* The rule: is it the packet's turn? */
-static enum decision decide_order(const struct held *f, const struct packet *p,
-				  const struct tcpc_exchange *x, __u64 now_ns)
+static enum decision decide_order(const struct tcpc_hold *hold, const struct held *f,
+				  const struct packet *p, const struct tcpc_exchange *x,
+				  __u64 now_ns)
 {
+	__u64 quiet_ns = now_ns - f->progress_ns;
 	bool closing = tcpc_hold_is_closing(p->flags, p->payload_bytes);
 	__u32 expected, got;
 	int idle = x->answer_flags & TCPC_TCP_PSH;
@@ -208,11 +216,12 @@ static enum decision decide_order(const struct held *f, const struct packet *p,
 			      tcpc_hold_answered_in_all(x, x->answer_end, idle,
 							p->seq_end - p->payload_bytes, p->ack))
 		return RELEASE;
-	return decide_quiet(p, x, got, now_ns - f->progress_ns);
+	return closing ? decide_close(hold, expected, got, quiet_ns)
+		       : decide_quiet(p, x, got, quiet_ns);
 }
 
-static enum decision decide(const struct held *f, const struct packet *p,
-			    const struct tcpc_exchange *x, __u64 now_ns)
+static enum decision decide(const struct tcpc_hold *hold, const struct held *f,
+			    const struct packet *p, const struct tcpc_exchange *x, __u64 now_ns)
 {
 	enum decision decision;
 
@@ -220,7 +229,7 @@ static enum decision decide(const struct held *f, const struct packet *p,
 		return decide_syn(f, x, now_ns);
 	if ((x->answer_flags & TCPC_TCP_RST) && f->unseen != NEW_CONNECTION)
 		return RELEASE; /* the target has no such connection any more */
-	decision = decide_order(f, p, x, now_ns);
+	decision = decide_order(hold, f, p, x, now_ns);
 	if (decision == WAIT || !is_beyond_window(p, x))
 		return decision;
 	return part_in_window(p, x) ? CUT : WAIT;
@@ -292,7 +301,7 @@ static enum decision look(struct tcpc_hold *hold, struct held *f, __u64 now_ns,
 		f->progress_ns = now_ns;
 	f->answer_end = x->answer_end;
 	if (f->head)
-		return decide(f, f->head, x, now_ns);
+		return decide(hold, f, f->head, x, now_ns);
 	return is_stale(f, x, now_ns) ? WAIT : RELEASE;
 }
 

@@ -17,8 +17,11 @@
 /* A target that answered less than the online host and then says nothing has answered. */
 #define TCPC_HOLD_QUIET_NS (100 * 1000000ULL)
 /* FIN and RST wait this long for an answer that may never come (the request was an upload, or the
- * server answers only after FIN). */
+ * server answers only after FIN), or that is of another length. */
 #define TCPC_HOLD_CLOSE_NS (1000 * 1000000ULL)
+/* And this long if their client has read one and the target has not begun it: it will come. Neither
+ * is more than half of --max-lag. */
+#define TCPC_HOLD_ANSWER_NS (5000 * 1000000ULL)
 /* How often tcpc_hold_tick() wants to be called while something is held. */
 #define TCPC_HOLD_TICK_MS 10
 
