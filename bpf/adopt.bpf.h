@@ -21,19 +21,23 @@ enum pass {
 	PASS_HELD,  /* back from the hold queue: not held again */
 	PASS_AGAIN, /* after the reset of an old connection: may still open a new one */
 	PASS_LAST,  /* after its SYN */
+	PASS_TEXT,  /* a SYN whose data is to be taken by itself */
 };
 
 #define AGAIN_MARK 0x74636167
 #define LAST_MARK 0x74636c61
+#define TEXT_MARK 0x74637478
 
 /* Read and clear the mark. */
 static __always_inline enum pass pass_of(struct __sk_buff *skb)
 {
 	__u32 mark = skb->mark;
 
-	if (mark != TCPC_HOLD_MARK && mark != AGAIN_MARK && mark != LAST_MARK)
+	if (mark != TCPC_HOLD_MARK && mark != AGAIN_MARK && mark != LAST_MARK && mark != TEXT_MARK)
 		return PASS_FIRST;
 	skb->mark = 0;
+	if (mark == TEXT_MARK)
+		return PASS_TEXT;
 	return mark == TCPC_HOLD_MARK ? PASS_HELD : mark == AGAIN_MARK ? PASS_AGAIN : PASS_LAST;
 }
 
@@ -148,6 +152,9 @@ static __always_inline int begins_request(struct __sk_buff *skb, const struct tc
 		bpf_map_update_elem(&exchanges, &flow, &first, BPF_ANY);
 		return 0;
 	}
+	/* A keep-alive probe repeats the last byte. */
+	if (pkt->payload_bytes == 1 && x->request_end == pkt->seq + 1)
+		return 0;
 	begins = x->request_end == pkt->seq && tcpc_seq_lt(x->client_ack, pkt->ack);
 	/* Forward or not: what is known may be of an older connection from this port. */
 	x->client_ack = pkt->ack;
@@ -211,7 +218,7 @@ static __always_inline int set_length(struct __sk_buff *skb, const struct tcpc_p
  * Open the connection that the packet belongs to: it becomes the SYN, its clone comes again and
  * finds the request socket. Returns a verdict.
  */
-static __always_inline int adopt(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+static __always_inline int adopt(struct __sk_buff *skb, const struct tcpc_pkt *pkt, int reopened,
 				 struct tcpc_target_stats *st)
 {
 	struct tcpc_exchange fresh = {}, *old = exchange_of(pkt);
@@ -230,9 +237,13 @@ static __always_inline int adopt(struct __sk_buff *skb, const struct tcpc_pkt *p
 	if (old)
 		fresh.held = old->held;
 	fresh.syn_seq = pkt->seq - 1;
+	fresh.start_ns = bpf_ktime_get_ns();
 	flow_of(pkt, &flow);
 	bpf_map_update_elem(&exchanges, &flow, &fresh, BPF_ANY);
-	COUNT(st, adopted);
+	if (reopened)
+		COUNT(st, reopened);
+	else
+		COUNT(st, adopted);
 	return VERDICT_NEXT;
 }
 

@@ -7,31 +7,63 @@
 
 #include "vmlinux.h"
 #include "common.bpf.h"
+#include "target_maps.bpf.h"
 
-/* What the socket table says of a copied segment. */
-enum state { CONN_NONE, CONN_LISTEN, CONN_CLOSING, CONN_OPENING, CONN_OPEN };
+/* More packets than a driver hands over before the first of them is delivered. */
+#define ACCEPT_BATCH 64
 
-struct connection {
-	enum state state;
-	__u32 snd_nxt;
-	__u32 rcv_nxt;
-	int fin_wait; /* CONN_CLOSING: in FIN_WAIT_2, not yet in TIME_WAIT */
-	/* CONN_OPEN only: */
-	__u32 unread;	  /* bytes that the application has not read yet */
-	__u32 unsent;	  /* bytes that it has written and that have not left yet */
-	__u32 window_end; /* right edge of the receive window */
-};
+/* @listener is not followed by the verifier where it comes from: read it as the kernel's memory. */
+static __always_inline void read_backlog(struct sock *listener, struct connection *conn)
+{
+	__u32 waiting, limit, spare;
+
+	if (bpf_probe_read_kernel(&waiting, sizeof(waiting), &listener->sk_ack_backlog) ||
+	    bpf_probe_read_kernel(&limit, sizeof(limit), &listener->sk_max_ack_backlog))
+		return;
+	spare = limit / 2 < ACCEPT_BATCH ? limit / 2 : ACCEPT_BATCH;
+	conn->room = limit - waiting; /* the kernel's sk_acceptq_is_full(): waiting > limit */
+	conn->nearly_full = conn->room < (__s32)spare;
+}
+
+/*
+ * A connection that is being opened. The kernel's own cast to struct tcp_request_sock wants the
+ * protocol to be plain TCP, which it is not where the application listens with MPTCP (as Go's do);
+ * and the verifier allows no arithmetic with what a lookup returns. In a map it is a plain number.
+ */
+static __always_inline void read_request(struct bpf_sock *sk, struct connection *conn)
+{
+	struct align_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+	struct tcp_request_sock *req;
+	struct sock *listener;
+	__u32 ours, theirs;
+
+	if (!s)
+		return;
+	*(volatile __u64 *)&s->address = (__u64)sk;
+	req = (void *)*(volatile __u64 *)&s->address;
+	if (bpf_probe_read_kernel(&ours, sizeof(ours), &req->snt_isn) ||
+	    bpf_probe_read_kernel(&theirs, sizeof(theirs), &req->rcv_isn) ||
+	    bpf_probe_read_kernel(&listener, sizeof(listener),
+				  &req->req.req.__req_common.skc_listener))
+		return;
+	conn->snd_nxt = ours + 1;
+	conn->rcv_nxt = theirs + 1;
+	conn->state = CONN_OPENING;
+	read_backlog(listener, conn);
+}
 
 /* Read the connection's numbers from its socket, whichever kind it is. */
 static __always_inline void read_socket(struct bpf_sock *sk, struct connection *conn)
 {
 	struct tcp_timewait_sock *tw;
-	struct tcp_request_sock *req;
 	struct tcp_sock *tcp;
 
 	switch (sk->state) {
 	case BPF_TCP_LISTEN:
 		conn->state = CONN_LISTEN;
+		tcp = bpf_skc_to_tcp_sock(sk);
+		if (tcp)
+			read_backlog(&tcp->inet_conn.icsk_inet.sk, conn);
 		return;
 	case BPF_TCP_TIME_WAIT:
 		/* Also FIN_WAIT_2 after close(): the client's FIN must get through, or the next
@@ -45,12 +77,7 @@ static __always_inline void read_socket(struct bpf_sock *sk, struct connection *
 		}
 		return;
 	case BPF_TCP_NEW_SYN_RECV:
-		req = bpf_skc_to_tcp_request_sock(sk);
-		if (req) {
-			conn->snd_nxt = req->snt_isn + 1;
-			conn->rcv_nxt = req->rcv_isn + 1;
-			conn->state = CONN_OPENING;
-		}
+		read_request(sk, conn);
 		return;
 	default:
 		tcp = bpf_skc_to_tcp_sock(sk);
@@ -85,16 +112,23 @@ static __always_inline struct bpf_sock *socket_of(struct __sk_buff *skb, const s
 }
 
 /* Find the target's half of the connection; CONN_LISTEN if only a listener would take the packet,
- * CONN_NONE if nobody would. */
-static __always_inline void find_connection(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
-					    struct connection *conn)
+ * CONN_NONE if nobody would. Not on the stack: all ways through read_socket() would stay apart for
+ * the verifier, each with the whole program behind it. */
+static __always_inline struct connection *find_connection(struct __sk_buff *skb,
+							  const struct tcpc_pkt *pkt)
 {
-	struct bpf_sock *sk = socket_of(skb, pkt);
+	struct align_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+	struct bpf_sock *sk;
 
+	if (!s)
+		return NULL;
+	__builtin_memset(&s->conn, 0, sizeof(s->conn));
+	sk = socket_of(skb, pkt);
 	if (!sk)
-		return;
-	read_socket(sk, conn);
+		return &s->conn;
+	read_socket(sk, &s->conn);
 	bpf_sk_release(sk);
+	return &s->conn;
 }
 
 #endif

@@ -51,6 +51,15 @@ static __always_inline int is_early(const struct tcpc_pkt *pkt, const struct con
 	       !tcpc_hold_answered_in_all(x, conn->snd_nxt, idle, pkt->seq, pkt->ack);
 }
 
+/* Data that was let through before is no request, though its client may have read an answer since:
+ * it was sent again, or is a keep-alive probe that repeats the last byte (RFC 9293, 3.8.4). */
+static __always_inline int is_old(const struct tcpc_pkt *pkt, const struct tcpc_exchange *x)
+{
+	return (x->exchanges || x->request_end) && pkt->payload_bytes &&
+	       !(pkt->flags & (TCPC_TCP_FIN | TCPC_TCP_RST)) &&
+	       tcpc_seq_leq(pkt->seq + pkt->payload_bytes, x->request_end);
+}
+
 /* Did this packet come before the target was ready for it? */
 static __always_inline int must_hold(const struct tcpc_pkt *pkt, const struct connection *conn,
 				     struct tcpc_target_stats *st)
@@ -68,16 +77,17 @@ static __always_inline int must_hold(const struct tcpc_pkt *pkt, const struct co
 		COUNT(st, held_window);
 		return 1;
 	}
-	if (!is_early(pkt, conn, x))
+	if (is_old(pkt, x) || !is_early(pkt, conn, x))
 		return 0;
 	if (!x->exchanges)
 		COUNT(st, held_greeting);
 	return 1;
 }
 
-/* Number the packet and send it to the queue's device. */
+/* Number the packet and send it to the queue's device. @early: for its connection, not for an
+ * answer. */
 static __always_inline int divert(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
-				  __u32 hold_ifindex, struct tcpc_target_stats *st)
+				  __u32 hold_ifindex, int early, struct tcpc_target_stats *st)
 {
 	struct tcpc_exchange *x = exchange_of(pkt);
 	struct tcpc_hold_tag tag;
@@ -88,6 +98,10 @@ static __always_inline int divert(struct __sk_buff *skb, const struct tcpc_pkt *
 		return VERDICT_DROP;
 	}
 	tcpc_hold_tag_write(&tag, __sync_fetch_and_add(&x->held, 1) + 1);
+	if (early) {
+		tag.magic[1] = TCPC_HOLD_EARLY;
+		COUNT(st, held_early);
+	}
 	if (bpf_skb_store_bytes(skb, ETH_SOURCE_OFF, &tag, sizeof(tag), 0)) {
 		COUNT(st, rewrite_failed);
 		return VERDICT_DROP;

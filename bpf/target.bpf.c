@@ -12,6 +12,9 @@
 #include "absorb.bpf.h"
 #include "adopt.bpf.h"
 #include "hold.bpf.h"
+#include "opening.bpf.h"
+#include "options.bpf.h"
+#include "rewrite.bpf.h"
 #include "target_maps.bpf.h"
 #include "tcpcopy/options.h"
 #include "tcpcopy/rewrite.h"
@@ -24,38 +27,6 @@
 #define ICMP_TIME_EXCEEDED 11
 #define ICMP_PARAMETERPROB 12
 #define ICMPV6_INFOMSG_MASK 0x80
-
-/*
- * Overwrite the options in @blank with NOPs and mend the checksum. A global function: the verifier
- * checks it once by itself, instead of once for every way that leads to it.
- * Returns: 0, 1 if they are malformed (left as they are), -1 if a helper failed.
- */
-__noinline int blank_options(struct __sk_buff *skb, __u32 l4_off, __u32 tcp_bytes, __u64 blank)
-{
-	struct align_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
-	__u32 off = l4_off + sizeof(struct tcphdr);
-	__u32 len = tcp_bytes - sizeof(struct tcphdr);
-	__s64 diff;
-
-	if (!len || len > TCPC_OPTIONS_MAX || !s)
-		return s ? 0 : -1;
-	__builtin_memset(s->before, 0, sizeof(s->before));
-	if (bpf_skb_load_bytes(skb, off, s->before, len))
-		return -1;
-	__builtin_memcpy(s->after, s->before, sizeof(s->after));
-	tcpc_options_blank(s->after, len, blank, &s->found);
-	if (s->found.malformed)
-		return 1;
-	if (!s->found.blanked)
-		return 0;
-	/* The area is a whole number of words, so options at odd offsets sum up rightly. */
-	diff = bpf_csum_diff((__be32 *)s->before, sizeof(s->before), (__be32 *)s->after,
-			     sizeof(s->after), 0);
-	if (diff < 0 ||
-	    bpf_l4_csum_replace(skb, l4_off + offsetof(struct tcphdr, check), 0, diff, 0))
-		return -1;
-	return bpf_skb_store_bytes(skb, off, s->after, len, 0) ? -1 : 0;
-}
 
 /* Set ACK number and window; the client's own are made for the online host. The greeting's length
  * has served (must_hold). */
@@ -84,41 +55,52 @@ static __always_inline int rewrite_align(struct __sk_buff *skb, const struct tcp
 	return bpf_skb_store_bytes(skb, off, &field, sizeof(field), 0) ? -1 : 0;
 }
 
-static __always_inline int align_syn(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
-				     enum pass pass, struct tcpc_target_stats *st)
+static __always_inline int align_syn(struct __sk_buff *skb, struct tcpc_pkt *pkt, enum pass pass,
+				     struct tcpc_target_stats *st)
 {
-	struct connection conn = {};
+	struct connection *conn = find_connection(skb, pkt);
 	struct tcpc_exchange fresh = {}, *old;
 	struct tcpc_flow flow;
 	int err;
 
-	find_connection(skb, pkt, &conn);
+	if (!conn)
+		return VERDICT_DROP;
 	/* A port that is forwarded (a container's) is answered by somebody else's stack, and that
 	 * answer would not pass our rule. */
-	if (conn.state == CONN_NONE) {
+	if (conn->state == CONN_NONE) {
 		COUNT(st, no_listener);
 		return VERDICT_DROP;
 	}
-	if (pass < PASS_AGAIN && stands_in_way(pkt, &conn))
-		return end_old(skb, pkt, &conn, st);
 	err = blank_options(skb, pkt->l4_off, pkt->tcp_bytes, TCPC_OPTS_SYN_BLANK);
-	if (err) {
-		if (err < 0)
-			COUNT(st, rewrite_failed);
+	if (err > 0) {
+		if (err == BLANK_SIGNED)
+			COUNT(st, md5);
 		else
 			COUNT(st, bad_options);
 		return VERDICT_DROP;
 	}
+	if (pass < PASS_AGAIN && stands_in_way(pkt, conn))
+		return end_old(skb, pkt, conn, st);
+	/* What routers and hosts signal by ECN is meant for the online host's connection; and the
+	 * reflected ACKs could not keep up AccECN's counters (RFC 9768). */
+	if (err || change_flags(skb, pkt, WORD_ECN, 0) ||
+	    (pkt->payload_bytes && clone_for_another_pass(skb, TEXT_MARK))) {
+		COUNT(st, rewrite_failed);
+		return VERDICT_DROP;
+	}
+	if (pkt->payload_bytes)
+		COUNT(st, syn_data);
 	flow_of(pkt, &flow);
 	old = bpf_map_lookup_elem(&exchanges, &flow);
 	/* Sent again, because the online host's answer was lost: all that is known holds. */
-	if (old && old->syn_seq == pkt->seq && conn.state >= CONN_OPENING) {
+	if (old && old->syn_seq == pkt->seq && conn->state >= CONN_OPENING) {
 		COUNT(st, syn);
 		return VERDICT_NEXT;
 	}
 	if (old)
 		fresh.held = old->held; /* packets behind this SYN may still be in the queue */
 	fresh.syn_seq = pkt->seq;
+	fresh.start_ns = bpf_ktime_get_ns();
 	bpf_map_update_elem(&exchanges, &flow, &fresh, BPF_ANY);
 	COUNT(st, syn);
 	return VERDICT_NEXT;
@@ -126,22 +108,30 @@ static __always_inline int align_syn(struct __sk_buff *skb, const struct tcpc_pk
 
 /*
  * A request that acknowledges more than the last one did begins a new exchange. While the last
- * segment of an answer is leaving, the socket's snd_nxt may still be behind it.
+ * segment of an answer is leaving, the socket's snd_nxt may still be behind it. The data of a SYN
+ * begins one too, but what its client has read will only be known when it says so.
  */
-static __always_inline void note_exchange(const struct tcpc_pkt *pkt, __u32 snd_nxt,
-					  struct tcpc_target_stats *st)
+static __always_inline void note_exchange(const struct tcpc_pkt *pkt, const struct connection *conn,
+					  int from_syn, struct tcpc_target_stats *st)
 {
-	struct tcpc_exchange *x;
-	struct tcpc_flow flow;
+	struct tcpc_exchange *x = exchange_of(pkt);
+	__u32 snd_nxt = conn->snd_nxt;
+	int old;
 
-	flow_of(pkt, &flow);
-	x = bpf_map_lookup_elem(&exchanges, &flow);
 	if (!x)
 		return;
-	if (tcpc_hold_can_begin(pkt->flags, pkt->payload_bytes) &&
-	    (!x->exchanges || tcpc_seq_lt(x->client_ack, pkt->ack))) {
+	old = is_old(pkt, x);
+	if (old && x->exchanges)
+		return;
+	if (from_syn) {
+		x->snd_nxt = snd_nxt;
+	} else if (tcpc_hold_can_begin(pkt->flags, pkt->payload_bytes) &&
+		   (!x->exchanges || tcpc_seq_lt(x->client_ack, pkt->ack))) {
 		if (x->answer_flags & TCPC_TCP_ACK)
 			snd_nxt = tcpc_seq_max(snd_nxt, x->answer_end);
+		/* The data of a SYN, again: its answer may be there already. */
+		if (old)
+			snd_nxt = x->snd_nxt;
 		tcpc_hold_note_level(x, snd_nxt, pkt->ack);
 		x->snd_nxt = snd_nxt;
 		x->start_ns = bpf_ktime_get_ns();
@@ -177,75 +167,63 @@ static __always_inline int is_early_reset(const struct tcpc_pkt *pkt, const stru
 /* RST becomes FIN, ACK. Its own sequence number is where the client's data ended. */
 static __always_inline int soften_reset(struct __sk_buff *skb, struct tcpc_pkt *pkt)
 {
-	__u32 off = pkt->l4_off + 12;
-	__be16 from, to;
-
-	if (bpf_skb_load_bytes(skb, off, &from, sizeof(from)))
-		return -1;
-	to = (from & ~tcpc_htons(TCPC_TCP_RST)) | tcpc_htons(TCPC_TCP_FIN | TCPC_TCP_ACK);
-	if (bpf_l4_csum_replace(skb, pkt->l4_off + offsetof(struct tcphdr, check), 0,
-				tcpc_csum_diff16(from, to, 0), 0))
-		return -1;
-	pkt->flags = (pkt->flags & ~TCPC_TCP_RST) | TCPC_TCP_FIN | TCPC_TCP_ACK;
-	return bpf_skb_store_bytes(skb, off, &to, sizeof(to), 0) ? -1 : 0;
-}
-
-/*
- * Options that speak of the online host's sequence numbers go. Timestamps alone, the usual case,
- * can stay on an open connection: it has not negotiated them and looks past them.
- */
-static __always_inline int options_need_care(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
-					     enum state state)
-{
-	__u32 len = pkt->tcp_bytes - sizeof(struct tcphdr);
-	__be32 word;
-
-	if (!len)
-		return 0;
-	if (state != CONN_OPEN || len != 12)
-		return 1;
-	if (bpf_skb_load_bytes(skb, pkt->l4_off + sizeof(struct tcphdr), &word, sizeof(word)))
-		return 1;
-	return word !=
-	       tcpc_htonl(TCPC_OPT_NOP << 24 | TCPC_OPT_NOP << 16 | TCPC_OPT_TIMESTAMP << 8 | 10);
+	return change_flags(skb, pkt, TCPC_TCP_RST, TCPC_TCP_FIN | TCPC_TCP_ACK);
 }
 
 static __always_inline int align_segment(struct __sk_buff *skb, struct tcpc_pkt *pkt,
 					 const struct tcpc_intercept *service, enum pass pass,
 					 struct tcpc_target_stats *st)
 {
-	struct connection conn = {};
+	struct connection *conn = find_connection(skb, pkt);
 	__u8 sent = pkt->flags;
+	enum opening opening;
+	int err, from_syn, waits;
 
-	find_connection(skb, pkt, &conn);
-	if (may_adopt(skb, pkt, &conn, service->flags, pass))
-		return conn.state == CONN_LISTEN ? adopt(skb, pkt, st)
-						 : end_old(skb, pkt, &conn, st);
-	if (conn.state < CONN_CLOSING) {
+	if (!conn)
+		goto failed;
+	err = care_for_options(skb, pkt, conn->state);
+	if (err == BLANK_SIGNED) {
+		COUNT(st, md5);
+		return VERDICT_DROP;
+	}
+	if (err < 0)
+		goto failed;
+	opening = service->hold_ifindex ? opening_of(pkt, conn, pass)
+					: opening_at_once(pkt, conn, pass);
+	if (opening == OPENING_EARLY)
+		return divert(skb, pkt, service->hold_ifindex, 1, st);
+	/* Only now: while it waits, others have to queue up behind. */
+	if (pass == PASS_HELD)
+		end_hold(skb, pkt);
+	if (opening == OPENING_AGAIN || may_adopt(skb, pkt, conn, service->flags, pass))
+		return conn->state == CONN_LISTEN ? adopt(skb, pkt, opening == OPENING_AGAIN, st)
+						  : end_old(skb, pkt, conn, st);
+	if (conn->state < CONN_CLOSING) {
 		if (pass == PASS_HELD)
 			note_gone(pkt);
 		COUNT(st, no_connection);
 		return VERDICT_DROP;
 	}
-	if (pass == PASS_FIRST && service->hold_ifindex && must_hold(pkt, &conn, st))
-		return divert(skb, pkt, service->hold_ifindex, st);
-	if (is_early_reset(pkt, &conn)) {
+	/* What its connection was opened anew for may have to wait for a greeting still. */
+	waits = pass == PASS_FIRST || (pass == PASS_LAST && pkt->greeting);
+	if (waits && service->hold_ifindex && !is_mute(pkt) && must_hold(pkt, conn, st))
+		return divert(skb, pkt, service->hold_ifindex, pass == PASS_LAST, st);
+	if (is_early_reset(pkt, conn)) {
 		if (soften_reset(skb, pkt))
 			goto failed;
 		COUNT(st, early_reset);
 	}
-	/* Malformed options on a segment are the target's own TCP to judge. */
-	if (options_need_care(skb, pkt, conn.state) &&
-	    blank_options(skb, pkt->l4_off, pkt->tcp_bytes, TCPC_OPTS_DATA_BLANK) < 0)
+	from_syn = pass != PASS_FIRST && is_mute(pkt);
+	if (from_syn && change_flags(skb, pkt, 0, TCPC_TCP_ACK))
 		goto failed;
-	if ((pkt->flags & TCPC_TCP_ACK) && rewrite_align(skb, pkt, conn.snd_nxt))
+	if ((pkt->flags & TCPC_TCP_ACK) && rewrite_align(skb, pkt, conn->snd_nxt))
 		goto failed;
 	/* A reset asks for nothing, and without the flag the ACK number means nothing. */
-	if ((sent & (TCPC_TCP_ACK | TCPC_TCP_RST)) == TCPC_TCP_ACK)
-		note_exchange(pkt, conn.snd_nxt, st);
-	if (conn.state == CONN_OPENING)
+	if (from_syn || (sent & (TCPC_TCP_ACK | TCPC_TCP_RST)) == TCPC_TCP_ACK)
+		note_exchange(pkt, conn, from_syn, st);
+	if (conn->state == CONN_OPENING)
 		COUNT(st, syn_recv);
-	else if (conn.state == CONN_CLOSING)
+	else if (conn->state == CONN_CLOSING)
 		COUNT(st, closing);
 	else
 		COUNT(st, aligned);
@@ -300,13 +278,20 @@ static __always_inline int align_packet(struct __sk_buff *skb, struct tcpc_pkt *
 		COUNT(st, pure_ack);
 		return VERDICT_DROP;
 	}
-	if (pass == PASS_HELD) {
+	if (pass == PASS_HELD)
 		COUNT(st, returned);
-		end_hold(skb, pkt);
+	if (pass == PASS_TEXT) {
+		if (split_syn(skb, pkt)) {
+			COUNT(st, rewrite_failed);
+			return VERDICT_DROP;
+		}
+		pass = PASS_LAST;
 	}
 	if ((pkt->flags & (TCPC_TCP_SYN | TCPC_TCP_ACK)) == TCPC_TCP_SYN) {
 		if (pass == PASS_FIRST && service->hold_ifindex && is_held(pkt))
-			return divert(skb, pkt, service->hold_ifindex, st);
+			return divert(skb, pkt, service->hold_ifindex, 0, st);
+		if (pass == PASS_HELD)
+			end_hold(skb, pkt);
 		return align_syn(skb, pkt, pass, st);
 	}
 	return align_segment(skb, pkt, service, pass, st);

@@ -85,6 +85,23 @@ struct {
 	__type(value, __u32);
 } hold_devices SEC(".maps");
 
+/* What the socket table says of a copied segment. */
+enum state { CONN_NONE, CONN_LISTEN, CONN_CLOSING, CONN_OPENING, CONN_OPEN };
+
+struct connection {
+	enum state state;
+	__u32 snd_nxt;
+	__u32 rcv_nxt;
+	int fin_wait; /* CONN_CLOSING: in FIN_WAIT_2, not yet in TIME_WAIT */
+	/* CONN_LISTEN, CONN_OPENING: */
+	__s32 room;	 /* connections that the listener's accept queue can take, less one */
+	int nearly_full; /* it can take less than may come in one batch of packets */
+	/* CONN_OPEN only: */
+	__u32 unread;	  /* bytes that the application has not read yet */
+	__u32 unsent;	  /* bytes that it has written and that have not left yet */
+	__u32 window_end; /* right edge of the receive window */
+};
+
 /*
  * align's room. Options: see options.h for why it is not the stack. The packet: what the verifier
  * knew of it on the stack (family, offsets) it would carry along every way from there on; with both
@@ -95,6 +112,8 @@ struct align_scratch {
 	__u8 before[TCPC_OPTIONS_MAX];
 	__u8 after[TCPC_OPTIONS_MAX];
 	struct tcpc_options found;
+	__u64 address; /* of a socket, see read_request() */
+	struct connection conn;
 };
 
 struct {

@@ -11,12 +11,6 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-/* include/linux/tcp.h: a connection that is being opened. */
-struct tcp_request_sock {
-	__u32 rcv_isn; /* the client's initial sequence number, host order */
-	__u32 snt_isn; /* ours */
-};
-
 /* include/net/sock.h: the part that all kinds of sockets begin with. */
 struct sock_common {
 	union {
@@ -26,6 +20,37 @@ struct sock_common {
 	union {
 		__u32 skc_tw_rcv_nxt; /* and its rcv_nxt here */
 	};
+	union {
+		struct sock *skc_listener; /* struct request_sock: whose connection it will be */
+	};
+};
+
+struct sock {
+	__u32 sk_ack_backlog;	  /* connections that wait for accept() */
+	__u32 sk_max_ack_backlog; /* one less than may wait */
+};
+
+struct inet_sock {
+	struct sock sk;
+};
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+};
+
+struct request_sock {
+	struct sock_common __req_common;
+};
+
+struct inet_request_sock {
+	struct request_sock req;
+};
+
+/* include/linux/tcp.h: a connection that is being opened. */
+struct tcp_request_sock {
+	struct inet_request_sock req;
+	__u32 rcv_isn; /* the client's initial sequence number, host order */
+	__u32 snt_isn; /* ours */
 };
 
 struct inet_timewait_sock {
@@ -39,8 +64,9 @@ struct tcp_timewait_sock {
 	struct inet_timewait_sock tw_sk;
 };
 
-/* include/linux/tcp.h: a connection. */
+/* include/linux/tcp.h: a connection, or a listener. */
 struct tcp_sock {
+	struct inet_connection_sock inet_conn;
 	__u32 snd_nxt;	  /* next sequence number we send */
 	__u32 write_seq;  /* end of what the application has written */
 	__u32 rcv_nxt;	  /* next byte expected from the client */

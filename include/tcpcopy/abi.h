@@ -164,7 +164,7 @@ struct tcpc_flow {
 /** Target: the exchange (a request and its answer) a connection is in. Sequence numbers in host
  * order. align writes the first part, queue_filter the answer's. */
 struct tcpc_exchange {
-	__u64 start_ns;	    /* CLOCK_MONOTONIC, first packet of the request */
+	__u64 start_ns;	    /* CLOCK_MONOTONIC, first packet of the request; before it, the SYN */
 	__u32 client_ack;   /* ACK number the client sent, made for the online host */
 	__u32 request_end;  /* SEG.SEQ + SEG.LEN of the request's last packet */
 	__u32 snd_nxt;	    /* the target's snd_nxt when the exchange began, or the connection */
@@ -263,7 +263,11 @@ struct tcpc_raw_receipt {
 	  "engine tc: responses ended without their ACK (out of memory, IP options)")              \
 	X(receipts_lost, "engine tc: receipts dropped because the daemon was behind")              \
 	X(link_local, "dropped: client has a link-local address (fe80::), cannot be answered")     \
-	X(held_greeting, "of those held: because the target has not greeted yet")
+	X(held_greeting, "of those held: because the target has not greeted yet")                  \
+	X(md5, "dropped: signed (TCP MD5, TCP-AO), which no other host can be sent")               \
+	X(syn_data, "SYN packets with data, which follows as a segment of its own")                \
+	X(held_early, "held because the target has not opened the connection yet")                 \
+	X(reopened, "connections whose SYN the target had not taken, opened again")
 
 /* Counters of one NFQUEUE queue, written by its thread. */
 #define TCPC_QUEUE_COUNTERS(X)                                                                     \

@@ -27,6 +27,7 @@ struct tcpc_hold_tag {
 
 #define TCPC_HOLD_MAGIC0 0x02 /* a locally administered unicast address */
 #define TCPC_HOLD_MAGIC1 0x74
+#define TCPC_HOLD_EARLY 0x65 /* instead of MAGIC1: there is no connection for it yet */
 
 static inline void tcpc_hold_tag_write(struct tcpc_hold_tag *tag, __u32 number)
 {
@@ -42,10 +43,18 @@ static inline __u32 tcpc_hold_tag_read(const struct tcpc_hold_tag *tag)
 {
 	__be32 wire;
 
-	if (tag->magic[0] != TCPC_HOLD_MAGIC0 || tag->magic[1] != TCPC_HOLD_MAGIC1)
+	if (tag->magic[0] != TCPC_HOLD_MAGIC0 ||
+	    (tag->magic[1] != TCPC_HOLD_MAGIC1 && tag->magic[1] != TCPC_HOLD_EARLY))
 		return 0;
 	__builtin_memcpy(&wire, tag->number, sizeof(wire));
 	return tcpc_ntohl(wire);
+}
+
+/** tcpc_hold_tag_is_early - the target has not opened the connection: on a packet that was there
+ * before, it is back where it was. */
+static inline int tcpc_hold_tag_is_early(const struct tcpc_hold_tag *tag)
+{
+	return tcpc_hold_tag_read(tag) && tag->magic[1] == TCPC_HOLD_EARLY;
 }
 
 /**

@@ -42,6 +42,9 @@
 	(TCPC_OPT_BIT(TCPC_OPT_SACK) | TCPC_OPT_BIT(TCPC_OPT_TIMESTAMP) |                          \
 	 TCPC_OPT_BIT(TCPC_OPT_MPTCP))
 
+/* What signs the segment with a key, and its addresses with it. */
+#define TCPC_OPTS_SIGNATURE (TCPC_OPT_BIT(TCPC_OPT_MD5) | TCPC_OPT_BIT(TCPC_OPT_AO))
+
 /** What an options walk found, and where it stands between two bytes. */
 struct tcpc_options {
 	__u64 kinds;	 /* TCPC_OPT_BIT of every kind seen (kinds above 63 are passed over) */

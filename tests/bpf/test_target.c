@@ -207,7 +207,10 @@ static void expect_fresh_exchange(const char *row, const struct frame *frame)
 	if (bpf_map_lookup_elem(bpf_map__fd(lab.skel->maps.exchanges), &flow, &x))
 		expect_fail("%s: no entry in exchanges", row);
 	fresh.syn_seq = pkt.seq;
+	fresh.start_ns = x.start_ns;
 	expect_bytes(row, &x, &fresh, sizeof(x));
+	if (!x.start_ns)
+		expect_fail("%s: the time of the SYN is not noted", row);
 }
 
 /* The frame with its options blanked by the plain walk, built anew: the checksum is a full one. */
@@ -217,12 +220,19 @@ static void expect_syn(const char *row, const struct frame_spec *spec)
 	struct tcpc_target_stats moved;
 	struct frame_spec blank = *spec;
 	struct tcpc_options found;
+	bool signed_too, passes;
 
 	options_ref_blank(blank.tcp_options, blank.tcp_option_bytes, TCPC_OPTS_SYN_BLANK, &found);
-	want = found.malformed ? frame_build(spec) : frame_build(&blank);
-	moved = target_moves(found.malformed ? COUNTER(bad_options) : COUNTER(syn));
-	align_run(row, &frame, found.malformed ? VERDICT_DROP : VERDICT_NEXT, &want, &moved);
-	if (!found.malformed)
+	blank.flags &= ~(TCPC_TCP_ECE | TCPC_TCP_CWR);
+	signed_too = found.kinds & TCPC_OPTS_SIGNATURE;
+	passes = !signed_too && !found.malformed;
+	want = passes ? frame_build(&blank) : frame_build(spec);
+	moved = target_moves(signed_too	       ? COUNTER(md5)
+			     : found.malformed ? COUNTER(bad_options)
+					       : COUNTER(syn));
+	moved.syn_data = passes && spec->payload_bytes;
+	align_run(row, &frame, passes ? VERDICT_NEXT : VERDICT_DROP, &want, &moved);
+	if (passes)
 		expect_fresh_exchange(row, &frame);
 	frame_free(&frame);
 	frame_free(&want);
@@ -255,6 +265,12 @@ static const struct syn {
 	{"all 40 bytes",
 	 {.tcp_options = {MSS, WSCALE, 1, TIMESTAMPS, COOKIE, SACK_OK, TIMESTAMPS},
 	  .tcp_option_bytes = 40}},
+	{"signed",
+	 {.tcp_options = {MSS, 19, 18, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0, 0},
+	  .tcp_option_bytes = 24}},
+	{"signed in the new way",
+	 {.tcp_options = {1, 29, 16, 1, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14},
+	  .tcp_option_bytes = 20}},
 	{"behind the end", {.tcp_options = {MSS, 0, TIMESTAMPS}, .tcp_option_bytes = 16}},
 	{"length 0", {.tcp_options = {MSS, 8, 0}, .tcp_option_bytes = 8}},
 	{"length 1", {.tcp_options = {MSS, 8, 1}, .tcp_option_bytes = 8}},

@@ -27,6 +27,13 @@ static void expect_aligned(const char *row, const struct frame_spec *spec, const
 
 	options_ref_blank(fitted.tcp_options, fitted.tcp_option_bytes, TCPC_OPTS_DATA_BLANK,
 			  &found);
+	if (found.kinds & TCPC_OPTS_SIGNATURE) {
+		struct tcpc_target_stats moved = target_moves(COUNTER(md5));
+
+		align_run(row, &frame, VERDICT_DROP, &frame, &moved);
+		frame_free(&frame);
+		return;
+	}
 	if (found.malformed || (a->keeps_timestamps && is_timestamps_alone(spec)))
 		memcpy(fitted.tcp_options, spec->tcp_options, sizeof(fitted.tcp_options));
 	if (fitted.flags & TCPC_TCP_ACK) {
@@ -68,6 +75,7 @@ static const struct segment {
 	{"odd data", TCPC_TCP_ACK, 77, 0, {}},
 	{"no ACK flag", TCPC_TCP_PSH, 10, 0, {}},
 	{"urgent data", TCPC_TCP_ACK | TCPC_TCP_URG, 10, 0, {}},
+	{"congestion signals", TCPC_TCP_ACK | TCPC_TCP_ECE | TCPC_TCP_CWR, 10, 0, {}},
 	{"FIN", TCPC_TCP_ACK | TCPC_TCP_FIN, 0, 0, {}},
 	{"FIN with data", TCPC_TCP_ACK | TCPC_TCP_FIN, 9, 0, {}},
 	{"RST", TCPC_TCP_RST, 0, 0, {}},
@@ -81,6 +89,10 @@ static const struct segment {
 	{"SACK at an odd offset", TCPC_TCP_ACK, 1, 12, {1, 5, 10, 9, 9, 9, 9, 8, 8, 8, 8, 1}},
 	{"MPTCP", TCPC_TCP_ACK, 100, 8, {30, 8, 1, 2, 3, 4, 5, 6}},
 	{"malformed", TCPC_TCP_ACK, 100, 16, {TS, 5, 0, 0, 0}},
+	{"signed", TCPC_TCP_ACK, 100, 20, {19, 18}},
+	{"signed and stamped", TCPC_TCP_ACK, 100, 32, {TS, 1, 1, 19, 18}},
+	{"signed in the new way", TCPC_TCP_ACK, 100, 20, {1, 1, 29, 16, 1, 1, 9}},
+	{"signed in the new way, stamp's length", TCPC_TCP_ACK, 100, 12, {29, 12, 1, 1, 9}},
 	{"unknown options", TCPC_TCP_ACK, 100, 8, {253, 4, 1, 2, 254, 4, 3, 4}},
 };
 

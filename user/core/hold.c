@@ -6,52 +6,11 @@
 #include <string.h>
 
 #include "core/hold_cut.h"
+#include "core/hold_priv.h"
 #include "tcpcopy/hash.h"
 #include "tcpcopy/hold.h"
 
-#define BUCKETS 4096
 #define SOURCE_MAC_OFF 6
-
-struct packet {
-	struct packet *next;
-	__u64 since_ns;
-	__u32 seq_end;
-	__u32 ack;
-	__u32 payload_bytes;
-	__u32 bytes; /* of @data in use */
-	__u32 room;  /* and in all */
-	__u32 cut_unit;
-	__u16 greeting;	  /* bytes that its client had read before it spoke, see greeting.h */
-	__u16 head_bytes; /* in front of the frame in @data */
-	__u8 flags;
-	__u8 data[] __attribute__((aligned(8)));
-};
-
-/* What was released last, and the kernel must have seen before its view of the connection counts:
- * until then it still shows the answer before, which would be taken for the next one. */
-enum unseen { NOTHING, REQUEST, NEW_CONNECTION };
-
-/** A connection with packets in the queue, or with a release that the kernel has not seen. */
-struct held {
-	struct held *next;
-	struct tcpc_flow flow;
-	struct packet *head, **tail;
-	__u32 number; /* of the last packet taken, see struct tcpc_hold_tag */
-	size_t bytes;
-	__u32 answer_end;  /* when last looked at */
-	__u64 progress_ns; /* when it last changed, or a packet was released */
-	enum unseen unseen;
-	__u32 begun_ack; /* REQUEST: the ACK number that began its exchange */
-};
-
-struct tcpc_hold {
-	struct held *buckets[BUCKETS];
-	size_t limit_bytes;
-	__u64 max_lag_ns;
-	struct tcpc_hold_ops ops;
-	void *user;
-	struct tcpc_hold_stats stats;
-};
 
 enum decision { WAIT, RELEASE, RELEASE_QUIET, RELEASE_LATE, CUT };
 
@@ -240,8 +199,8 @@ static void note_release(struct held *f, const struct packet *p, const struct tc
 {
 	if (p->flags & TCPC_TCP_SYN) {
 		f->unseen = NEW_CONNECTION;
-	} else if (tcpc_hold_can_begin(p->flags, p->payload_bytes) &&
-		   (!x->exchanges || tcpc_seq_lt(x->client_ack, p->ack))) {
+	} else if (!x->exchanges || (tcpc_hold_can_begin(p->flags, p->payload_bytes) &&
+				     tcpc_seq_lt(x->client_ack, p->ack))) {
 		f->unseen = REQUEST;
 		f->begun_ack = p->ack;
 	}
@@ -300,6 +259,14 @@ static enum decision look(struct tcpc_hold *hold, struct held *f, __u64 now_ns,
 	if (x->answer_end != f->answer_end)
 		f->progress_ns = now_ns;
 	f->answer_end = x->answer_end;
+	if (x->exchanges)
+		f->shut_ns = f->retry_ns = 0;
+	if (f->head && now_ns < f->retry_ns)
+		return WAIT;
+	/* Nothing opened it: there is no answer and no greeting to wait for, the packet itself
+	 * will. */
+	if (f->head && f->shut_ns && f->unseen == NOTHING && !(x->answer_flags & TCPC_TCP_ACK))
+		return RELEASE;
 	if (f->head)
 		return decide(hold, f, f->head, x, now_ns);
 	return is_stale(f, x, now_ns) ? WAIT : RELEASE;
@@ -373,6 +340,36 @@ static struct held **need_held(struct tcpc_hold *hold, const struct tcpc_pkt *pk
 	return at;
 }
 
+/* Behind all others; but one that is back, because it was too early, where it was. */
+static void put(struct held *f, struct packet *p, bool early)
+{
+	__u32 seq = p->seq_end - p->payload_bytes;
+	struct packet **at = early ? &f->head : f->tail;
+
+	while (*at && !((*at)->flags & TCPC_TCP_SYN) &&
+	       tcpc_seq_lt((*at)->seq_end - (*at)->payload_bytes, seq))
+		at = &(*at)->next;
+	p->next = *at;
+	*at = p;
+	if (!p->next)
+		f->tail = &p->next;
+}
+
+/* Nobody says when a full accept queue has room again, so it is tried: often at first, as a SYN
+ * cookie takes no longer, and then eight times in each doubling of the time. */
+static void try_later(struct held *f, __u64 now_ns)
+{
+	__u64 pause_ns;
+
+	if (!f->shut_ns)
+		f->shut_ns = now_ns;
+	pause_ns = (now_ns - f->shut_ns) / 8;
+	if (pause_ns < TCPC_HOLD_TICK_MS * 1000000ULL)
+		pause_ns = TCPC_HOLD_TICK_MS * 1000000ULL;
+	f->retry_ns = now_ns + pause_ns;
+	f->unseen = NOTHING; /* what was released did not arrive */
+}
+
 void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *data, size_t head_bytes,
 		    size_t bytes)
 {
@@ -399,12 +396,13 @@ void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *data, size
 		return;
 	}
 	hold->stats.taken++;
-	*(*at)->tail = p;
-	(*at)->tail = &p->next;
+	put(*at, p, tcpc_hold_tag_is_early(&tag));
 	(*at)->number = tcpc_hold_tag_read(&tag);
 	(*at)->bytes += size_of(p);
 	hold->stats.bytes += size_of(p);
-	if ((*at)->head == p)
+	if (tcpc_hold_tag_is_early(&tag))
+		try_later(*at, now_ns);
+	else if ((*at)->head == p)
 		run(hold, at, now_ns);
 }
 
@@ -415,8 +413,20 @@ void tcpc_hold_touch(struct tcpc_hold *hold, __u64 now_ns, const struct tcpc_flo
 	if (!hold->stats.connections)
 		return;
 	at = find(hold, flow);
-	if (*at)
+	if (*at) {
+		(*at)->retry_ns = 0;
 		run(hold, at, now_ns);
+	}
+}
+
+static bool is_behind(const struct tcpc_hold *hold, const struct held *f, __u64 now_ns)
+{
+	if (!f->head)
+		return false;
+	if (f->shut_ns && now_ns - f->shut_ns >= hold->max_lag_ns)
+		return true;
+	return now_ns - f->head->since_ns >= hold->max_lag_ns &&
+	       now_ns - f->progress_ns >= hold->max_lag_ns;
 }
 
 void tcpc_hold_tick(struct tcpc_hold *hold, __u64 now_ns)
@@ -427,8 +437,7 @@ void tcpc_hold_tick(struct tcpc_hold *hold, __u64 now_ns)
 		while (*at) {
 			struct held *f = *at;
 
-			if (f->head && now_ns - f->head->since_ns >= hold->max_lag_ns &&
-			    now_ns - f->progress_ns >= hold->max_lag_ns) {
+			if (is_behind(hold, f, now_ns)) {
 				hold->stats.shed_lag++;
 				shed(hold, at);
 				continue;
