@@ -7,6 +7,7 @@
  * in copy, which sees clones only.
  */
 #include "common.bpf.h"
+#include "fit.bpf.h"
 #include "tcpcopy/greeting.h"
 #include "tcpcopy/hash.h"
 #include "tcpcopy/rewrite.h"
@@ -155,17 +156,19 @@ static __always_inline int wanted(const struct tcpc_service *service, const stru
 	return 1;
 }
 
-static __always_inline void tap_packet(struct __sk_buff *skb, struct tcpc_online_stats *st)
+static __always_inline void tap_packet(struct __sk_buff *skb, enum tcpc_link link,
+				       struct tcpc_online_stats *st)
 {
 	struct tcpc_service_key key = {.ifindex = skb->ifindex};
 	struct tcpc_online_config *cfg;
 	struct tcpc_service *service;
 	struct tcpc_pkt pkt;
 	__u32 greeting;
+	__u32 device;
 	int result;
 
 	COUNT(st, seen);
-	result = read_headers(skb, TCPC_LINK_ETHER, &pkt);
+	result = read_headers(skb, link, &pkt);
 	if (result != TCPC_PARSE_OK) {
 		COUNT_PARSE_FAILURE(st, result);
 		return;
@@ -206,7 +209,8 @@ static __always_inline void tap_packet(struct __sk_buff *skb, struct tcpc_online
 	skb->cb[CB_TARGET] = 0;
 	skb->cb[CB_GREETING] = greeting;
 	/* Positive results are the fate of the clone, which copy has counted already. */
-	if ((int)bpf_clone_redirect(skb, cfg->copy_ifindex, 0) < 0) {
+	device = link == TCPC_LINK_ETHER ? cfg->copy_ifindex : cfg->copy_raw_ifindex;
+	if ((int)bpf_clone_redirect(skb, device, 0) < 0) {
 		COUNT(st, clone_failed);
 		return;
 	}
@@ -222,7 +226,20 @@ int tap(struct __sk_buff *skb)
 	struct tcpc_online_stats *st = bpf_map_lookup_elem(&stats, &zero);
 
 	if (st)
-		tap_packet(skb, st);
+		tap_packet(skb, TCPC_LINK_ETHER, st);
+	return VERDICT_NEXT;
+}
+
+/* The same on an interface whose packets begin with the IP header (tun, WireGuard, PPP). Their
+ * clones need a device of that kind: the kernel gives no packet without a link header to another.
+ */
+SEC("tc")
+int tap_raw(struct __sk_buff *skb)
+{
+	struct tcpc_online_stats *st = bpf_map_lookup_elem(&stats, &zero);
+
+	if (st)
+		tap_packet(skb, TCPC_LINK_NONE, st);
 	return VERDICT_NEXT;
 }
 
@@ -260,6 +277,7 @@ static __always_inline int rewrite_dest(struct __sk_buff *skb, const struct tcpc
 	struct tcpc_rewrite_diff diff = tcpc_rewrite_dest_diff(pkt, addr, port);
 	__u32 check = pkt->l4_off + offsetof(struct tcphdr, check);
 	__u32 l3 = pkt->l3_off;
+	__be16 frag_off = TCPC_COPY_FRAG_OFF;
 	__u8 ttl = TCPC_COPY_TTL;
 	long err;
 
@@ -276,6 +294,9 @@ static __always_inline int rewrite_dest(struct __sk_buff *skb, const struct tcpc
 			      ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct iphdr, daddr),
 						     &addr->w[3], 4, 0);
 		err = err ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct iphdr, ttl), &ttl, 1, 0);
+		err = err
+			      ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct iphdr, frag_off),
+						     &frag_off, sizeof(frag_off), 0);
 	} else {
 		err = err
 			      ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct ipv6hdr, daddr),
@@ -313,33 +334,48 @@ static __always_inline void pop_vlan_tags(struct __sk_buff *skb)
 			bpf_skb_vlan_pop(skb);
 }
 
-static __always_inline int send_copy(struct __sk_buff *skb, const struct tcpc_target_set *set,
-				     __u32 index, struct tcpc_online_stats *st)
+/* Give the clone what it is to be: without tags, small enough, for this target. Returns 0, or -1
+ * and counts why not. */
+static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link link,
+					const struct tcpc_target *target,
+					struct tcpc_online_stats *st)
 {
-	const struct tcpc_target *target;
 	struct tcpc_pkt pkt;
 	int result;
+
+	if (link == TCPC_LINK_ETHER)
+		pop_vlan_tags(skb);
+	result = read_headers(skb, link, &pkt);
+	if (result != TCPC_PARSE_OK) {
+		COUNT_PARSE_FAILURE(st, result);
+		return -1;
+	}
+	if (!target_takes(target, &pkt, st) || fit_mtu(skb, &pkt, target->mtu, st))
+		return -1;
+	if (rewrite_dest(skb, &pkt, &target->addr, target->port ?: pkt.dport) ||
+	    write_greeting(skb, &pkt, skb->cb[CB_GREETING]) ||
+	    (link == TCPC_LINK_NONE && bpf_skb_change_head(skb, ETH_HLEN, 0))) {
+		COUNT(st, rewrite_failed);
+		return -1;
+	}
+	COUNT(st, copied);
+	COUNT_N(st, copied_bytes, pkt.payload_bytes);
+	return 0;
+}
+
+static __always_inline int send_copy(struct __sk_buff *skb, enum tcpc_link link,
+				     const struct tcpc_target_set *set, __u32 index,
+				     struct tcpc_online_stats *st)
+{
+	const struct tcpc_target *target;
 
 	if (index >= TCPC_MAX_TARGETS || index >= set->n_targets) {
 		COUNT(st, stray);
 		return VERDICT_DROP;
 	}
 	target = &set->target[index];
-	pop_vlan_tags(skb);
-	result = read_headers(skb, TCPC_LINK_ETHER, &pkt);
-	if (result != TCPC_PARSE_OK) {
-		COUNT_PARSE_FAILURE(st, result);
+	if (prepare_copy(skb, link, target, st))
 		return VERDICT_DROP;
-	}
-	if (!target_takes(target, &pkt, st))
-		return VERDICT_DROP;
-	if (rewrite_dest(skb, &pkt, &target->addr, target->port ?: pkt.dport) ||
-	    write_greeting(skb, &pkt, skb->cb[CB_GREETING])) {
-		COUNT(st, rewrite_failed);
-		return VERDICT_DROP;
-	}
-	COUNT(st, copied);
-	COUNT_N(st, copied_bytes, pkt.payload_bytes);
 	return bpf_redirect_neigh(target->ifindex, NULL, 0, 0);
 }
 
@@ -358,9 +394,7 @@ static __always_inline void fan_out(struct __sk_buff *skb, const struct tcpc_tar
 	}
 }
 
-/* TC egress of the private copy device: sees clones only, and ends every one of them. */
-SEC("tc")
-int copy(struct __sk_buff *skb)
+static __always_inline int copy_packet(struct __sk_buff *skb, enum tcpc_link link)
 {
 	struct tcpc_online_stats *st = bpf_map_lookup_elem(&stats, &zero);
 	__u32 iface = skb->ingress_ifindex;
@@ -377,7 +411,21 @@ int copy(struct __sk_buff *skb)
 	index = skb->cb[CB_TARGET];
 	if (!index)
 		fan_out(skb, set, st);
-	return send_copy(skb, set, index, st);
+	return send_copy(skb, link, set, index, st);
+}
+
+/* TC egress of the private copy device: sees clones only, and ends every one of them. */
+SEC("tc")
+int copy(struct __sk_buff *skb)
+{
+	return copy_packet(skb, TCPC_LINK_ETHER);
+}
+
+/* The same for what tap_raw has cloned, on a device without a link header. */
+SEC("tc")
+int copy_raw(struct __sk_buff *skb)
+{
+	return copy_packet(skb, TCPC_LINK_NONE);
 }
 
 char LICENSE[] SEC("license") = "GPL";

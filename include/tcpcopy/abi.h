@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define TCPC_ABI_VERSION 1
+#define TCPC_ABI_VERSION 2
 
 #define TCPC_MAX_PORTS 15 /* what one iptables multiport match can name */
 #define TCPC_MAX_TARGETS 16
@@ -70,7 +70,7 @@ struct tcpc_service {
 struct tcpc_target {
 	struct tcpc_addr addr;
 	__be16 port; /* 0: keep the port the client used */
-	__u16 pad;
+	__u16 mtu;   /* of the way to it, bytes; 0: no bound */
 	__u32 flags;
 	__u32 ifindex; /* interface that leads to @addr; 0: no route, skipped and counted */
 	__u32 id;      /* key into `peer_allow` */
@@ -109,8 +109,10 @@ struct tcpc_filter {
 struct tcpc_online_config {
 	__u32 abi_version;
 	__u32 copy_ifindex;
-	__u64 lease_until_ns; /* CLOCK_MONOTONIC; copying stops when it lies in the past */
-	__u64 hash_key[2];    /* key of the sampling hash */
+	__u64 lease_until_ns;	/* CLOCK_MONOTONIC; copying stops when it lies in the past */
+	__u64 hash_key[2];	/* key of the sampling hash */
+	__u32 copy_raw_ifindex; /* for packets without a link header; 0: none is attached */
+	__u32 pad;
 };
 
 /** Target: one element, shared memory. */
@@ -227,7 +229,9 @@ struct tcpc_raw_receipt {
 	X(stray, "dropped: packet on the copy device that no tap put there")                       \
 	X(link_local, "skipped: client has a link-local address (fe80::), unknown to other hosts") \
 	X(greetings, "of the cloned: their client had read the server's greeting")                 \
-	X(handshakes_lost, "connections forgotten before their client spoke: too many at once")
+	X(handshakes_lost, "connections forgotten before their client spoke: too many at once")    \
+	X(too_big, "not copied: larger than the MTU of the way to this target")                    \
+	X(resized, "copies of large packets made to leave in segments that fit this MTU")
 
 #define TCPC_TARGET_COUNTERS(X)                                                                    \
 	X(seen, "packets that align looked at")                                                    \
@@ -338,7 +342,7 @@ _Static_assert(sizeof(struct tcpc_service) == 16, "ABI");
 _Static_assert(sizeof(struct tcpc_target) == 32, "ABI");
 _Static_assert(sizeof(struct tcpc_target_set) == 8 + 32 * TCPC_MAX_TARGETS, "ABI");
 _Static_assert(sizeof(struct tcpc_filter_key) == 24, "ABI");
-_Static_assert(sizeof(struct tcpc_online_config) == 32, "ABI");
+_Static_assert(sizeof(struct tcpc_online_config) == 40, "ABI");
 _Static_assert(sizeof(struct tcpc_allow_key) == 20, "ABI");
 _Static_assert(sizeof(struct tcpc_flow) == 40, "ABI");
 _Static_assert(sizeof(struct tcpc_exchange) == 56, "ABI");

@@ -77,6 +77,7 @@ struct tcpc_pkt {
 	__u8 family;	/* 4 or 6 */
 	__u8 ttl;
 	__u8 vlan_tags;
+	__u8 ip_flags; /* IPv4: first byte of flags and fragment offset; IPv6: 0 */
 };
 
 /** tcpc_pkt_is_pure_ack - true for a segment that only acknowledges: the target makes its own. */
@@ -149,6 +150,7 @@ static inline enum tcpc_parse_result tcpc_parse_ipv4(const __u8 *data, const __u
 		return TCPC_PARSE_MALFORMED;
 	pkt->family = 4;
 	pkt->ttl = ip->ttl;
+	pkt->ip_flags = ((const __u8 *)&ip->frag_off)[0];
 	pkt->saddr = tcpc_addr_from_v4(ip->saddr);
 	pkt->daddr = tcpc_addr_from_v4(ip->daddr);
 	return tcpc_parse_tcp(data, end, off + ip_bytes, total - ip_bytes, pkt);
@@ -176,6 +178,7 @@ static inline enum tcpc_parse_result tcpc_parse_ipv6(const __u8 *data, const __u
 		return TCPC_PARSE_MALFORMED;
 	pkt->family = 6;
 	pkt->ttl = ip->hop_limit;
+	pkt->ip_flags = 0;
 	__builtin_memcpy(&pkt->saddr, &ip->saddr, sizeof(pkt->saddr));
 	__builtin_memcpy(&pkt->daddr, &ip->daddr, sizeof(pkt->daddr));
 	next = ip->nexthdr;

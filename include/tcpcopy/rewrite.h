@@ -18,6 +18,12 @@
  * tell the client about a packet that the client never sent (invariant 2). */
 #define TCPC_COPY_TTL 64
 
+/*
+ * A copy may be fragmented on its way (no DF flag): a router that may not would tell the client
+ * that its packet was too large (invariant 2). IPv6 has no such flag.
+ */
+#define TCPC_COPY_FRAG_OFF 0
+
 /* The window that copies announce. The reflected ACKs keep the target's window open. */
 #define TCPC_OPEN_WINDOW 65535
 
@@ -28,10 +34,10 @@ struct tcpc_rewrite_diff {
 	__u32 l4;     /* the part of TCP's that comes from the TCP header */
 };
 
-/* The IPv4 word that holds TTL and protocol, in memory order. */
-static inline __u16 tcpc_ttl_word(__u8 ttl)
+/* The 16-bit word that consists of these two bytes, in memory order. */
+static inline __u16 tcpc_word_of(__u8 first, __u8 second)
 {
-	__u8 bytes[2] = {ttl, IPPROTO_TCP};
+	__u8 bytes[2] = {first, second};
 	__u16 word;
 
 	__builtin_memcpy(&word, bytes, sizeof(word));
@@ -39,7 +45,7 @@ static inline __u16 tcpc_ttl_word(__u8 ttl)
 }
 
 /**
- * tcpc_rewrite_dest_diff - differences for a new destination and a fresh TTL.
+ * tcpc_rewrite_dest_diff - differences for a new destination, a fresh TTL and no DF flag.
  * @pkt: headers before the change.  @addr: of the same family.  @port: wire order.
  */
 static inline struct tcpc_rewrite_diff
@@ -51,9 +57,13 @@ tcpc_rewrite_dest_diff(const struct tcpc_pkt *pkt, const struct tcpc_addr *addr,
 	for (i = 0; i < 4; i++)
 		diff.pseudo = tcpc_csum_diff32(pkt->daddr.w[i], addr->w[i], diff.pseudo);
 	diff.l4 = tcpc_csum_diff16(pkt->dport, port, 0);
-	if (pkt->family == 4)
-		diff.l3 = tcpc_csum_diff16(tcpc_ttl_word(pkt->ttl), tcpc_ttl_word(TCPC_COPY_TTL),
-					   diff.pseudo);
+	if (pkt->family == 4) {
+		diff.l3 = tcpc_csum_diff16(tcpc_word_of(pkt->ttl, IPPROTO_TCP),
+					   tcpc_word_of(TCPC_COPY_TTL, IPPROTO_TCP), diff.pseudo);
+		/* Whatever is parsed is no fragment: the offset behind the flags is 0. */
+		diff.l3 = tcpc_csum_diff16(tcpc_word_of(pkt->ip_flags, 0), TCPC_COPY_FRAG_OFF,
+					   diff.l3);
+	}
 	return diff;
 }
 
@@ -94,6 +104,7 @@ static inline void tcpc_rewrite_dest(__u8 *frame, const struct tcpc_pkt *pkt,
 
 		ip->daddr = addr->w[3];
 		ip->ttl = TCPC_COPY_TTL;
+		ip->frag_off = TCPC_COPY_FRAG_OFF;
 		ip->check = tcpc_csum_apply(ip->check, diff.l3);
 	} else {
 		struct ipv6hdr *ip = (void *)(frame + pkt->l3_off);

@@ -14,8 +14,8 @@ static void expect_no_second(struct tcpc_dp_online *dp, enum tcpc_hook hook)
 	struct tcpc_attachment a = {};
 	struct tcpc_err err = {};
 
-	expect_u64("same program", "error", -tcpc_dp_online_attach(dp, lab.live, hook, &a, &err),
-		   EEXIST);
+	expect_u64("same program", "error",
+		   -tcpc_dp_online_attach(dp, lab.live, false, hook, &a, &err), EEXIST);
 	expect_true("same program", "the error says so", strstr(err.text, "already") != NULL);
 	expect_u64("same program", "kind", a.kind, TCPC_ATTACH_NONE);
 }
@@ -192,12 +192,12 @@ static void test_interface_gone(void **state)
 		struct tcpc_attachment a = {};
 		int ifindex = lab_link("gone0", "gone1");
 
-		assert_int_equal(tcpc_dp_online_attach(dp, ifindex, hooks[i], &a, &err), 0);
+		assert_int_equal(tcpc_dp_online_attach(dp, ifindex, false, hooks[i], &a, &err), 0);
 		lab_command("ip link del gone0");
 		tcpc_attachment_close(&a);
 		expect_u64("closed", "kind", a.kind, TCPC_ATTACH_NONE);
 		expect_true("gone", "an error",
-			    tcpc_dp_online_attach(dp, ifindex, hooks[i], &a, &err) < 0);
+			    tcpc_dp_online_attach(dp, ifindex, false, hooks[i], &a, &err) < 0);
 		expect_true("gone", "the error has words", err.code && err.text[0]);
 		expect_u64("gone", "kind", a.kind, TCPC_ATTACH_NONE);
 	}

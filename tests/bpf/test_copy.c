@@ -23,6 +23,7 @@ static const struct shape {
 	{"IPv4 options", {DATA, .ip_option_words = 3}},
 	{"all options", {.payload_bytes = 333, .ip_option_words = 10, .tcp_option_bytes = 40}},
 	{"a page, nearly", {.payload_bytes = RUN_MAX}},
+	{"no DF flag", {DATA, .fragmentable = 1}},
 	{"TTL 1", {DATA, .ttl = 1}},
 	{"TTL 255", {DATA, .ttl = 255}},
 	{"one tag", {DATA, .vlan_tags = 1}},
@@ -75,6 +76,7 @@ static struct frame expected_copy(const char *row, const struct shape *shape,
 	spec.daddr = target->addr;
 	spec.dport = tcpc_ntohs(target->port);
 	spec.ttl = TCPC_COPY_TTL;
+	spec.fragmentable = 1;
 	anew = frame_build(&spec);
 	expect_bytes(row, want.data, anew.data, anew.bytes);
 	frame_free(&anew);
@@ -149,6 +151,15 @@ static void exclude_for_another(struct tcpc_target_set *set, struct bpf_run *run
 	set->target[0].id = 6;
 }
 
+/* Frames of MTU_ROW bytes from the IP header on just fit. */
+#define MTU_ROW 600
+
+static void small_mtu(struct tcpc_target_set *set, struct bpf_run *run)
+{
+	(void)run;
+	set->target[0].mtu = MTU_ROW;
+}
+
 static void no_mark(struct tcpc_target_set *set, struct bpf_run *run)
 {
 	(void)set;
@@ -216,6 +227,30 @@ static const struct fate {
 	{"IPv6 client beside", {V6, DATA, .saddr = V6_ADDR(4)}, COUNTS(copied), .change = exclude},
 	{"allowed by another target", {DATA}, COUNTS(copied), .change = exclude_for_another},
 	{"allow-list not switched on", {DATA}, COUNTS(copied), .change = NULL},
+	{"as large as may be", {.payload_bytes = MTU_ROW - 40}, COUNTS(copied), small_mtu},
+	{"one byte larger", {.payload_bytes = MTU_ROW - 39}, COUNTS(too_big), small_mtu},
+	{"larger, the route has no MTU", {.payload_bytes = MTU_ROW - 39}, COUNTS(copied)},
+	{"as large as may be, all options",
+	 {.payload_bytes = MTU_ROW - 120, .ip_option_words = 10, .tcp_option_bytes = 40},
+	 COUNTS(copied),
+	 small_mtu},
+	{"one byte larger, all options",
+	 {.payload_bytes = MTU_ROW - 119, .ip_option_words = 10, .tcp_option_bytes = 40},
+	 COUNTS(too_big),
+	 small_mtu},
+	{"tags are taken off before",
+	 {.payload_bytes = MTU_ROW - 40, .vlan_tags = 2},
+	 COUNTS(copied),
+	 small_mtu},
+	{"padding does not count",
+	 {.payload_bytes = MTU_ROW - 40, .padding = 8},
+	 COUNTS(copied),
+	 small_mtu},
+	{"IPv6, as large as may be",
+	 {V6, .payload_bytes = MTU_ROW - 60},
+	 COUNTS(copied),
+	 small_mtu},
+	{"IPv6, one byte larger", {V6, .payload_bytes = MTU_ROW - 59}, COUNTS(too_big), small_mtu},
 	{"packet of somebody else", {DATA}, COUNTS(stray), .change = no_mark},
 	{"clone of an interface without targets", {DATA}, COUNTS(stray), .change = other_interface},
 	{"no targets", {DATA}, COUNTS(stray), .change = no_targets},
@@ -329,7 +364,7 @@ static void open_whole(struct whole *w)
 	struct tcpc_err err = {};
 
 	if (tcpc_dp_online_open(LAB_PINS, lab.copy, key, &w->dp, &err) ||
-	    tcpc_dp_online_attach(w->dp, lab.live, TCPC_HOOK_TC, &w->tap, &err) ||
+	    tcpc_dp_online_attach(w->dp, lab.live, false, TCPC_HOOK_TC, &w->tap, &err) ||
 	    tcpc_dp_online_service(w->dp, lab.live, tcpc_htons(SERVICE_PORT), &armed, &err))
 		expect_fail("%s", err.text);
 	tcpc_dp_online_lease(w->dp, NEVER_NS);

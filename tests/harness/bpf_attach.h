@@ -88,7 +88,7 @@ static inline struct tcpc_attachment attach(struct tcpc_dp_online *dp, enum tcpc
 	struct tcpc_attachment a = {};
 	struct tcpc_err err = {};
 
-	if (tcpc_dp_online_attach(dp, lab.live, hook, &a, &err))
+	if (tcpc_dp_online_attach(dp, lab.live, false, hook, &a, &err))
 		expect_fail("%s", err.text);
 	return a;
 }

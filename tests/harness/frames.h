@@ -31,6 +31,7 @@ struct frame_spec {
 	__u32 n_ext;
 	__u8 ext_units;		/* IPv6: 8-byte units of each extension header beyond its first */
 	__u8 ttl;		/* 0 is 57 */
+	int fragmentable;	/* IPv4: without the DF flag */
 	struct tcpc_addr saddr; /* 0 is 198.18.0.1 or 2001:2::1 */
 	struct tcpc_addr daddr; /* 0 is 198.18.0.2 or 2001:2::2 */
 	__u16 sport;		/* 0 is 40000 */
@@ -174,7 +175,7 @@ static inline void frame_put_ipv4(__u8 *ip, const struct frame_spec *spec, __u32
 	ip[0] = 0x40 | ip_bytes / 4;
 	frame_put16(ip + 2, total > 65535 ? 0 : total); /* 0: as Linux marks BIG TCP */
 	frame_put16(ip + 4, 0x1234);
-	frame_put16(ip + 6, 0x4000);
+	frame_put16(ip + 6, spec->fragmentable ? 0 : 0x4000);
 	ip[8] = spec->ttl;
 	ip[9] = IPPROTO_TCP;
 	memcpy(ip + 12, &spec->saddr.w[3], 4);

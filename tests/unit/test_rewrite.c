@@ -25,6 +25,7 @@ static const struct shape shapes[] = {
 	{"IPv4 with tags and padding", {.vlan_tags = 2, .payload_bytes = 1, .padding = 3}},
 	{"IPv4, tun", {.link = TCPC_LINK_NONE, .payload_bytes = 64}},
 	{"IPv4, TTL as it will be", {.ttl = TCPC_COPY_TTL, .payload_bytes = 64}},
+	{"IPv4 without DF", {.fragmentable = 1, .payload_bytes = 64}},
 	{"IPv4, TTL 255", {.ttl = 255, .payload_bytes = 64}},
 	{"IPv4, GRO", {.payload_bytes = 65000}},
 	{"IPv6 SYN", {.family = 6, .flags = TCPC_TCP_SYN}},
@@ -55,6 +56,7 @@ static struct frame expected_dest(const struct frame_spec *spec, const struct tc
 	want.daddr = *addr;
 	want.dport = port;
 	want.ttl = TCPC_COPY_TTL;
+	want.fragmentable = 1;
 	return frame_build(&want);
 }
 
@@ -223,6 +225,7 @@ static void test_dest_then_align(void **state)
 	spec.daddr = frame_host(&spec, 77);
 	spec.dport = 8080;
 	spec.ttl = TCPC_COPY_TTL;
+	spec.fragmentable = 1;
 	spec.ack = 0xdeadbeef;
 	spec.window = TCPC_OPEN_WINDOW;
 	want = frame_build(&spec);

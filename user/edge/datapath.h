@@ -74,8 +74,13 @@ int tcpc_dp_online_open(const char *bpffs, int copy_ifindex, const __u64 hash_ke
 /** tcpc_dp_online_close - unload and unpin. Attachments of the tap must be closed before. */
 void tcpc_dp_online_close(struct tcpc_dp_online *dp);
 
-/** tcpc_dp_online_attach - attach the tap at the front of an interface's ingress. */
-int tcpc_dp_online_attach(struct tcpc_dp_online *dp, int ifindex, enum tcpc_hook hook,
+/** tcpc_dp_online_raw - take @copy_ifindex, which has no link header, as the copy device of
+ * interfaces like that. Once; closed with the rest. */
+int tcpc_dp_online_raw(struct tcpc_dp_online *dp, int copy_ifindex, struct tcpc_err *err);
+
+/** tcpc_dp_online_attach - attach the tap at the front of an interface's ingress. @raw: its packets
+ * begin with the IP header; tcpc_dp_online_raw() comes first. */
+int tcpc_dp_online_attach(struct tcpc_dp_online *dp, int ifindex, bool raw, enum tcpc_hook hook,
 			  struct tcpc_attachment *ret, struct tcpc_err *err);
 
 /** tcpc_dp_online_lease - let the tap copy until @until_ns (CLOCK_MONOTONIC). No system call. */

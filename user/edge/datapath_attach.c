@@ -252,8 +252,8 @@ static bool is_our_program(__u32 id, __u32 map_id)
 	if (fd < 0)
 		return false;
 	if (!bpf_obj_get_info_by_fd(fd, &info, &len) &&
-	    (!strcmp(info.name, "tap") || !strcmp(info.name, "align") ||
-	     !strcmp(info.name, "absorb"))) {
+	    (!strcmp(info.name, "tap") || !strcmp(info.name, "tap_raw") ||
+	     !strcmp(info.name, "align") || !strcmp(info.name, "absorb"))) {
 		for (__u32 i = 0; i < info.nr_map_ids && i < 16; i++)
 			ours = ours || map_ids[i] == map_id;
 	}

@@ -12,7 +12,7 @@
 struct tcpc_dp_online {
 	struct online_bpf *skel;
 	struct tcpc_online_config *config; /* shared with the programs */
-	struct tcpc_attachment copy;
+	struct tcpc_attachment copy, copy_raw;
 	char dir[PATH_MAX];
 };
 
@@ -64,6 +64,7 @@ int tcpc_dp_online_open(const char *bpffs, int copy_ifindex, const __u64 hash_ke
 void tcpc_dp_online_close(struct tcpc_dp_online *dp)
 {
 	tcpc_attachment_close(&dp->copy);
+	tcpc_attachment_close(&dp->copy_raw);
 	if (dp->dir[0])
 		tcpc_datapath_unpin(dp->dir);
 	if (dp->config)
@@ -72,11 +73,21 @@ void tcpc_dp_online_close(struct tcpc_dp_online *dp)
 	free(dp);
 }
 
-int tcpc_dp_online_attach(struct tcpc_dp_online *dp, int ifindex, enum tcpc_hook hook,
+int tcpc_dp_online_raw(struct tcpc_dp_online *dp, int copy_ifindex, struct tcpc_err *err)
+{
+	int r = tcpc_datapath_attach(bpf_program__fd(dp->skel->progs.copy_raw), copy_ifindex, true,
+				     TCPC_HOOK_TC, &dp->copy_raw, err);
+
+	if (!r)
+		dp->config->copy_raw_ifindex = copy_ifindex;
+	return r;
+}
+
+int tcpc_dp_online_attach(struct tcpc_dp_online *dp, int ifindex, bool raw, enum tcpc_hook hook,
 			  struct tcpc_attachment *ret, struct tcpc_err *err)
 {
-	int r = tcpc_datapath_attach(bpf_program__fd(dp->skel->progs.tap), ifindex, false, hook,
-				     ret, err);
+	struct bpf_program *prog = raw ? dp->skel->progs.tap_raw : dp->skel->progs.tap;
+	int r = tcpc_datapath_attach(bpf_program__fd(prog), ifindex, false, hook, ret, err);
 
 	if (!r)
 		tcpc_datapath_note_qdisc(dp->dir, bpf_map__fd(dp->skel->maps.config), ret);

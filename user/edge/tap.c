@@ -65,12 +65,13 @@ static void quiet_ipv6(const char *name)
 	close(fd);
 }
 
-static int create(int fd, struct ifreq *ifr)
+/* Of the first free name. @flags: IFF_TAP or IFF_TUN, and more. */
+static int create(int fd, const char *name, short flags, struct ifreq *ifr)
 {
 	for (int i = 0; i < MAX_DEVICES; i++) {
 		memset(ifr, 0, sizeof(*ifr));
-		ifr->ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-		snprintf(ifr->ifr_name, IFNAMSIZ, "tcpchold%d", i);
+		ifr->ifr_flags = flags;
+		snprintf(ifr->ifr_name, IFNAMSIZ, "%s%d", name, i);
 		if (!ioctl(fd, TUNSETIFF, ifr))
 			return ioctl(fd, TUNSETOFFLOAD, OFFLOADS) ? -errno : 0;
 		if (errno != EBUSY)
@@ -79,19 +80,19 @@ static int create(int fd, struct ifreq *ifr)
 	return -EBUSY;
 }
 
-int tcpc_tap_open(int *ret_ifindex, struct tcpc_err *err)
+/* @need: who needs the driver, and what would do without. */
+static int open_device(const char *name, short flags, const char *need, int *ret_ifindex,
+		       struct tcpc_err *err)
 {
 	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC), r;
 	struct ifreq ifr;
 
 	if (fd < 0)
-		return tcpc_err_set(err, errno,
-				    "cannot open /dev/net/tun: %s; the hold queue needs the tun "
-				    "driver (modprobe tun), or intercept with --order relaxed",
-				    strerror(errno));
-	r = create(fd, &ifr);
+		return tcpc_err_set(err, errno, "cannot open /dev/net/tun: %s; %s", strerror(errno),
+				    need);
+	r = create(fd, name, flags, &ifr);
 	if (r) {
-		tcpc_err_set(err, -r, "cannot make a TAP device: %s", strerror(-r));
+		tcpc_err_set(err, -r, "cannot make a device %s: %s", name, strerror(-r));
 	} else {
 		quiet_ipv6(ifr.ifr_name);
 		r = set_up(ifr.ifr_name, err);
@@ -102,6 +103,22 @@ int tcpc_tap_open(int *ret_ifindex, struct tcpc_err *err)
 	}
 	*ret_ifindex = if_nametoindex(ifr.ifr_name);
 	return fd;
+}
+
+int tcpc_tap_open(int *ret_ifindex, struct tcpc_err *err)
+{
+	return open_device("tcpchold", IFF_TAP | IFF_NO_PI | IFF_VNET_HDR,
+			   "the hold queue needs the tun driver (modprobe tun), or intercept with "
+			   "--order relaxed",
+			   ret_ifindex, err);
+}
+
+int tcpc_tap_open_sink(int *ret_ifindex, struct tcpc_err *err)
+{
+	return open_device("tcpcopyraw", IFF_TUN | IFF_NO_PI | IFF_VNET_HDR,
+			   "interfaces without an Ethernet header need the tun driver (modprobe "
+			   "tun)",
+			   ret_ifindex, err);
 }
 
 __u64 tcpc_tap_dropped(int ifindex)

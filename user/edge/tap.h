@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * tap.h - the hold queue's device: a TAP interface that exists as long as its file is open, so it
+ * tap.h - devices that we make of /dev/net/tun.
+ *
+ * The hold queue's device: a TAP interface that exists as long as its file is open, so it
  * goes with a killed daemon. With IFF_VNET_HDR, so that a GRO packet of 64 KB passes as one frame
  * and unfinished checksums stay unfinished: without it the kernel cuts every upload into segments,
  * and the ring overflows (32 KB POSTs at full speed: 17,559 packets became 363,791).
@@ -22,6 +24,11 @@
  * quiet (no IPv6, no ARP), with a long queue. The file does not block. Returns: the file, owned by
  * the caller, or -errno. */
 int tcpc_tap_open(int *ret_ifindex, struct tcpc_err *err);
+
+/** tcpc_tap_open_sink - make a TUN device tcpcopyraw0, ...: the copy device for interfaces without
+ * a link header. Nothing is ever to be read from it. Returns: the file, which keeps it alive, owned
+ * by the caller, or -errno. */
+int tcpc_tap_open_sink(int *ret_ifindex, struct tcpc_err *err);
 
 /** tcpc_tap_dropped - packets that the device dropped because the queue was full. */
 __u64 tcpc_tap_dropped(int ifindex);

@@ -125,7 +125,25 @@ static void check_iface(struct json_object *list, const char *name)
 	check_rp_filter(list, name);
 }
 
-static void check_target(struct json_object *list, struct json_object *target)
+/* What reaches an interface in larger packets than the way to the target takes is not copied. */
+static void check_mtu(struct json_object *list, const char *iface_name, const char *name,
+		      struct json_object *target)
+{
+	unsigned int mtu = json_object_get_int(json_object_object_get(target, "mtu"));
+	struct tcpc_iface iface;
+	struct tcpc_err err;
+	char fix[128];
+
+	if (!mtu || tcpc_netlink_iface(iface_name, &iface, &err) || iface.mtu <= mtu)
+		return;
+	snprintf(fix, sizeof(fix), "give the way to the target an MTU of %u, or %s one of %u",
+		 iface.mtu, iface_name, mtu);
+	add(list, WARN, "MTU", fix,
+	    "%s has %u, the way to %s %u: larger packets are not copied (counter too_big)",
+	    iface_name, iface.mtu, name, mtu);
+}
+
+static void check_target(struct json_object *list, const char *iface, struct json_object *target)
 {
 	const char *name = json_object_get_string(json_object_object_get(target, "target"));
 	const char *state = json_object_get_string(json_object_object_get(target, "state"));
@@ -136,6 +154,7 @@ static void check_target(struct json_object *list, struct json_object *target)
 	else
 		add(list, FAIL, "target", "see the detail; then `tcpcopyctl status`", "%s: %s: %s",
 		    name, state, reason);
+	check_mtu(list, iface, name, target);
 }
 
 /* What is configured, read from what status shows. */
@@ -155,7 +174,7 @@ static void check_configured(struct json_object *list, struct json_object *entri
 		if (!json_object_object_get_ex(e, "targets", &targets))
 			continue;
 		for (size_t t = 0; t < json_object_array_length(targets); t++)
-			check_target(list, json_object_array_get_idx(targets, t));
+			check_target(list, iface, json_object_array_get_idx(targets, t));
 	}
 	json_object_put(entries);
 }

@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <net/if_arp.h>
 #include <sodium.h>
 
 #include "edge/log.h"
 #include "edge/probe.h"
+#include "edge/tap.h"
 
 #define MAX_COPY_DEVICES 16
 #define ROUTES_MS 1000
@@ -74,6 +76,9 @@ static void close_datapath(struct tcpc_online *online)
 	if (online->dp)
 		tcpc_dp_online_close(online->dp);
 	online->dp = NULL;
+	if (online->raw_fd >= 0)
+		close(online->raw_fd);
+	online->raw_fd = -1;
 	if (online->copy_ifindex && tcpc_netlink_delete(online->copy_ifindex, &err) &&
 	    err.code != ENODEV)
 		tcpc_log_warn("the copy device stays: %s", err.text);
@@ -157,8 +162,48 @@ static int open_datapath(struct tcpc_online *online, struct tcpc_err *err)
 	return r;
 }
 
+/* The second copy device, made when the first interface needs it. */
+static int open_raw(struct tcpc_online *online, struct tcpc_err *err)
+{
+	int ifindex, fd, r;
+
+	if (online->raw_fd >= 0)
+		return 0;
+	fd = tcpc_tap_open_sink(&ifindex, err);
+	if (fd < 0)
+		return fd;
+	r = tcpc_dp_online_raw(online->dp, ifindex, err);
+	if (r)
+		close(fd);
+	else
+		online->raw_fd = fd;
+	return r;
+}
+
 /* ---- attach and detach ------------------------------------------------------------------------
  */
+
+static bool has_ethernet_header(const struct tcpc_iface *iface)
+{
+	return iface->type == ARPHRD_ETHER || iface->type == ARPHRD_LOOPBACK;
+}
+
+/* Do its packets begin with the IP header? The kernel's own list (dev_is_mac_header_xmit()). */
+static bool has_no_header(const struct tcpc_iface *iface)
+{
+	switch (iface->type) {
+	case ARPHRD_NONE: /* tun, WireGuard */
+	case ARPHRD_RAWIP:
+	case ARPHRD_PPP:
+	case ARPHRD_TUNNEL:
+	case ARPHRD_TUNNEL6:
+	case ARPHRD_SIT:
+	case ARPHRD_IPGRE:
+		return true;
+	default:
+		return false;
+	}
+}
 
 static int check_iface(struct tcpc_online *online, const char *name, struct tcpc_iface *ret,
 		       struct tcpc_err *err)
@@ -175,24 +220,27 @@ static int check_iface(struct tcpc_online *online, const char *name, struct tcpc
 	if (!(ret->flags & IFF_UP))
 		return tcpc_err_set(err, ENETDOWN, "%s is down; `ip link set %s up` first", name,
 				    name);
-	if (ret->type != ARPHRD_ETHER && ret->type != ARPHRD_LOOPBACK)
+	if (!has_ethernet_header(ret) && !has_no_header(ret))
 		return tcpc_err_set(err, EPROTONOSUPPORT,
-				    "%s has no Ethernet header (type %u); this version copies from "
-				    "Ethernet interfaces",
+				    "%s has link headers that are not known here (type %u); attach "
+				    "to an Ethernet interface or to one without link headers (tun, "
+				    "WireGuard, PPP)",
 				    name, ret->type);
 	return 0;
 }
 
-static int set_up_tap(struct tap *tap, struct tcpc_attach_spec *spec, struct tcpc_err *err)
+static int set_up_tap(struct tap *tap, const struct tcpc_iface *iface,
+		      struct tcpc_attach_spec *spec, struct tcpc_err *err)
 {
-	int r = 0;
+	bool raw = has_no_header(iface);
+	int r = raw ? open_raw(tap->online, err) : 0;
 
 	for (unsigned int i = 0; i < spec->n_targets && !r; i++)
 		r = tap_add_target(tap, &spec->targets[i], err);
 	r = r ?: tap_write_filter(tap, &spec->filter, err);
 	if (!r) {
 		memset(&spec->filter, 0, sizeof(spec->filter)); /* the lists are the tap's now */
-		r = tcpc_dp_online_attach(tap->online->dp, tap->ifindex, spec->hook,
+		r = tcpc_dp_online_attach(tap->online->dp, tap->ifindex, raw, spec->hook,
 					  &tap->attachment, err);
 	}
 	return r;
@@ -208,7 +256,8 @@ void tcpc_online_attach(struct tcpc_online *online, struct tcpc_attach_spec *spe
 
 	if (!r) {
 		tap = tap_new(online, &iface, spec);
-		r = tap ? set_up_tap(tap, spec, &err) : tcpc_err_set(&err, ENOMEM, "out of memory");
+		r = tap ? set_up_tap(tap, &iface, spec, &err)
+			: tcpc_err_set(&err, ENOMEM, "out of memory");
 	}
 	if (r) {
 		if (tap)
@@ -410,6 +459,7 @@ int tcpc_online_new(const struct tcpc_role_config *config, struct tcpc_online **
 	if (!online)
 		return tcpc_err_set(err, ENOMEM, "out of memory");
 	online->config = *config;
+	online->raw_fd = -1;
 	snprintf(online->alias, sizeof(online->alias), "tcpcopyd:%s", config->run_dir);
 	make_hash_key(online);
 	r = tcpc_datapath_sweep(config->bpffs, "online", err);

@@ -75,6 +75,7 @@ struct tcpc_online {
 	struct tcpc_role_config config;
 	struct tcpc_dp_online *dp; /* NULL while nothing is attached */
 	int copy_ifindex;
+	int raw_fd; /* keeps the copy device for interfaces without a link header; or -1 */
 	char alias[TCPC_ALIAS_BYTES]; /* marks our copy device */
 	__u64 hash_key[2];
 	struct tap *taps;

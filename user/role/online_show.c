@@ -35,6 +35,7 @@ static struct json_object *show_target(const struct tap *tap, const struct targe
 		tcpc_show_number(o, "resets", peer->counts.resets);
 	}
 	tcpc_show_string(o, "feedback", feedback);
+	tcpc_show_number(o, "mtu", target->route.mtu);
 	return o;
 }
 

@@ -3,6 +3,7 @@
 #include "role/online_priv.h"
 
 #include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <arpa/inet.h>
@@ -195,6 +196,7 @@ static bool fill_set(const struct tap *tap, struct tcpc_target_set *set)
 		out->addr = t->endpoint.addr;
 		out->port = t->endpoint.port;
 		out->ifindex = t->route.ifindex;
+		out->mtu = t->route.mtu <= UINT16_MAX ? t->route.mtu : 0;
 		out->id = t->peer ? t->peer->id : 0;
 		if (target_ready(tap, t, reason, sizeof(reason))) {
 			out->flags |= TCPC_TARGET_READY;
@@ -248,6 +250,7 @@ void tap_refresh_routes(struct tap *tap)
 
 		if (check_route(&t->endpoint, &now, &err))
 			memset(&now, 0, sizeof(now));
+		changed = changed || now.mtu != t->route.mtu;
 		if (now.ifindex != t->route.ifindex) {
 			tcpc_log_info("%s: the way to a target changed to interface %d%s%s",
 				      tap->iface, now.ifindex, now.ifindex ? "" : ": ",
