@@ -151,8 +151,7 @@ static void exclude_for_another(struct tcpc_target_set *set, struct bpf_run *run
 	set->target[0].id = 6;
 }
 
-/* Frames of MTU_ROW bytes from the IP header on just fit. */
-#define MTU_ROW 600
+#define MTU_ROW 600 /* bytes from the IP header on */
 
 static void small_mtu(struct tcpc_target_set *set, struct bpf_run *run)
 {
