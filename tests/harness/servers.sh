@@ -37,7 +37,7 @@ lab_nginx_config() {
 			worker_connections $2;
 		}
 		http {
-			log_format lab '\$remote_addr \$request_method \$uri \$status \$request_length';
+			log_format lab '\$remote_addr \$request_method \$uri \$status \$request_length \$body_bytes_sent';
 			access_log $1/access.log lab;
 			client_body_temp_path $1/tmp/body;
 			proxy_temp_path $1/tmp/proxy;
