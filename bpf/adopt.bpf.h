@@ -147,6 +147,7 @@ static __always_inline int begins_request(struct __sk_buff *skb, const struct tc
 		return 0;
 	if (!x) {
 		first.client_ack = pkt->ack;
+		first.seen = seen_now();
 		first.request_end = pkt->seq + pkt->payload_bytes;
 		flow_of(pkt, &flow);
 		bpf_map_update_elem(&exchanges, &flow, &first, BPF_ANY);
@@ -238,6 +239,7 @@ static __always_inline int adopt(struct __sk_buff *skb, const struct tcpc_pkt *p
 		fresh.held = old->held;
 	fresh.syn_seq = pkt->seq - 1;
 	fresh.start_ns = bpf_ktime_get_ns();
+	fresh.seen = seen_now();
 	flow_of(pkt, &flow);
 	bpf_map_update_elem(&exchanges, &flow, &fresh, BPF_ANY);
 	if (reopened)

@@ -137,12 +137,23 @@ static __always_inline __u32 window_end_of(struct __sk_buff *skb)
 	return tcp ? tcp->rcv_wup + tcp->rcv_wnd : 0;
 }
 
-/* The target has no such connection any more: nothing that is held has anything to wait for. */
-static __always_inline void note_gone(const struct tcpc_pkt *pkt)
+/* The client of this exchange has sent a packet with these flags. */
+static __always_inline void note_seen(struct tcpc_exchange *x, __u8 sent)
+{
+	x->seen = seen_now();
+	x->closed |= sent & (TCPC_TCP_FIN | TCPC_TCP_RST);
+}
+
+/* The target has no connection for this packet. If it was held, nothing that is held behind it has
+ * anything to wait for. */
+static __always_inline void note_missed(const struct tcpc_pkt *pkt, int was_held)
 {
 	struct tcpc_exchange *x = exchange_of(pkt);
 
-	if (x)
+	if (!x)
+		return;
+	note_seen(x, pkt->flags);
+	if (was_held)
 		x->answer_flags |= TCPC_TCP_RST;
 }
 

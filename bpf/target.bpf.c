@@ -101,6 +101,7 @@ static __always_inline int align_syn(struct __sk_buff *skb, struct tcpc_pkt *pkt
 		fresh.held = old->held; /* packets behind this SYN may still be in the queue */
 	fresh.syn_seq = pkt->seq;
 	fresh.start_ns = bpf_ktime_get_ns();
+	fresh.seen = seen_now();
 	bpf_map_update_elem(&exchanges, &flow, &fresh, BPF_ANY);
 	COUNT(st, syn);
 	return VERDICT_NEXT;
@@ -110,15 +111,20 @@ static __always_inline int align_syn(struct __sk_buff *skb, struct tcpc_pkt *pkt
  * A request that acknowledges more than the last one did begins a new exchange. While the last
  * segment of an answer is leaving, the socket's snd_nxt may still be behind it. The data of a SYN
  * begins one too, but what its client has read will only be known when it says so.
+ * @sent: the flags that the client sent, which may not be the packet's any more.
  */
 static __always_inline void note_exchange(const struct tcpc_pkt *pkt, const struct connection *conn,
-					  int from_syn, struct tcpc_target_stats *st)
+					  __u8 sent, int from_syn, struct tcpc_target_stats *st)
 {
 	struct tcpc_exchange *x = exchange_of(pkt);
 	__u32 snd_nxt = conn->snd_nxt;
 	int old;
 
 	if (!x)
+		return;
+	note_seen(x, sent);
+	/* A reset asks for nothing, and without the flag the ACK number means nothing. */
+	if (!from_syn && (sent & (TCPC_TCP_ACK | TCPC_TCP_RST)) != TCPC_TCP_ACK)
 		return;
 	old = is_old(pkt, x);
 	if (old && x->exchanges)
@@ -199,8 +205,7 @@ static __always_inline int align_segment(struct __sk_buff *skb, struct tcpc_pkt 
 		return conn->state == CONN_LISTEN ? adopt(skb, pkt, opening == OPENING_AGAIN, st)
 						  : end_old(skb, pkt, conn, st);
 	if (conn->state < CONN_CLOSING) {
-		if (pass == PASS_HELD)
-			note_gone(pkt);
+		note_missed(pkt, pass == PASS_HELD);
 		COUNT(st, no_connection);
 		return VERDICT_DROP;
 	}
@@ -218,9 +223,7 @@ static __always_inline int align_segment(struct __sk_buff *skb, struct tcpc_pkt 
 		goto failed;
 	if ((pkt->flags & TCPC_TCP_ACK) && rewrite_align(skb, pkt, conn->snd_nxt))
 		goto failed;
-	/* A reset asks for nothing, and without the flag the ACK number means nothing. */
-	if (from_syn || (sent & (TCPC_TCP_ACK | TCPC_TCP_RST)) == TCPC_TCP_ACK)
-		note_exchange(pkt, conn, from_syn, st);
+	note_exchange(pkt, conn, sent, from_syn, st);
 	if (conn->state == CONN_OPENING)
 		COUNT(st, syn_recv);
 	else if (conn->state == CONN_CLOSING)

@@ -133,6 +133,12 @@ static __always_inline __u32 allow_state(const struct tcpc_addr *client)
 	return found ? found->state : TCPC_ALLOW_NONE;
 }
 
+/* Now, in the unit of struct tcpc_exchange. */
+static __always_inline __u32 seen_now(void)
+{
+	return bpf_ktime_get_ns() >> TCPC_SEEN_SHIFT;
+}
+
 /* The key of a packet from a client. */
 static __always_inline void flow_of(const struct tcpc_pkt *pkt, struct tcpc_flow *flow)
 {

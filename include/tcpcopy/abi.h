@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define TCPC_ABI_VERSION 2
+#define TCPC_ABI_VERSION 1
 
 #define TCPC_MAX_PORTS 15 /* what one iptables multiport match can name */
 #define TCPC_MAX_TARGETS 16
@@ -179,7 +179,20 @@ struct tcpc_exchange {
 	__u32 lead;	    /* target's number less the online host's, for answers equally long */
 	__u32 answer_ack;   /* SEG.ACK of the target's last segment with text */
 	__u32 level_at;	    /* last exchange that began with answers equally long; 0: none began */
+	__u32 seen;	    /* CLOCK_MONOTONIC >> TCPC_SEEN_SHIFT: the client's last packet */
+	__u32 closed;	    /* TCPC_TCP_FIN, TCPC_TCP_RST: the client has sent one */
 };
+
+/* A unit of 1.07 s: a program divides no 64-bit number for each packet. */
+#define TCPC_SEEN_SHIFT 30
+
+/** tcpc_exchange_age_s - seconds, rounded down, since the client's last packet. */
+static inline __u32 tcpc_exchange_age_s(const struct tcpc_exchange *x, __u64 now_ns)
+{
+	__u32 units = (__u32)(now_ns >> TCPC_SEEN_SHIFT) - x->seen;
+
+	return units ? (((__u64)(units - 1) << TCPC_SEEN_SHIFT) / 1000000000) : 0;
+}
 
 /** A response header, the receipt for what the target accepted. Host order but for ports. */
 struct tcpc_receipt {
@@ -303,6 +316,12 @@ struct tcpc_raw_receipt {
 	X(connections, "connections with packets in the queue now")                                \
 	X(bytes, "memory the queue takes now, in bytes")
 
+/* Counters of what is cleaned up at the target, kept by the daemon. */
+#define TCPC_AGE_COUNTERS(X)                                                                       \
+	X(connections, "connections ended: no data came or went for --idle")                       \
+	X(exchanges, "exchanges forgotten: their connection has gone")                             \
+	X(failed, "times the kernel would not list or end connections")
+
 /* Counters of the feedback link at the target: what became of connections and receipts. */
 #define TCPC_LINK_COUNTERS(X)                                                                      \
 	X(connections, "connections accepted")                                                     \
@@ -331,6 +350,9 @@ struct tcpc_queue_stats {
 struct tcpc_hold_stats {
 	TCPC_HOLD_COUNTERS(TCPC_COUNTER_FIELD)
 };
+struct tcpc_age_stats {
+	TCPC_AGE_COUNTERS(TCPC_COUNTER_FIELD)
+};
 struct tcpc_link_counters {
 	TCPC_LINK_COUNTERS(TCPC_COUNTER_FIELD)
 };
@@ -345,7 +367,7 @@ _Static_assert(sizeof(struct tcpc_filter_key) == 24, "ABI");
 _Static_assert(sizeof(struct tcpc_online_config) == 40, "ABI");
 _Static_assert(sizeof(struct tcpc_allow_key) == 20, "ABI");
 _Static_assert(sizeof(struct tcpc_flow) == 40, "ABI");
-_Static_assert(sizeof(struct tcpc_exchange) == 56, "ABI");
+_Static_assert(sizeof(struct tcpc_exchange) == 64, "ABI");
 _Static_assert(sizeof(struct tcpc_receipt) == 84, "ABI");
 _Static_assert(sizeof(struct tcpc_raw_receipt) == 128, "ABI");
 

@@ -103,6 +103,8 @@ static inline void spec_text_intercept(const struct tcpc_intercept_spec *spec, c
 	spec_text_add(&t, spec->relaxed ? " relaxed" : " strict");
 	spec_text_add(&t, " adopt %s", adopt[spec->adopt]);
 	spec_text_add(&t, " hold %u lag %u", spec->hold_mb, spec->max_lag_s);
+	if (spec->idle_s != 7200)
+		spec_text_add(&t, " idle %u", spec->idle_s);
 }
 
 /* "--name value", "--name=value", "--flag" at the end or before another option. */

@@ -305,7 +305,7 @@ static const struct {
 	{"filter", "usage: tcpcopyctl filter list [IFACE] | set IFACE\n",
 	 "--percent --client --exclude"},
 	{"intercept", "usage: tcpcopyctl intercept IFACE\n",
-	 "--port --engine --listen --queue --order --adopt --hold --max-lag"},
+	 "--port --engine --listen --queue --order --adopt --hold --max-lag --idle"},
 	{"release", "usage: tcpcopyctl release IFACE | --all\n", "--all"},
 	{"allow", "usage: tcpcopyctl allow list | add CIDR... | del CIDR...\n", ""},
 	{"status", "usage: tcpcopyctl status\n", ""},

@@ -221,6 +221,11 @@ static const struct {
 	 "eth0 ports 80 listen - queue -1:-1 strict adopt none hold 256 lag 10"},
 	{IN " --hold 1 --max-lag 3600",
 	 "eth0 ports 80 listen - queue -1:-1 strict adopt http hold 1 lag 3600"},
+	{IN " --idle 7200", "eth0 ports 80 listen - queue -1:-1 strict adopt http hold 256 lag 10"},
+	{IN " --idle 1",
+	 "eth0 ports 80 listen - queue -1:-1 strict adopt http hold 256 lag 10 idle 1"},
+	{IN " --idle 2592000", "eth0 ports 80 listen - queue -1:-1 strict adopt http "
+			       "hold 256 lag 10 idle 2592000"},
 	{IN " --hold 1048576 --max-lag 1",
 	 "eth0 ports 80 listen - queue -1:-1 strict adopt http hold 1048576 lag 1"},
 };
@@ -301,6 +306,9 @@ static const struct {
 	{IN " --hold=", EINVAL, "--hold is a number from 1 to 1048576, not ''"},
 	{IN " --hold -1", EINVAL, "--hold is a number"},
 	{IN " --hold 18446744073709551617", EINVAL, "--hold is a number"},
+	{IN " --idle 0", EINVAL, "--idle is a number from 1 to 2592000, not '0'"},
+	{IN " --idle 2592001", EINVAL, "--idle is a number from 1 to 2592000, not '2592001'"},
+	{IN " --idle 2h", EINVAL, "--idle is a number from 1 to 2592000, not '2h'"},
 	{IN " --max-lag 0", EINVAL, "--max-lag is a number from 1 to 3600, not '0'"},
 	{IN " --max-lag 3601", EINVAL, "--max-lag is a number from 1 to 3600, not '3601'"},
 	{IN " --max-lag 10s", EINVAL, "--max-lag is a number from 1 to 3600, not '10s'"},

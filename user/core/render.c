@@ -266,6 +266,7 @@ static const struct meaning online_meanings[] = {TCPC_ONLINE_COUNTERS(MEANING){}
 static const struct meaning target_meanings[] = {TCPC_TARGET_COUNTERS(MEANING){}};
 static const struct meaning queue_meanings[] = {TCPC_QUEUE_COUNTERS(MEANING){}};
 static const struct meaning hold_meanings[] = {TCPC_HOLD_COUNTERS(MEANING){}};
+static const struct meaning age_meanings[] = {TCPC_AGE_COUNTERS(MEANING){}};
 static const struct meaning feedback_meanings[] = {TCPC_LINK_COUNTERS(MEANING){}};
 #undef MEANING
 
@@ -281,8 +282,9 @@ static const struct {
 	const char *name;
 	const struct meaning *meanings;
 } sections[] = {
-	{"online", online_meanings}, {"target", target_meanings},     {"queue", queue_meanings},
-	{"hold", hold_meanings},     {"feedback", feedback_meanings}, {"link", link_meanings},
+	{"online", online_meanings}, {"target", target_meanings}, {"queue", queue_meanings},
+	{"hold", hold_meanings},     {"age", age_meanings},	  {"feedback", feedback_meanings},
+	{"link", link_meanings},
 };
 
 #define N_SECTIONS (sizeof(sections) / sizeof(sections[0]))

@@ -9,6 +9,8 @@
 
 #define DEFAULT_HOLD_MB 256
 #define DEFAULT_MAX_LAG_S 10
+#define DEFAULT_IDLE_S 7200	    /* as TCP's own keep-alive */
+#define MAX_IDLE_S (30 * 24 * 3600) /* what the kernel tells in milliseconds, 32 bits of them */
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 
 /* ---- attach ---------------------------------------------------------------------------------- */
@@ -292,6 +294,7 @@ int tcpc_spec_intercept(struct json_object *request, struct tcpc_intercept_spec 
 	r = r ?: adopt_option(request, &spec.adopt, err);
 	r = r ?: number_option(request, "hold", 1 << 20, DEFAULT_HOLD_MB, &spec.hold_mb, err);
 	r = r ?: number_option(request, "max-lag", 3600, DEFAULT_MAX_LAG_S, &spec.max_lag_s, err);
+	r = r ?: number_option(request, "idle", MAX_IDLE_S, DEFAULT_IDLE_S, &spec.idle_s, err);
 	r = r ?: spec_ports(request, spec.ports, &spec.n_ports, err);
 	r = r ?: listen_option(request, &spec, err);
 	r = r ?: queue_option(request, &spec, err);

@@ -71,6 +71,7 @@ struct tcpc_intercept_spec {
 	bool relaxed;	 /* --order relaxed: never hold */
 	__u32 hold_mb;	 /* bound of the hold queue */
 	__u32 max_lag_s; /* how far behind a connection may be */
+	__u32 idle_s;	 /* how long it may be silent */
 };
 
 /** `detach`, `release`: one interface, or all. */

@@ -140,6 +140,23 @@ int tcpc_dp_target_hold_device(struct tcpc_dp_target *dp, int hold_ifindex, int 
 bool tcpc_dp_target_exchange(struct tcpc_dp_target *dp, const struct tcpc_flow *flow,
 			     struct tcpc_exchange *ret);
 
+/** How far a walk over the exchanges has come. Zeroed: at its beginning. */
+struct tcpc_dp_cursor {
+	bool begun;
+	__u32 batch; /* the kernel's own mark */
+};
+
+typedef void (*tcpc_dp_exchange_cb)(void *user, const struct tcpc_flow *flow,
+				    const struct tcpc_exchange *x);
+
+/**
+ * tcpc_dp_target_exchanges - show @cb up to @max (256 at most) further exchanges. It may forget
+ * them. What comes or goes during a walk may be missed.
+ * Returns: 1 if there may be more, 0 at the end, -errno.
+ */
+int tcpc_dp_target_exchanges(struct tcpc_dp_target *dp, struct tcpc_dp_cursor *cursor, __u32 max,
+			     tcpc_dp_exchange_cb cb, void *user);
+
 /** tcpc_dp_target_forget - forget the exchange of @flow, and that it is held. */
 void tcpc_dp_target_forget(struct tcpc_dp_target *dp, const struct tcpc_flow *flow);
 

@@ -19,6 +19,7 @@ struct tcpc_dp_target {
 	char pin[PATH_MAX + 32];
 };
 
+#define EXCHANGES_BATCH 256
 #define QUEUES_BYTES (TCPC_MAX_QUEUES * sizeof(struct tcpc_queue_stats))
 
 static int set_up(struct tcpc_dp_target *dp, const char *bpffs, struct tcpc_err *err)
@@ -129,6 +130,25 @@ bool tcpc_dp_target_exchange(struct tcpc_dp_target *dp, const struct tcpc_flow *
 			     struct tcpc_exchange *ret)
 {
 	return !bpf_map_lookup_elem(bpf_map__fd(dp->skel->maps.exchanges), flow, ret);
+}
+
+int tcpc_dp_target_exchanges(struct tcpc_dp_target *dp, struct tcpc_dp_cursor *cursor, __u32 max,
+			     tcpc_dp_exchange_cb cb, void *user)
+{
+	struct tcpc_flow flows[EXCHANGES_BATCH];
+	struct tcpc_exchange exchanges[EXCHANGES_BATCH];
+	__u32 n = max < EXCHANGES_BATCH ? max : EXCHANGES_BATCH;
+	int r = bpf_map_lookup_batch(bpf_map__fd(dp->skel->maps.exchanges),
+				     cursor->begun ? &cursor->batch : NULL, &cursor->batch, flows,
+				     exchanges, &n, NULL);
+
+	/* ENOENT: and these were the last. */
+	if (r && r != -ENOENT)
+		return r;
+	cursor->begun = true;
+	for (__u32 i = 0; i < n; i++)
+		cb(user, &flows[i], &exchanges[i]);
+	return !r;
 }
 
 void tcpc_dp_target_forget(struct tcpc_dp_target *dp, const struct tcpc_flow *flow)

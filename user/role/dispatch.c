@@ -168,6 +168,7 @@ static void run_stats(struct tcpc_dispatch *d, struct json_object *request,
 	add_if(o, "target", tcpc_target_stats(d->target));
 	add_if(o, "queue", tcpc_target_queue_stats(d->target));
 	add_if(o, "hold", tcpc_target_hold_stats(d->target));
+	add_if(o, "age", tcpc_target_age_stats(d->target));
 	add_if(o, "feedback", tcpc_target_link_stats(d->target));
 	add_if(o, "link", tcpc_online_link_stats(d->online));
 	tcpc_reply_result(reply, o);

@@ -16,6 +16,7 @@
 #include "edge/log.h"
 #include "edge/probe.h"
 #include "edge/sockdiag.h"
+#include "edge/diag.h"
 
 #define ADDRESSES_MS 1000
 #define DEFAULT_QUEUE 100
@@ -54,6 +55,7 @@ void target_stop_timer(uv_timer_t **timer)
 
 static void close_all(struct tcpc_target_role *role)
 {
+	age_close(role);
 	target_stop_timer(&role->addresses_timer);
 	target_close_link(role);
 	if (role->receipts)
@@ -62,6 +64,8 @@ static void close_all(struct tcpc_target_role *role)
 	if (role->dp)
 		tcpc_dp_target_close(role->dp);
 	role->dp = NULL;
+	tcpc_diag_close(role->diag);
+	role->diag = NULL;
 	target_run_awaits(role);
 }
 
@@ -92,6 +96,8 @@ static int open_all(struct tcpc_target_role *role, const struct tcpc_endpoint *l
 		    ?: tcpc_receipts_start(role->config.loop, role->dp, on_tc_receipts, role,
 					   &role->receipts, err);
 	r = r ?: target_write_allow(role, err);
+	r = r ?: tcpc_diag_open(&role->diag, err);
+	r = r ?: age_open(role, err);
 	if (!r) {
 		role->addresses_timer = target_start_timer(role->config.loop, target_on_addresses,
 							   ADDRESSES_MS, ADDRESSES_MS, role);

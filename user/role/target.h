@@ -42,6 +42,7 @@ struct json_object *tcpc_target_allowed(const struct tcpc_target_role *role);
 struct json_object *tcpc_target_stats(struct tcpc_target_role *role);
 struct json_object *tcpc_target_queue_stats(struct tcpc_target_role *role);
 struct json_object *tcpc_target_hold_stats(struct tcpc_target_role *role);
+struct json_object *tcpc_target_age_stats(struct tcpc_target_role *role);
 struct json_object *tcpc_target_link_stats(struct tcpc_target_role *role);
 
 #endif

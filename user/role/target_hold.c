@@ -11,7 +11,7 @@
 
 #include "core/hold.h"
 #include "edge/log.h"
-#include "edge/sockdiag.h"
+#include "edge/diag.h"
 #include "edge/tap.h"
 
 /* Frames read in one turn of the loop: other rooms must get theirs (the link's pings above all). */
@@ -60,19 +60,12 @@ static int write_back(void *user, const void *frame, size_t bytes)
 	return write(room->fd, frame, bytes) == (ssize_t)bytes ? 0 : -errno;
 }
 
-static bool is_flow(void *user, const struct tcpc_flow *flow)
-{
-	return !memcmp(user, flow, sizeof(*flow));
-}
-
 /* A connection that cannot follow ends at the target too: half of it would be worse than none. */
 static void shed(void *user, const struct tcpc_flow *flow)
 {
 	struct hold_room *room = user;
 	struct intercept *i = room->intercept;
-	struct tcpc_flow copy = *flow;
-	unsigned int left;
-	struct tcpc_err err;
+	int r;
 
 	if (!room->logged)
 		tcpc_log_warn("%s: the target is too slow: connections are being given up, see "
@@ -82,8 +75,9 @@ static void shed(void *user, const struct tcpc_flow *flow)
 	tcpc_dp_target_forget(i->role->dp, flow);
 	if (target_allows(i->role, &flow->client))
 		return; /* its copies ended when it was allowed; what it has now is its own */
-	if (tcpc_sockdiag_destroy(&flow->server_port, 1, is_flow, &copy, &left, &err) < 0)
-		tcpc_log_error("%s: %s", i->iface, err.text);
+	r = tcpc_diag_end(i->role->diag, flow, i->ifindex);
+	if (r < 0)
+		tcpc_log_error("%s: cannot end a connection: %s", i->iface, strerror(-r));
 }
 
 static const struct tcpc_hold_ops ops = {

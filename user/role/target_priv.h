@@ -8,6 +8,7 @@
  * target_rules.c    the iptables rules of both families
  * target_release.c  `release` and stopping: the safe order
  * target_allow.c    the allow-list
+ * target_age.c      what clients that vanished left
  * target_hold.c     the hold queue between its device and core/hold
  * target_sweep.c    what an earlier daemon left
  * target_show.c     status and counters as JSON
@@ -81,6 +82,8 @@ struct tcpc_target_role {
 	struct tcpc_role_config config;
 	char tag[TCPC_IPTABLES_TAG_BYTES]; /* marks our rules */
 	struct tcpc_dp_target *dp;	   /* NULL while nothing is intercepted */
+	struct tcpc_diag *diag;		   /* likewise */
+	struct age_room *age;		   /* likewise */
 	struct tcpc_link_server *link;	   /* likewise */
 	struct tcpc_receipts *receipts;	   /* likewise: those of engine tc */
 	__u64 receipts_lost;		   /* of engine tc, not taken by the link */
@@ -194,10 +197,23 @@ void hold_receipts(struct hold_room *room, const struct tcpc_receipt *receipts, 
 /** hold_add_stats - add its counters to @sum. */
 void hold_add_stats(struct hold_room *room, struct tcpc_hold_stats *sum);
 
+/* ---- target_age.c ---- */
+
+/** age_open - begin to look after idle connections, as long as there is a datapath. */
+int age_open(struct tcpc_target_role *role, struct tcpc_err *err);
+void age_close(struct tcpc_target_role *role);
+
+/** age_stats - its counters, borrowed; only while it is open. */
+const struct tcpc_age_stats *age_stats(const struct tcpc_target_role *role);
+
 /* ---- target_release.c ---- */
 
 /** target_find - the intercept of an interface, or NULL. */
 struct intercept *target_find(struct tcpc_target_role *role, const char *iface);
+
+/** intercept_copied - is it a copied connection: to an address of the interface, from neither this
+ * host nor an allowed client? The port is not looked at. @intercept: as void, for sockdiag. */
+bool intercept_copied(void *intercept, const struct tcpc_flow *flow);
 
 /** intercept_release - begin; intercept->reply, if any, gets the outcome. */
 void intercept_release(struct intercept *intercept);

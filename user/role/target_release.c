@@ -36,9 +36,7 @@ static bool is_address_of(const struct intercept *i, const struct tcpc_addr *a)
 	return false;
 }
 
-/* A copied connection: to an address of the interface, from neither this host nor an allowed
- * client. */
-static bool is_copied(void *user, const struct tcpc_flow *flow)
+bool intercept_copied(void *user, const struct tcpc_flow *flow)
 {
 	const struct intercept *i = user;
 
@@ -89,7 +87,7 @@ static void on_pass(uv_timer_t *timer)
 	struct intercept *i = timer->data;
 	unsigned int left = 0;
 	struct tcpc_err err;
-	int n = tcpc_sockdiag_destroy(i->ports, i->n_ports, is_copied, i, &left, &err);
+	int n = tcpc_sockdiag_destroy(i->ports, i->n_ports, intercept_copied, i, &left, &err);
 
 	if (n < 0)
 		tcpc_log_error("%s: copied connections stay open and may send to clients: %s",

@@ -20,6 +20,7 @@ static struct json_object *show_intercept(const struct intercept *i)
 	tcpc_show_string(o, "engine", target_engine_name(i->spec.engine));
 	tcpc_show_string(o, "queues", queues);
 	tcpc_show_string(o, "order", i->hold ? "strict" : "relaxed");
+	tcpc_show_number(o, "idle_s", i->spec.idle_s);
 	tcpc_show_string(o, "hook", tcpc_attach_kind_name(i->align.kind));
 	tcpc_show_string(o, "state", states[i->state]);
 	tcpc_show_string(o, "ipv6", i->ipv6 ? "intercepted" : i->no_ipv6);
@@ -97,6 +98,19 @@ struct json_object *tcpc_target_hold_stats(struct tcpc_target_role *role)
 	o = json_object_new_object();
 #define SHOW(name, text) tcpc_show_number(o, #name, sum.name);
 	TCPC_HOLD_COUNTERS(SHOW)
+#undef SHOW
+	return o;
+}
+
+struct json_object *tcpc_target_age_stats(struct tcpc_target_role *role)
+{
+	struct json_object *o;
+
+	if (!role->age)
+		return NULL;
+	o = json_object_new_object();
+#define SHOW(name, text) tcpc_show_number(o, #name, age_stats(role)->name);
+	TCPC_AGE_COUNTERS(SHOW)
 #undef SHOW
 	return o;
 }
