@@ -101,6 +101,12 @@ static void expect_step(const struct connection *c, const struct step *step)
 	expect_u64(step->description, "client_ack", x.client_ack, step->want_ack);
 	expect_u64(step->description, "request_end", x.request_end, step->want_end);
 	expect_u64(step->description, "exchanges", x.exchanges, step->want_exchanges);
+	expect_true(step->description, "seen just now",
+		    x.seen >= began >> TCPC_SEEN_SHIFT && x.seen <= now_ns() >> TCPC_SEEN_SHIFT);
+	expect_u64(step->description, "closed", x.closed,
+		   step->flags & TCPC_TCP_SYN
+			   ? 0
+			   : before.closed | (step->flags & (TCPC_TCP_FIN | TCPC_TCP_RST)));
 	expect_u64(step->description, "counted", is.exchanges - was.exchanges, step->begins);
 	if (step->begins) {
 		expect_u64(step->description, "snd_nxt", x.snd_nxt, connection_snd_nxt(c->server));

@@ -198,6 +198,8 @@ static void test_syn_returned(void **state)
 	want.syn_seq = client_seq + syn.seq;
 	x = hold_exchange(&c);
 	want.start_ns = x.start_ns;
+	expect_true("SYN", "seen just now", x.seen);
+	want.seen = x.seen;
 	expect_bytes("SYN", &x, &want, sizeof(want));
 	connection_close(&c);
 }

@@ -208,6 +208,8 @@ static void expect_fresh_exchange(const char *row, const struct frame *frame)
 		expect_fail("%s: no entry in exchanges", row);
 	fresh.syn_seq = pkt.seq;
 	fresh.start_ns = x.start_ns;
+	expect_true(row, "seen just now", x.seen);
+	fresh.seen = x.seen;
 	expect_bytes(row, &x, &fresh, sizeof(x));
 	if (!x.start_ns)
 		expect_fail("%s: the time of the SYN is not noted", row);

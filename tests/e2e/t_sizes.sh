@@ -75,7 +75,10 @@ whole() {
 	requests_reset
 	try "$1: no error for the clients" all_sizes
 	try "$1: $(requests online) requests whole at the target" wait_for 15 same_at_target
-	same_at_target || diff <(summary online) <(summary target) | sed 's/^/#   /'
+	same_at_target && return
+	diff <(summary online) <(summary target) | sed 's/^/#   /' || true
+	show_counters
+	note "softnet: $(awk '{ print $2 }' /proc/net/softnet_stat | tr '\n' ' ')(dropped, a processor)"
 }
 
 counter() {
