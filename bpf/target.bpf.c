@@ -94,6 +94,7 @@ static __always_inline int align_syn(struct __sk_buff *skb, struct tcpc_pkt *pkt
 	old = bpf_map_lookup_elem(&exchanges, &flow);
 	/* Sent again, because the online host's answer was lost: all that is known holds. */
 	if (old && old->syn_seq == pkt->seq && conn->state >= CONN_OPENING) {
+		note_seen(old, pkt->flags);
 		COUNT(st, syn);
 		return VERDICT_NEXT;
 	}

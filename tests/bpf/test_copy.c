@@ -409,8 +409,7 @@ static void expect_copy_out(const struct shape *shape, const struct tcpc_target_
 	expect_u64(row, "length", bytes, want.bytes);
 	expect_bytes(row, copy + ETH_HLEN, want.data + ETH_HLEN, bytes - ETH_HLEN);
 	expect_bytes(row, copy, neighbour_mac, OUT_MAC_BYTES);
-	/* The client's MAC as source would teach the switch a wrong way to it. LAB_MAC is all 2s.
-	 */
+	/* The client's MAC as source would teach the switch a wrong way to it. */
 	expect_bytes(row, copy + OUT_MAC_BYTES, "\x02\x02\x02\x02\x02\x02", OUT_MAC_BYTES);
 	frame_free(&want);
 }
@@ -419,8 +418,7 @@ static struct tcpc_online_stats whole_stats(const struct whole *w)
 {
 	struct tcpc_online_stats stats;
 
-	if (tcpc_dp_online_stats(w->dp, &stats))
-		expect_fail("cannot read the counters");
+	assert_int_equal(tcpc_dp_online_stats(w->dp, &stats), 0);
 	return stats;
 }
 
@@ -432,25 +430,23 @@ static void expect_fan_out(const struct shape *shape, const struct tcpc_target_s
 	struct frame frame = frame_build(&shape->spec);
 	bool served[TCPC_MAX_TARGETS] = {};
 	const char *row = shape->description;
-	__u32 want = 0, spare;
+	__u32 want = 0;
 	__u8 more[64];
 
-	/* Not a constant MAC, so that it shows in the copy if it is kept. */
-	frame.data[11] = 0x99;
+	frame.data[11] = 0x99; /* so that the client's MAC shows in the copy if it is kept */
 	for (__u32 i = 0; i < set->n_targets; i++)
 		want += tcpc_addr_is_v4(&set->target[i].addr) == (shape->spec.family != 6);
 	packet_send(row, w->wire, &frame);
 	for (__u32 i = 0; i < want; i++)
 		expect_copy_out(shape, set, w, served);
 	after = whole_stats(w);
-	spare = set->n_targets - want;
 	expect_u64(row, "cloned", after.cloned - before.cloned, 1);
 	expect_u64(row, "copied", after.copied - before.copied, want);
 	expect_u64(row, "copied_bytes", after.copied_bytes - before.copied_bytes,
 		   (__u64)want * shape->spec.payload_bytes);
-	expect_u64(row, "no route", after.target_no_route - before.target_no_route, spare);
+	expect_u64(row, "no route", after.target_no_route - before.target_no_route,
+		   set->n_targets - want);
 	expect_u64(row, "stray", after.stray - before.stray, 0);
-	expect_u64(row, "clone_failed", after.clone_failed - before.clone_failed, 0);
 	expect_u64(row, "more copies", packet_read(w->out, PACKET_HOST, more, sizeof(more)), 0);
 	frame_free(&frame);
 }
@@ -478,16 +474,15 @@ static void fan_out_all(const struct whole *w, __u32 n_v4, __u32 n_v6)
 
 static void test_fan_out(void **state)
 {
+	static const __u32 n_v4[] = {1, 2, 0, TCPC_MAX_TARGETS - 3};
 	struct whole w = {};
 
 	(void)state;
 	need_netns();
 	route_targets();
 	open_whole(&w);
-	fan_out_all(&w, 1, 0);
-	fan_out_all(&w, 2, 1);
-	fan_out_all(&w, 0, 2);
-	fan_out_all(&w, TCPC_MAX_TARGETS - 3, 3);
+	for (__u32 n_v6 = 0; n_v6 <= 3; n_v6++)
+		fan_out_all(&w, n_v4[n_v6], n_v6);
 	close_whole(&w);
 }
 

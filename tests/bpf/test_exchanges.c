@@ -175,6 +175,7 @@ static void test_new(void **state)
 		expect_u64("SYN", "verdict", (__u32)run.verdict, (__u32)VERDICT_NEXT);
 		expect_true("SYN", "there is an entry", read_exchange(&c, &x));
 		want.start_ns = x.start_ns;
+		want.seen = x.seen;
 		expect_bytes("SYN", &x, &want, sizeof(x));
 		frame_free(&frame);
 		close(c.listener);

@@ -76,6 +76,7 @@ static void expect_copy(const char *row, const struct frame_spec *spec, __u16 ur
 		   TCPC_PARSE_OK);
 	fitted.daddr = pkt.daddr;
 	fitted.ttl = TCPC_COPY_TTL;
+	fitted.fragmentable = 1;
 	fitted.urgent = urgent;
 	want = frame_build(&fitted);
 	expect_u64(row, "length", bytes, want.bytes);
@@ -234,6 +235,7 @@ static void test_written(void **state)
 	need_netns();
 	fitted.daddr = frame_host(&spec, 9);
 	fitted.ttl = TCPC_COPY_TTL;
+	fitted.fragmentable = 1;
 	run.ifindex = lab.copy;
 	run.ingress_ifindex = lab.live;
 	run.cb[0] = CB_MAGIC;
