@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* ledger.c - see ledger.h. What receipts, the hold queue and the daemon say, for an account. */
+#include "core/ledger_priv.h"
+
+/* An ACK number can be ahead of its copy when the receipt was read first. By no more than this:
+ * what is further away belongs to another connection. */
+#define MAX_AHEAD (16u << 20)
+
+/* ---- receipts ---------------------------------------------------------------------------------
+ */
+
+static struct tcpc_flow flow_of(const struct tcpc_receipt *r)
+{
+	return (struct tcpc_flow){.client = r->client,
+				  .server = r->server,
+				  .client_port = r->client_port,
+				  .server_port = r->server_port};
+}
+
+static void stray(struct tcpc_ledger *l)
+{
+	l->stats.stray_receipts++;
+}
+
+/* A RST that acknowledges must fit. One that does not answers a packet with an ACK number, never a
+ * SYN: while that is on the way it speaks of the connection before. */
+static bool is_our_reset(const struct ledger_account *a, const struct tcpc_receipt *r)
+{
+	if (r->flags & TCPC_TCP_ACK)
+		return r->ack - a->una <= a->nxt - a->una;
+	return !(a->head && (a->head->flags & LEDGER_PIECE_SYN));
+}
+
+static void receipt_rst(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
+			const struct tcpc_receipt *r)
+{
+	bool old = a->state == LEDGER_REPLACED;
+
+	if (a->state == LEDGER_BROKEN || !is_our_reset(a, r)) {
+		stray(l);
+		return;
+	}
+	if (a->state == LEDGER_CLOSED)
+		return;
+	if ((r->flags & TCPC_TCP_ACK) && r->ack != a->una)
+		ledger_acknowledge(l, a, now_ns, r->ack);
+	ledger_lose(l, a, now_ns,
+		    a->state == LEDGER_ABORTED ? TCPC_LEDGER_LOST_aborted : TCPC_LEDGER_LOST_reset);
+	if (old)
+		ledger_close(l, a);
+	else
+		ledger_await(l, a, now_ns);
+}
+
+/* Blocks below what is acknowledged (RFC 2883) and nonsense fall out here. */
+static void mark_sacks(struct tcpc_ledger *l, struct ledger_account *a,
+		       const struct tcpc_receipt *r)
+{
+	for (int i = 0; i < r->n_sack && i < TCPC_MAX_SACK; i++) {
+		__u32 left = r->sack[2 * i], right = r->sack[2 * i + 1];
+
+		if (tcpc_seq_lt(a->una, left) && tcpc_seq_lt(left, right) &&
+		    tcpc_seq_leq(right, a->nxt))
+			ledger_mark(l, a, left, right, LEDGER_PIECE_SACKED);
+	}
+}
+
+/* RFC 5681, 2. */
+static void count_dup_ack(struct ledger_account *a, const struct tcpc_receipt *r, bool advanced)
+{
+	bool dup = !advanced && a->head && !r->payload_bytes && r->window == a->window &&
+		   !(r->flags & (TCPC_TCP_SYN | TCPC_TCP_FIN));
+
+	if (dup && a->dup_acks < 255)
+		a->dup_acks++;
+	a->window = r->window;
+}
+
+/* An ACK number that is behind @a's beginning: what the target waits for was copied before, and is
+ * gone. A receipt may be old, so the packets sent since must have had time to be answered. */
+static void receipt_behind(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
+{
+	if (a->state == LEDGER_PROBE && a->tries)
+		ledger_give_up(l, a, now_ns, TCPC_LEDGER_LOST_no_connection);
+}
+
+static void after_receipt(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
+{
+	if (a->state == LEDGER_REPLACED && !a->head) {
+		ledger_close(l, a);
+		return;
+	}
+	if (a->state == LEDGER_ABORTED)
+		ledger_mend_aborted(l, a, now_ns);
+	else if (a->n_sacked || a->dup_acks || a->timeout_ns)
+		ledger_mend(l, a, now_ns);
+	ledger_maybe_close(a, now_ns);
+	ledger_await(l, a, now_ns);
+}
+
+static void receipt_ack(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
+			const struct tcpc_receipt *r)
+{
+	bool advanced = tcpc_seq_lt(a->una, r->ack);
+	__u32 ack = r->ack;
+
+	if (tcpc_seq_lt(ack, a->una)) {
+		receipt_behind(l, a, now_ns);
+		return;
+	}
+	if (tcpc_seq_lt(a->nxt, ack)) {
+		if (ack - a->nxt > MAX_AHEAD) {
+			stray(l);
+			return;
+		}
+		a->ahead = ack;
+		a->flags |= LEDGER_IS_AHEAD;
+		ack = a->nxt;
+	}
+	/* In mid-stream an ACK of nothing new may be the old connection's. */
+	if (a->state == LEDGER_PROBE && (advanced || a->tries || (r->flags & TCPC_TCP_SYN)))
+		ledger_set_state(a, LEDGER_OPEN, now_ns);
+	if (tcpc_seq_lt(a->una, ack))
+		ledger_acknowledge(l, a, now_ns, ack);
+	mark_sacks(l, a, r);
+	count_dup_ack(a, r, advanced);
+	after_receipt(l, a, now_ns);
+}
+
+void tcpc_ledger_receipt(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_receipt *r)
+{
+	struct tcpc_flow flow = flow_of(r);
+	struct ledger_account *a =
+		r->flags & TCPC_TCP_ACK ? ledger_find_at(l, &flow, r->ack) : ledger_find(l, &flow);
+
+	l->stats.receipts++;
+	if (!a || !(r->flags & (TCPC_TCP_ACK | TCPC_TCP_RST))) {
+		stray(l);
+		return;
+	}
+	ledger_touch(l, a, now_ns);
+	a->heard_ns = now_ns;
+	if (r->flags & TCPC_TCP_RST) {
+		receipt_rst(l, a, now_ns, r);
+	} else if (a->state == LEDGER_BROKEN && (r->flags & TCPC_TCP_SYN)) {
+		/* It has taken the connection up, with a packet that was given up meanwhile. */
+		ledger_set_state(a, LEDGER_PROBE, now_ns);
+	} else if (a->state == LEDGER_BROKEN) {
+		stray(l);
+	} else if (a->state != LEDGER_CLOSED) {
+		receipt_ack(l, a, now_ns, r);
+	}
+}
+
+/* ---- the hold queue's word --------------------------------------------------------------------
+ */
+
+void tcpc_ledger_taken(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_flow *flow, __u32 seq,
+		       __u32 end)
+{
+	struct ledger_account *a = ledger_find_at(l, flow, seq);
+
+	l->stats.receipts++;
+	if (!a || a->state == LEDGER_BROKEN) {
+		stray(l);
+		return;
+	}
+	ledger_touch(l, a, now_ns);
+	if (a->rst && seq == end && seq == a->rst_seq)
+		ledger_drop_rst(l, a);
+	if (ledger_mark(l, a, seq, end, LEDGER_PIECE_HELD))
+		a->tries = 0;
+	ledger_await(l, a, now_ns);
+}
+
+void tcpc_ledger_shed(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_flow *flow)
+{
+	struct ledger_account *a = ledger_find(l, flow), *older;
+
+	l->stats.receipts++;
+	if (!a) {
+		stray(l);
+		return;
+	}
+	/* What was queued of the connection before went with it. */
+	older = ledger_older(a);
+	if (older) {
+		ledger_lose(l, older, now_ns, TCPC_LEDGER_LOST_too_slow);
+		ledger_close(l, older);
+	}
+	if (a->state == LEDGER_CLOSED)
+		return;
+	ledger_lose(l, a, now_ns, TCPC_LEDGER_LOST_too_slow);
+	ledger_await(l, a, now_ns);
+}
+
+/* ---- the daemon's word ------------------------------------------------------------------------
+ */
+
+static __u64 give_up_retained(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
+{
+	__u64 bytes = a ? a->retained : 0;
+
+	if (!bytes)
+		return 0;
+	ledger_give_up(l, a, now_ns, TCPC_LEDGER_LOST_retention);
+	ledger_await(l, a, now_ns);
+	return bytes;
+}
+
+__u64 tcpc_ledger_give_up(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_flow *flow)
+{
+	return give_up_retained(l, ledger_find(l, flow), now_ns);
+}
+
+__u64 tcpc_ledger_give_up_largest(struct tcpc_ledger *l, __u64 now_ns)
+{
+	return give_up_retained(l, ledger_largest(l), now_ns);
+}
+
+void tcpc_ledger_paused(struct tcpc_ledger *l, __u64 now_ns)
+{
+	if (l->paused)
+		return;
+	l->paused = true;
+	l->paused_ns = now_ns;
+}
+
+void tcpc_ledger_resumed(struct tcpc_ledger *l, __u64 now_ns)
+{
+	(void)now_ns;
+	l->paused = false;
+}

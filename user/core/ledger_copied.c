@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* ledger_copied.c - what a copy that has left means for its account. */
+#include "core/ledger_priv.h"
+
+#include "tcpcopy/hold.h"
+
+static void release(struct tcpc_ledger *l, const struct tcpc_ledger_packet *p)
+{
+	l->ops.release(l->user, p->record);
+}
+
+static void release_duplicate(struct tcpc_ledger *l, const struct tcpc_ledger_packet *p)
+{
+	l->stats.duplicates++;
+	l->stats.duplicate_bytes += p->payload_bytes;
+	release(l, p);
+}
+
+/* The target may still have the old connection's data before it, in its hold queue or on the way,
+ * so receipts may come. Nothing can be sent again: it would meet the new connection. */
+static void replace(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
+{
+	struct ledger_account *older = ledger_older(a);
+
+	if (older) {
+		ledger_lose(l, older, now_ns, TCPC_LEDGER_LOST_replaced);
+		ledger_close(l, older);
+	}
+	if (!a->in_flight && !a->held) {
+		ledger_close(l, a);
+		return;
+	}
+	ledger_strip(l, a);
+	ledger_set_state(a, LEDGER_REPLACED, now_ns);
+	a->rto_ns = a->look_ns = LEDGER_NEVER;
+	ledger_await(l, a, now_ns);
+}
+
+static struct ledger_account *open_at(struct tcpc_ledger *l, __u64 now_ns,
+				      const struct tcpc_flow *flow, __u32 seq, bool syn)
+{
+	struct ledger_account *a = ledger_open(l, now_ns, flow);
+
+	if (!a)
+		return NULL;
+	a->una = a->nxt = seq;
+	a->state = syn ? LEDGER_OPEN : LEDGER_PROBE;
+	l->stats.midstream += !syn;
+	if (syn) {
+		a->flags |= LEDGER_HAS_SYN;
+		a->syn_seq = seq;
+	}
+	return a;
+}
+
+/* Without memory for an account its bytes are counted all the same, in total. */
+static void lose_unaccounted(struct tcpc_ledger *l, const struct tcpc_ledger_packet *p)
+{
+	l->bytes.copied += p->payload_bytes;
+	l->bytes.lost[TCPC_LEDGER_LOST_no_memory] += p->payload_bytes;
+	release(l, p);
+}
+
+/* Does @p begin an exchange? The client has read something since its last data; or we know of none
+ * to which it could belong. */
+static bool begins(const struct ledger_account *a, const struct tcpc_ledger_packet *p)
+{
+	if (!(a->flags & LEDGER_HAS_DATA))
+		return true;
+	return tcpc_hold_can_begin(p->flags, p->payload_bytes) &&
+	       tcpc_seq_lt(a->client_ack, p->ack);
+}
+
+static void note_exchange(struct tcpc_ledger *l, struct ledger_account *a,
+			  const struct tcpc_ledger_packet *p, __u32 end)
+{
+	if (!p->payload_bytes || tcpc_seq_leq(end, a->nxt))
+		return;
+	if (begins(a, p) || (a->flags & LEDGER_EXCHANGE_LOST && a->state != LEDGER_BROKEN)) {
+		a->exchange++;
+		a->exchanges++;
+		l->exchanges.copied++;
+		a->flags &= ~LEDGER_EXCHANGE_LOST;
+	}
+	if (!(a->flags & LEDGER_HAS_DATA) || tcpc_seq_lt(a->client_ack, p->ack))
+		a->client_ack = p->ack;
+	a->flags |= LEDGER_HAS_DATA;
+}
+
+static void acknowledge_ahead(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
+{
+	if (!(a->flags & LEDGER_IS_AHEAD))
+		return;
+	if (tcpc_seq_leq(a->ahead, a->nxt)) {
+		a->flags &= ~LEDGER_IS_AHEAD;
+		if (tcpc_seq_lt(a->una, a->ahead))
+			ledger_acknowledge(l, a, now_ns, a->ahead);
+	} else if (a->una != a->nxt) {
+		ledger_acknowledge(l, a, now_ns, a->nxt);
+	}
+}
+
+/* Put @p into @a, which takes it. */
+static void keep(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
+		 const struct tcpc_ledger_packet *p, __u32 end)
+{
+	__u64 before = a->copied;
+
+	note_exchange(l, a, p, end);
+	if (ledger_put(l, a, now_ns, p, end)) {
+		ledger_lose_packet(l, a, p->payload_bytes - (a->copied - before),
+				   TCPC_LEDGER_LOST_no_memory);
+		ledger_give_up(l, a, now_ns, TCPC_LEDGER_LOST_no_memory);
+	}
+	a->nxt = tcpc_seq_max(a->nxt, end);
+	if (a->state == LEDGER_BROKEN)
+		a->una = a->nxt;
+	if (p->flags & TCPC_TCP_FIN) {
+		a->flags |= LEDGER_HAS_FIN;
+		a->fin_end = end;
+	}
+	acknowledge_ahead(l, a, now_ns);
+	ledger_maybe_close(a, now_ns);
+	ledger_await(l, a, now_ns);
+}
+
+/* A SYN that comes behind the data which follows it: order changed before the online host. */
+static bool is_late_syn(const struct ledger_account *a, __u32 seq)
+{
+	return a->state == LEDGER_PROBE && !(a->flags & LEDGER_HAS_SYN) && a->una == seq + 1 &&
+	       a->head && a->head->seq == a->una;
+}
+
+static void copied_syn(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_flow *flow,
+		       struct ledger_account *a, const struct tcpc_ledger_packet *p)
+{
+	if (a && a->state != LEDGER_BROKEN && (a->flags & LEDGER_HAS_SYN) && a->syn_seq == p->seq) {
+		keep(l, a, now_ns, p, p->seq + p->payload_bytes + 1);
+		return;
+	}
+	if (a && is_late_syn(a, p->seq)) {
+		a->una = a->syn_seq = p->seq;
+		a->flags |= LEDGER_HAS_SYN;
+		ledger_set_state(a, LEDGER_OPEN, now_ns);
+	} else {
+		if (a)
+			replace(l, a, now_ns);
+		a = open_at(l, now_ns, flow, p->seq, true);
+	}
+	if (a)
+		keep(l, a, now_ns, p, p->seq + p->payload_bytes + 1);
+	else
+		lose_unaccounted(l, p);
+}
+
+/* Nothing answers a RST, so it is kept, and sent again if the target talks on. */
+static void copied_rst(struct tcpc_ledger *l, __u64 now_ns, struct ledger_account *a,
+		       const struct tcpc_ledger_packet *p)
+{
+	if (!a || a->state == LEDGER_BROKEN || a->state == LEDGER_CLOSED) {
+		release(l, p);
+		return;
+	}
+	if (ledger_keep_rst(l, a, p))
+		return;
+	if (a->state != LEDGER_ABORTED) {
+		ledger_set_state(a, LEDGER_ABORTED, now_ns);
+		a->rto_ns = a->look_ns = LEDGER_NEVER;
+		a->timeout_ns = 0;
+		a->tries = 0;
+	}
+	ledger_await(l, a, now_ns);
+}
+
+/* The target has no such connection. Only what begins an exchange can make it take one up. */
+static void copied_broken(struct tcpc_ledger *l, __u64 now_ns, struct ledger_account *a,
+			  const struct tcpc_ledger_packet *p, __u32 end)
+{
+	__u32 fresh = tcpc_seq_lt(a->nxt, end) ? end - tcpc_seq_max(a->nxt, p->seq) : 0;
+	bool first = fresh && p->payload_bytes && begins(a, p);
+
+	if (first && (a->flags & LEDGER_MUST_RESET) && !l->paused) {
+		a->flags &= ~LEDGER_MUST_RESET;
+		l->stats.resets++;
+		l->ops.reset(l->user, &a->flow, a->una);
+	}
+	if (first) {
+		ledger_set_state(a, LEDGER_PROBE, now_ns);
+		a->una = a->nxt = end - fresh;
+		keep(l, a, now_ns, p, end);
+		return;
+	}
+	fresh = fresh < p->payload_bytes ? fresh : p->payload_bytes;
+	note_exchange(l, a, p, end);
+	ledger_lose_packet(l, a, fresh, TCPC_LEDGER_LOST_no_connection);
+	l->stats.duplicates += !fresh;
+	l->stats.duplicate_bytes += p->payload_bytes - fresh;
+	a->una = a->nxt = tcpc_seq_max(a->nxt, end);
+	release(l, p);
+}
+
+/* What contradicts the client's own FIN cannot be right, and the target will not take it. */
+static bool is_beyond_fin(const struct ledger_account *a, const struct tcpc_ledger_packet *p,
+			  __u32 end)
+{
+	if ((a->flags & LEDGER_HAS_FIN) && tcpc_seq_lt(a->fin_end, end))
+		return true;
+	return (p->flags & TCPC_TCP_FIN) && tcpc_seq_lt(end, a->nxt);
+}
+
+/* Too far from everything known: its SYN was not seen, and it is another connection. */
+static bool is_far(const struct ledger_account *a, __u32 seq, __u32 end)
+{
+	return (__s32)(end - a->una) > (__s32)LEDGER_MAX_SPAN ||
+	       (__s32)(seq - a->una) < -(__s32)LEDGER_MAX_SPAN;
+}
+
+static void copied_data(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_flow *flow,
+			struct ledger_account *a, const struct tcpc_ledger_packet *p)
+{
+	__u32 end = p->seq + p->payload_bytes + !!(p->flags & TCPC_TCP_FIN);
+
+	if (a && is_far(a, p->seq, end)) {
+		replace(l, a, now_ns);
+		a = NULL;
+	}
+	if (!a && !p->payload_bytes) {
+		release(l, p); /* the end of a connection that neither we nor the target knows */
+		return;
+	}
+	if (!a)
+		a = open_at(l, now_ns, flow, p->seq, false);
+	if (!a)
+		lose_unaccounted(l, p);
+	else if (a->state == LEDGER_BROKEN)
+		copied_broken(l, now_ns, a, p, end);
+	else if (is_beyond_fin(a, p, end))
+		release_duplicate(l, p);
+	else
+		keep(l, a, now_ns, p, end);
+}
+
+void tcpc_ledger_copied(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_flow *flow,
+			const struct tcpc_ledger_packet *p)
+{
+	struct ledger_account *a = ledger_find(l, flow);
+
+	l->stats.packets++;
+	if (a)
+		ledger_touch(l, a, now_ns);
+	if (p->flags & TCPC_TCP_RST)
+		copied_rst(l, now_ns, a, p);
+	else if (p->flags & TCPC_TCP_SYN)
+		copied_syn(l, now_ns, flow, a, p);
+	else if (p->payload_bytes || (p->flags & TCPC_TCP_FIN))
+		copied_data(l, now_ns, flow, a, p);
+	else
+		release(l, p); /* a pure ACK: nothing to account for */
+}

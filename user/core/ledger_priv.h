@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * ledger_priv.h - what the files of the ledger share. Nobody else includes it but its tests.
+ *
+ *	ledger_copied.c	what a copy means for its account
+ *	ledger.c	what receipts, the hold queue and the daemon say
+ *	ledger_table.c	accounts: found by flow, by time, by size; their making and end
+ *	ledger_piece.c	what an account keeps: pieces of sequence space, their sums
+ *	ledger_send.c	round trips, timeouts, holes, sending again
+ *	ledger_sum.c	figures for people, and the check that the sums add up
+ */
+#ifndef TCPCOPY_CORE_LEDGER_PRIV_H
+#define TCPCOPY_CORE_LEDGER_PRIV_H
+
+#include "core/ledger.h"
+#include "tcpcopy/parse.h"
+#include "tcpcopy/seq.h"
+
+#define LEDGER_MS 1000000ULL
+#define LEDGER_NEVER (~0ULL)
+
+#define LEDGER_WHEEL_SHIFT 23 /* 8.4 ms a slot */
+#define LEDGER_WHEEL_SLOTS 512
+#define LEDGER_CLASSES 33 /* by the bit length of retained bytes */
+
+/* What a connection may have in flight: far below the 2^31 within which numbers can be compared. */
+#define LEDGER_MAX_SPAN (1u << 30)
+/* SACK blocks cut pieces in two. Beyond this they are not cut: sent again as a whole. */
+#define LEDGER_MAX_PIECES 65536
+
+struct ledger_link {
+	struct ledger_link *prev, *next;
+};
+
+/** A record of the journal; several pieces can point to one. */
+struct ledger_record {
+	__u64 record;
+	__u32 bytes;
+	__u32 pieces;
+};
+
+#define LEDGER_PIECE_SYN (1u << 0) /* its first number is the SYN's */
+#define LEDGER_PIECE_FIN (1u << 1) /* its last number is the FIN's */
+#define LEDGER_PIECE_SACKED (1u << 2)
+#define LEDGER_PIECE_HELD (1u << 3)
+#define LEDGER_PIECE_TWICE                                                                         \
+	(1u << 4)		      /* has left more than once: no measure of round trips (Karn) \
+				       */
+#define LEDGER_PIECE_RESENT (1u << 5) /* by us */
+
+/** Sequence space that has left and is not acknowledged. */
+struct ledger_piece {
+	struct ledger_piece *next;
+	struct ledger_record *record; /* NULL: held, so never to be sent again */
+	__u64 copied_ns;
+	__u64 sent_ns; /* last time */
+	__u32 seq, end;
+	__u32 exchange; /* of its payload */
+	__u32 flags;
+};
+
+enum ledger_state {
+	LEDGER_OPEN,
+	LEDGER_PROBE,	 /* in mid-stream: the target has not shown that it has it */
+	LEDGER_BROKEN,	 /* the target does not have it any more */
+	LEDGER_ABORTED,	 /* the client has reset it */
+	LEDGER_CLOSED,	 /* the client's FIN is acknowledged */
+	LEDGER_REPLACED, /* there is a newer account of the same flow */
+};
+
+#define LEDGER_HAS_DATA (1u << 0)
+#define LEDGER_HAS_FIN (1u << 1)
+#define LEDGER_EXCHANGE_LOST (1u << 2) /* the one that is going on */
+#define LEDGER_MUST_RESET (1u << 3)    /* was given up while nothing could reach the target */
+#define LEDGER_IS_AHEAD (1u << 4)      /* @ahead holds */
+#define LEDGER_HAS_SYN (1u << 5)       /* @syn_seq holds */
+
+struct ledger_account {
+	struct ledger_link lru, wheel, size;
+	struct ledger_account *next; /* in its bucket */
+	struct tcpc_flow flow;
+	__u64 hash;
+	__u64 wheel_ns;	  /* where it is in the wheel; never later than it is due */
+	__u64 last_ns;	  /* last event */
+	__u64 since_ns;	  /* in this state */
+	__u64 heard_ns;	  /* last receipt */
+	__u64 rto_ns;	  /* when the timeout is due; LEDGER_NEVER: nothing to wait for */
+	__u64 look_ns;	  /* when holes are to be looked at again */
+	__u64 timeout_ns; /* of the last timeout: what left before it counts as lost on the way */
+	__u64 budget_ns;  /* when @budget was filled */
+	__u64 copied, acknowledged, lost;
+	struct ledger_piece *head, *tail;
+	struct ledger_record *rst; /* the client's RST */
+	__u32 rst_seq;
+	__u32 una, nxt; /* acknowledged up to, copied up to (RFC 9293, 3.3.1) */
+	__u32 ahead;	/* an ACK number that came before its copy */
+	__u32 syn_seq, fin_end;
+	__u32 client_ack; /* of the last data */
+	__u32 exchange;	  /* number of the one that is going on */
+	__u32 exchanges, open, lost_exchanges;
+	__u32 in_flight, held; /* payload bytes */
+	__u32 retained, n_pieces, n_sacked, n_held;
+	__u32 srtt_us, rttvar_us;
+	__u32 budget;
+	__u32 resent;
+	__u16 window;
+	__u8 dup_acks, tries, state, size_class;
+	__u32 flags;
+};
+
+/* Of all connections: the first guess for a new one. */
+struct ledger_path {
+	__u32 srtt_us, rttvar_us, min_us;
+};
+
+struct tcpc_ledger {
+	struct ledger_account **buckets;
+	__u32 n_buckets;	/* a power of two */
+	struct ledger_link lru; /* the one used last is first */
+	struct ledger_link wheel[LEDGER_WHEEL_SLOTS];
+	struct ledger_link sizes[LEDGER_CLASSES];
+	__u64 wheel_at; /* the last slot that was done, not modulo */
+	bool paused;
+	__u64 paused_ns;
+	struct ledger_path path;
+	struct tcpc_ledger_config config;
+	struct tcpc_ledger_ops ops;
+	void *user;
+	struct tcpc_ledger_stats stats;
+	struct tcpc_ledger_sum bytes;
+	struct tcpc_ledger_sum exchanges; /* acknowledged is not kept: it is what remains */
+};
+
+/** ledger_set_state - from now on. */
+static inline void ledger_set_state(struct ledger_account *a, enum ledger_state state, __u64 now_ns)
+{
+	a->state = state;
+	a->since_ns = now_ns;
+}
+
+/** ledger_maybe_close - if the client's FIN is acknowledged, nothing more can come but duplicates.
+ */
+static inline void ledger_maybe_close(struct ledger_account *a, __u64 now_ns)
+{
+	if ((a->state == LEDGER_OPEN || a->state == LEDGER_PROBE) && !a->head &&
+	    (a->flags & LEDGER_HAS_FIN) && a->una == a->fin_end)
+		ledger_set_state(a, LEDGER_CLOSED, now_ns);
+}
+
+/* ---- ledger_table.c ---- */
+
+/** ledger_find - the newest account of @flow, or NULL. */
+struct ledger_account *ledger_find(const struct tcpc_ledger *l, const struct tcpc_flow *flow);
+
+/** ledger_find_at - the account of @flow that @seq belongs to; the newest if none fits. */
+struct ledger_account *ledger_find_at(const struct tcpc_ledger *l, const struct tcpc_flow *flow,
+				      __u32 seq);
+
+/** ledger_older - the account of the same flow that @a has replaced, or NULL. */
+struct ledger_account *ledger_older(const struct ledger_account *a);
+
+/** ledger_open - a new account; at the bound the one unused for longest goes. NULL: no memory. */
+struct ledger_account *ledger_open(struct tcpc_ledger *l, __u64 now_ns,
+				   const struct tcpc_flow *flow);
+
+/** ledger_close - release what @a keeps and free it. Its bytes must have been accounted for. */
+void ledger_close(struct tcpc_ledger *l, struct ledger_account *a);
+
+/** ledger_touch - @a was used now. */
+void ledger_touch(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns);
+
+/** ledger_arm - have ledger_fire() called for @a at @due_ns or before. */
+void ledger_arm(struct tcpc_ledger *l, struct ledger_account *a, __u64 due_ns);
+
+/** ledger_resize - @a retains @bytes more (or less). */
+void ledger_resize(struct tcpc_ledger *l, struct ledger_account *a, __s64 bytes);
+
+/** ledger_largest - the account that retains most, or NULL. */
+struct ledger_account *ledger_largest(const struct tcpc_ledger *l);
+
+/* ---- ledger_piece.c ---- */
+
+/** ledger_payload - bytes of payload in @p. */
+static inline __u32 ledger_payload(const struct ledger_piece *p)
+{
+	return p->end - p->seq - !!(p->flags & LEDGER_PIECE_SYN) - !!(p->flags & LEDGER_PIECE_FIN);
+}
+
+/** ledger_put - keep what @packet, from its SEQ up to @end, adds to @a. Releases the record if that
+ * is nothing. Returns: 0 or -ENOMEM (record released, parts may have been added). */
+int ledger_put(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
+	       const struct tcpc_ledger_packet *packet, __u32 end);
+
+/** ledger_keep_rst - keep the client's RST, in place of an earlier one. */
+int ledger_keep_rst(struct tcpc_ledger *l, struct ledger_account *a,
+		    const struct tcpc_ledger_packet *packet);
+void ledger_drop_rst(struct tcpc_ledger *l, struct ledger_account *a);
+
+/** ledger_mark - set @flag (SACKED or HELD) on what lies from @seq up to @end. What is held is
+ * moved in the sums, and its record is released. Returns: did anything change? */
+bool ledger_mark(struct tcpc_ledger *l, struct ledger_account *a, __u32 seq, __u32 end, __u32 flag);
+
+/** ledger_forget - release all that @a keeps; the sums stay as they are. */
+void ledger_forget(struct tcpc_ledger *l, struct ledger_account *a);
+
+/** ledger_strip - release the records of @a, but remember what is in flight. */
+void ledger_strip(struct tcpc_ledger *l, struct ledger_account *a);
+
+/** ledger_pop - the first piece is acknowledged up to @ack, which lies in or behind it. */
+void ledger_pop(struct tcpc_ledger *l, struct ledger_account *a, __u32 ack);
+
+/** ledger_lose - all that is in flight or held is lost{@reason}; @a is BROKEN then. */
+void ledger_lose(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
+		 enum tcpc_ledger_reason reason);
+
+/** ledger_lose_packet - the same for payload that is not kept at all, and the exchange that is
+ * going on. */
+void ledger_lose_packet(struct tcpc_ledger *l, struct ledger_account *a, __u32 payload_bytes,
+			enum tcpc_ledger_reason reason);
+
+/* ---- ledger_send.c ---- */
+
+/** ledger_on_the_way - is there anything that the target host has not got, as far as is known? */
+static inline bool ledger_on_the_way(const struct ledger_account *a)
+{
+	return a->n_pieces > a->n_held;
+}
+
+/** ledger_acknowledge - the target has everything up to @ack, una < @ack <= nxt. */
+void ledger_acknowledge(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns, __u32 ack);
+
+/** ledger_mend - send again what must be taken as lost on the way, within the budget. */
+void ledger_mend(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns);
+
+/** ledger_mend_aborted - the target still talks on a connection that the client has reset. */
+void ledger_mend_aborted(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns);
+
+/** ledger_await - run the timeout while something is on the way, and be woken for what is due. */
+void ledger_await(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns);
+
+/** ledger_fire - @a is due, or it was when it was armed: do it, arm it again or close it. */
+void ledger_fire(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns);
+
+/** ledger_give_up - lose all of it and have it reset at the target. */
+void ledger_give_up(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
+		    enum tcpc_ledger_reason reason);
+
+/* ---- ledger_sum.c ---- */
+
+/** ledger_check - add everything up again. For tests. Returns: NULL, or what is wrong. */
+const char *ledger_check(const struct tcpc_ledger *l);
+
+#endif

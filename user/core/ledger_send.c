@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ledger_send.c - when to send again, in the spirit of RFC 6298 (timeouts) and RFC 6675 and 8985
+ * (holes), and how long an account is waited for. What the target has twice it drops, so in doubt
+ * rather once too often, but never more than a burst a round trip.
+ */
+#include "core/ledger_priv.h"
+
+#define MSS_BYTES 1448u
+#define DUP_THRESHOLD 3
+/* Before anything has been measured. */
+#define GUESS_US 20000
+/* Receipts are collected and the wheel turns in steps: no finer than this. */
+#define GRANULARITY_US 10000
+
+/* ---- round trips ------------------------------------------------------------------------------
+ */
+
+/* RFC 6298, 2.2 and 2.3. */
+static void smooth(__u32 *srtt, __u32 *rttvar, __u32 sample)
+{
+	__u32 error;
+
+	if (!*srtt) {
+		*srtt = sample;
+		*rttvar = sample / 2;
+		return;
+	}
+	error = *srtt > sample ? *srtt - sample : sample - *srtt;
+	*rttvar = ((__u64)*rttvar * 3 + error) / 4;
+	*srtt = ((__u64)*srtt * 7 + sample) / 8;
+}
+
+static void sample_rtt(struct tcpc_ledger *l, struct ledger_account *a, __u64 rtt_ns)
+{
+	__u64 us = rtt_ns / 1000;
+
+	/* A clock that does not move still means that there was an answer. */
+	if (!us)
+		us = 1;
+	if (us > TCPC_LEDGER_RTO_MAX_MS * 1000u)
+		us = TCPC_LEDGER_RTO_MAX_MS * 1000u;
+	smooth(&a->srtt_us, &a->rttvar_us, us);
+	smooth(&l->path.srtt_us, &l->path.rttvar_us, us);
+	if (!l->path.min_us || us < l->path.min_us)
+		l->path.min_us = us;
+	l->stats.srtt_us = l->path.srtt_us;
+}
+
+static __u64 timeout_of(const struct tcpc_ledger *l, const struct ledger_account *a)
+{
+	__u64 srtt = a->srtt_us ? a->srtt_us : l->path.srtt_us;
+	__u64 var = 4 * (__u64)(a->srtt_us ? a->rttvar_us : l->path.rttvar_us);
+	__u64 ms = (srtt + (var > GRANULARITY_US ? var : GRANULARITY_US)) / 1000;
+
+	if (!srtt)
+		ms = TCPC_LEDGER_RTO_FIRST_MS;
+	if (ms < TCPC_LEDGER_RTO_MIN_MS)
+		ms = TCPC_LEDGER_RTO_MIN_MS;
+	ms <<= a->tries;
+	return (ms < TCPC_LEDGER_RTO_MAX_MS ? ms : TCPC_LEDGER_RTO_MAX_MS) * LEDGER_MS;
+}
+
+static __u64 round_trip_ns(const struct tcpc_ledger *l, const struct ledger_account *a)
+{
+	__u64 us = a->srtt_us ? a->srtt_us : l->path.srtt_us;
+
+	return (us ? us : GUESS_US) * 1000;
+}
+
+/* A packet that was overtaken by another may still come: RFC 8985 waits a quarter of a round trip.
+ */
+static __u64 patience_ns(const struct tcpc_ledger *l, const struct ledger_account *a)
+{
+	__u64 rtt = round_trip_ns(l, a), more = rtt / 4;
+
+	return rtt + (more > 2 * LEDGER_MS ? more : 2 * LEDGER_MS);
+}
+
+/* An answer to the second copy cannot be here sooner than any answer ever was: it is the first
+ * one's. Counts too few rather than too many. */
+static bool was_needless(const struct tcpc_ledger *l, const struct ledger_piece *p, __u64 now_ns)
+{
+	return (p->flags & LEDGER_PIECE_RESENT) && l->path.min_us &&
+	       now_ns - p->sent_ns < (__u64)l->path.min_us * 1000;
+}
+
+void ledger_acknowledge(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns, __u32 ack)
+{
+	/* What was held, or waited behind a hole, says nothing of the way. */
+	const __u32 blind = LEDGER_PIECE_TWICE | LEDGER_PIECE_HELD | LEDGER_PIECE_SACKED;
+	__u64 sent_ns = 0;
+
+	while (a->head && tcpc_seq_lt(a->head->seq, ack)) {
+		const struct ledger_piece *p = a->head;
+
+		if (!(p->flags & blind) && p->sent_ns > sent_ns)
+			sent_ns = p->sent_ns;
+		l->stats.spurious += was_needless(l, p, now_ns);
+		ledger_pop(l, a, ack);
+	}
+	if (sent_ns)
+		sample_rtt(l, a, now_ns - sent_ns);
+	a->una = ack;
+	a->tries = a->dup_acks = 0;
+	a->rto_ns = LEDGER_NEVER; /* RFC 6298, 5.3: ledger_await starts it anew */
+}
+
+/* ---- sending again ----------------------------------------------------------------------------
+ */
+
+static void resend(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
+		   const struct ledger_record *record, __u32 from, __u32 end, __u32 payload_bytes)
+{
+	struct tcpc_ledger_resend what = {
+		.flow = a->flow,
+		.record = record->record,
+		.from_seq = from,
+		.end_seq = end,
+		.may_open = a->state == LEDGER_PROBE,
+	};
+
+	ledger_touch(l, a, now_ns);
+	if (l->ops.resend(l->user, &what)) {
+		l->stats.resend_failed++;
+		return;
+	}
+	a->resent++;
+	l->stats.resent++;
+	l->stats.resent_bytes += payload_bytes;
+}
+
+/* If it fails the time is noted as well: the next try comes with the timeout, not at once. */
+static void resend_piece(struct tcpc_ledger *l, struct ledger_account *a, struct ledger_piece *p,
+			 __u64 now_ns)
+{
+	p->sent_ns = now_ns;
+	p->flags |= LEDGER_PIECE_TWICE | LEDGER_PIECE_RESENT;
+	resend(l, a, now_ns, p->record, p->seq, p->end, ledger_payload(p));
+}
+
+/* False: the burst of this round trip is used up. The last piece may go beyond it. */
+static bool spend(const struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns, __u32 bytes)
+{
+	if (!a->budget_ns || now_ns - a->budget_ns >= round_trip_ns(l, a)) {
+		a->budget_ns = now_ns;
+		a->budget = TCPC_LEDGER_BURST_BYTES;
+	}
+	if (!a->budget)
+		return false;
+	a->budget -= bytes < a->budget ? bytes : a->budget;
+	return true;
+}
+
+/** What the target has beyond the piece that is looked at. */
+struct beyond {
+	__u32 pieces, bytes;
+	bool first; /* nothing before it is missing */
+};
+
+static struct beyond sum_sacked(const struct ledger_account *a)
+{
+	struct beyond b = {.pieces = a->n_sacked, .first = true};
+
+	for (const struct ledger_piece *p = a->head; a->n_sacked && p; p = p->next)
+		if (p->flags & LEDGER_PIECE_SACKED)
+			b.bytes += p->end - p->seq;
+	return b;
+}
+
+/* RFC 6675, IsLost(), and for short flights, which never have three packets behind the hole, time
+ * (RFC 8985): a request is mostly one packet. */
+static bool is_lost(const struct tcpc_ledger *l, const struct ledger_account *a,
+		    const struct ledger_piece *p, const struct beyond *b, __u64 now_ns)
+{
+	bool three = b->first && a->dup_acks >= DUP_THRESHOLD;
+	__u64 late_ns = p->sent_ns + patience_ns(l, a);
+
+	if (p->sent_ns < a->timeout_ns)
+		return true;
+	/* That it still is missing, a receipt has to say that knows of the second copy. */
+	if (p->flags & LEDGER_PIECE_RESENT)
+		return (three || b->pieces) && a->heard_ns >= late_ns;
+	return three || b->pieces >= DUP_THRESHOLD || b->bytes >= DUP_THRESHOLD * MSS_BYTES ||
+	       (b->pieces && now_ns >= late_ns);
+}
+
+static void look_at(struct ledger_account *a, __u64 ns)
+{
+	if (ns < a->look_ns)
+		a->look_ns = ns;
+}
+
+/* False: enough for this round trip. */
+static bool mend_one(struct tcpc_ledger *l, struct ledger_account *a, struct ledger_piece *p,
+		     const struct beyond *b, __u64 now_ns)
+{
+	if (!is_lost(l, a, p, b, now_ns)) {
+		if (b->pieces && !(p->flags & LEDGER_PIECE_RESENT))
+			look_at(a, p->sent_ns + patience_ns(l, a));
+		return true;
+	}
+	if (!spend(l, a, now_ns, p->end - p->seq)) {
+		look_at(a, a->budget_ns + round_trip_ns(l, a));
+		return false;
+	}
+	resend_piece(l, a, p, now_ns);
+	a->rto_ns = now_ns + timeout_of(l, a);
+	return true;
+}
+
+void ledger_mend(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
+{
+	struct beyond b = sum_sacked(a);
+
+	a->look_ns = LEDGER_NEVER;
+	if (l->paused || a->state != LEDGER_OPEN)
+		return;
+	for (struct ledger_piece *p = a->head; p; p = p->next) {
+		if (p->flags & LEDGER_PIECE_SACKED) {
+			b.pieces--;
+			b.bytes -= p->end - p->seq;
+			continue;
+		}
+		if (p->flags & LEDGER_PIECE_HELD)
+			continue;
+		/* Nothing here nor behind it has been given up. */
+		if (!b.pieces && !b.first && p->sent_ns >= a->timeout_ns)
+			return;
+		if (!mend_one(l, a, p, &b, now_ns))
+			return;
+		b.first = false;
+	}
+}
+
+/* After its RST a client is silent, and the target has forgotten the connection: sent again, a
+ * request could begin a new one there. So nothing is, unless the target shows that it still has
+ * the old one. */
+void ledger_mend_aborted(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
+{
+	__u64 last_ns = a->timeout_ns ? a->timeout_ns : a->since_ns;
+
+	a->look_ns = LEDGER_NEVER;
+	if (l->paused || a->tries >= TCPC_LEDGER_TRIES || !a->rst)
+		return;
+	/* What crossed the RST on the way is no sign. */
+	if (now_ns - last_ns < patience_ns(l, a)) {
+		a->look_ns = last_ns + patience_ns(l, a);
+		return;
+	}
+	a->tries++;
+	a->timeout_ns = a->since_ns = now_ns;
+	for (struct ledger_piece *p = a->head; p; p = p->next)
+		if (p->record && !(p->flags & LEDGER_PIECE_SACKED) &&
+		    spend(l, a, now_ns, p->end - p->seq))
+			resend_piece(l, a, p, now_ns);
+	resend(l, a, now_ns, a->rst, a->rst_seq, a->rst_seq, 0);
+}
+
+void ledger_give_up(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
+		    enum tcpc_ledger_reason reason)
+{
+	__u32 seq = a->una;
+	bool old = a->state == LEDGER_REPLACED;
+
+	ledger_lose(l, a, now_ns, reason);
+	if (old)
+		return; /* a reset would hit its successor */
+	if (l->paused) {
+		a->flags |= LEDGER_MUST_RESET;
+		return;
+	}
+	l->stats.resets++;
+	l->ops.reset(l->user, &a->flow, seq);
+}
+
+/* A target short of memory may throw away what it has said to have (RFC 2018, 8). */
+static void forget_sacks(struct ledger_account *a)
+{
+	for (struct ledger_piece *p = a->head; p; p = p->next)
+		p->flags &= ~LEDGER_PIECE_SACKED;
+	a->n_sacked = 0;
+}
+
+/* RFC 6298, 5.4: the first one only; its ACK calls for the others. */
+static void on_timeout(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
+{
+	const __u32 there = LEDGER_PIECE_SACKED | LEDGER_PIECE_HELD;
+	bool probe = a->state == LEDGER_PROBE;
+	struct ledger_piece *p = a->head;
+
+	if (a->tries >= (probe ? TCPC_LEDGER_PROBE_TRIES : TCPC_LEDGER_TRIES)) {
+		ledger_give_up(l, a, now_ns,
+			       probe ? TCPC_LEDGER_LOST_no_connection : TCPC_LEDGER_LOST_tries);
+		return;
+	}
+	a->tries++;
+	a->dup_acks = 0;
+	l->stats.timeouts++;
+	if (a->tries > 1)
+		forget_sacks(a);
+	while (p && (p->flags & there))
+		p = p->next;
+	if (!p) { /* only SACKED ones: they are not acknowledged, so something is wrong */
+		forget_sacks(a);
+		for (p = a->head; p && (p->flags & there);)
+			p = p->next;
+	}
+	a->timeout_ns = now_ns;
+	if (p)
+		resend_piece(l, a, p, now_ns);
+	a->rto_ns = now_ns + timeout_of(l, a);
+}
+
+/* ---- waiting ----------------------------------------------------------------------------------
+ */
+
+/* When @a ends if nothing more is heard; LEDGER_NEVER while its timeout decides. */
+static __u64 end_ns(const struct ledger_account *a)
+{
+	switch (a->state) {
+	case LEDGER_ABORTED:
+	case LEDGER_REPLACED:
+		return a->since_ns +
+		       (a->held ? TCPC_LEDGER_HELD_MS : TCPC_LEDGER_LATE_MS) * LEDGER_MS;
+	case LEDGER_CLOSED:
+		return a->since_ns + TCPC_LEDGER_LINGER_MS * LEDGER_MS;
+	case LEDGER_BROKEN:
+		return a->last_ns + TCPC_LEDGER_BROKEN_MS * LEDGER_MS;
+	default:
+		return a->head ? LEDGER_NEVER : a->last_ns + TCPC_LEDGER_IDLE_MS * LEDGER_MS;
+	}
+}
+
+static __u64 held_until_ns(const struct ledger_account *a)
+{
+	if (!a->n_held || a->state == LEDGER_ABORTED || a->state == LEDGER_REPLACED)
+		return LEDGER_NEVER;
+	return a->head->copied_ns + TCPC_LEDGER_HELD_MS * LEDGER_MS;
+}
+
+static __u64 min_ns(__u64 x, __u64 y)
+{
+	return x < y ? x : y;
+}
+
+static __u64 due_ns(const struct tcpc_ledger *l, const struct ledger_account *a)
+{
+	__u64 due = min_ns(min_ns(end_ns(a), held_until_ns(a)), min_ns(a->rto_ns, a->look_ns));
+
+	if (l->paused && a->head)
+		due = min_ns(due, l->paused_ns + l->config.max_outage_ns);
+	return due;
+}
+
+void ledger_await(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
+{
+	bool waits = (a->state == LEDGER_OPEN || a->state == LEDGER_PROBE) && ledger_on_the_way(a);
+
+	if (!waits)
+		a->rto_ns = LEDGER_NEVER;
+	else if (a->rto_ns == LEDGER_NEVER)
+		a->rto_ns = now_ns + timeout_of(l, a);
+	ledger_arm(l, a, due_ns(l, a));
+}
+
+/* Nothing is sent and no try counts. Timeouts go on, so that afterwards they come one by one. */
+static void fire_paused(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
+{
+	a->look_ns = LEDGER_NEVER;
+	if (a->rto_ns <= now_ns)
+		a->rto_ns = now_ns + timeout_of(l, a);
+	if (a->head && now_ns - l->paused_ns >= l->config.max_outage_ns)
+		ledger_give_up(l, a, now_ns, TCPC_LEDGER_LOST_outage);
+}
+
+static void fire_running(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
+{
+	if (held_until_ns(a) <= now_ns)
+		ledger_give_up(l, a, now_ns, TCPC_LEDGER_LOST_too_slow);
+	if (a->look_ns <= now_ns) {
+		if (a->state == LEDGER_ABORTED)
+			ledger_mend_aborted(l, a, now_ns);
+		else
+			ledger_mend(l, a, now_ns);
+	}
+	if (a->rto_ns <= now_ns)
+		on_timeout(l, a, now_ns);
+}
+
+void ledger_fire(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
+{
+	if (l->paused)
+		fire_paused(l, a, now_ns);
+	else
+		fire_running(l, a, now_ns);
+	if (end_ns(a) > now_ns) {
+		ledger_await(l, a, now_ns);
+		return;
+	}
+	if (a->head)
+		ledger_lose(l, a, now_ns,
+			    a->state == LEDGER_ABORTED ? TCPC_LEDGER_LOST_aborted
+						       : TCPC_LEDGER_LOST_replaced);
+	ledger_close(l, a);
+}
