@@ -74,7 +74,8 @@ static bool begins(const struct ledger_account *a, const struct tcpc_ledger_pack
 static void note_exchange(struct tcpc_ledger *l, struct ledger_account *a,
 			  const struct tcpc_ledger_packet *p, __u32 end)
 {
-	if (!p->payload_bytes || tcpc_seq_leq(end, a->nxt))
+	/* The first data may fill a hole in front of a FIN. */
+	if (!p->payload_bytes || tcpc_seq_leq(end, a->flags & LEDGER_HAS_DATA ? a->nxt : a->una))
 		return;
 	if (begins(a, p) || (a->flags & LEDGER_EXCHANGE_LOST && a->state != LEDGER_BROKEN)) {
 		a->exchange++;
@@ -100,17 +101,28 @@ static void acknowledge_ahead(struct tcpc_ledger *l, struct ledger_account *a, _
 	}
 }
 
+/* Payload of @p behind all that was copied before. */
+static __u32 fresh_bytes(const struct ledger_account *a, const struct tcpc_ledger_packet *p,
+			 __u32 end)
+{
+	__u32 fresh = tcpc_seq_lt(a->nxt, end) ? end - tcpc_seq_max(a->nxt, p->seq) : 0;
+
+	return fresh < p->payload_bytes ? fresh : p->payload_bytes;
+}
+
 /* Put @p into @a, which takes it. */
 static void keep(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
 		 const struct tcpc_ledger_packet *p, __u32 end)
 {
 	__u64 before = a->copied;
+	__u32 fresh = fresh_bytes(a, p, end);
 
 	note_exchange(l, a, p, end);
 	if (ledger_put(l, a, now_ns, p, end)) {
-		ledger_lose_packet(l, a, p->payload_bytes - (a->copied - before),
-				   TCPC_LEDGER_LOST_no_memory);
 		ledger_give_up(l, a, now_ns, TCPC_LEDGER_LOST_no_memory);
+		if (fresh > a->copied - before)
+			ledger_lose_packet(l, a, fresh - (a->copied - before),
+					   TCPC_LEDGER_LOST_no_memory);
 	}
 	a->nxt = tcpc_seq_max(a->nxt, end);
 	if (a->state == LEDGER_BROKEN)
@@ -153,7 +165,8 @@ static void copied_syn(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_fl
 		lose_unaccounted(l, p);
 }
 
-/* Nothing answers a RST, so it is kept, and sent again if the target talks on. */
+/* Nothing answers a RST, so it is kept, and sent again if the target talks on. Without memory for
+ * it the connection is over all the same. */
 static void copied_rst(struct tcpc_ledger *l, __u64 now_ns, struct ledger_account *a,
 		       const struct tcpc_ledger_packet *p)
 {
@@ -161,8 +174,7 @@ static void copied_rst(struct tcpc_ledger *l, __u64 now_ns, struct ledger_accoun
 		release(l, p);
 		return;
 	}
-	if (ledger_keep_rst(l, a, p))
-		return;
+	ledger_keep_rst(l, a, p);
 	if (a->state != LEDGER_ABORTED) {
 		ledger_set_state(a, LEDGER_ABORTED, now_ns);
 		a->rto_ns = a->look_ns = LEDGER_NEVER;
@@ -176,8 +188,8 @@ static void copied_rst(struct tcpc_ledger *l, __u64 now_ns, struct ledger_accoun
 static void copied_broken(struct tcpc_ledger *l, __u64 now_ns, struct ledger_account *a,
 			  const struct tcpc_ledger_packet *p, __u32 end)
 {
-	__u32 fresh = tcpc_seq_lt(a->nxt, end) ? end - tcpc_seq_max(a->nxt, p->seq) : 0;
-	bool first = fresh && p->payload_bytes && begins(a, p);
+	__u32 fresh = fresh_bytes(a, p, end);
+	bool first = fresh && begins(a, p);
 
 	if (first && (a->flags & LEDGER_MUST_RESET) && !l->paused) {
 		a->flags &= ~LEDGER_MUST_RESET;
@@ -186,14 +198,13 @@ static void copied_broken(struct tcpc_ledger *l, __u64 now_ns, struct ledger_acc
 	}
 	if (first) {
 		ledger_set_state(a, LEDGER_PROBE, now_ns);
-		a->una = a->nxt = end - fresh;
+		a->una = a->nxt = tcpc_seq_max(a->nxt, p->seq);
 		keep(l, a, now_ns, p, end);
 		return;
 	}
-	fresh = fresh < p->payload_bytes ? fresh : p->payload_bytes;
 	note_exchange(l, a, p, end);
 	ledger_lose_packet(l, a, fresh, TCPC_LEDGER_LOST_no_connection);
-	l->stats.duplicates += !fresh;
+	l->stats.duplicates += p->payload_bytes && !fresh;
 	l->stats.duplicate_bytes += p->payload_bytes - fresh;
 	a->una = a->nxt = tcpc_seq_max(a->nxt, end);
 	release(l, p);

@@ -45,17 +45,16 @@ static void leave_record(struct tcpc_ledger *l, struct ledger_account *a, struct
 		free_record(l, a, r);
 }
 
-int ledger_keep_rst(struct tcpc_ledger *l, struct ledger_account *a,
-		    const struct tcpc_ledger_packet *packet)
+void ledger_keep_rst(struct tcpc_ledger *l, struct ledger_account *a,
+		     const struct tcpc_ledger_packet *packet)
 {
 	struct ledger_record *r = new_record(l, a, packet);
 
 	if (!r)
-		return -ENOMEM;
+		return;
 	ledger_drop_rst(l, a);
 	a->rst = r;
 	a->rst_seq = packet->seq;
-	return 0;
 }
 
 void ledger_drop_rst(struct tcpc_ledger *l, struct ledger_account *a)
@@ -273,6 +272,8 @@ bool ledger_mark(struct tcpc_ledger *l, struct ledger_account *a, __u32 seq, __u
 {
 	bool changed = false;
 
+	if (tcpc_seq_leq(end, seq))
+		return false; /* nothing, or upside down */
 	for (struct ledger_piece *p = a->head; p && tcpc_seq_lt(p->seq, end); p = p->next) {
 		if (tcpc_seq_leq(p->end, seq) || (p->flags & flag))
 			continue;

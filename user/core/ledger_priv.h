@@ -191,9 +191,10 @@ static inline __u32 ledger_payload(const struct ledger_piece *p)
 int ledger_put(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
 	       const struct tcpc_ledger_packet *packet, __u32 end);
 
-/** ledger_keep_rst - keep the client's RST, in place of an earlier one. */
-int ledger_keep_rst(struct tcpc_ledger *l, struct ledger_account *a,
-		    const struct tcpc_ledger_packet *packet);
+/** ledger_keep_rst - keep the client's RST, in place of an earlier one. Without memory: release it.
+ */
+void ledger_keep_rst(struct tcpc_ledger *l, struct ledger_account *a,
+		     const struct tcpc_ledger_packet *packet);
 void ledger_drop_rst(struct tcpc_ledger *l, struct ledger_account *a);
 
 /** ledger_mark - set @flag (SACKED or HELD) on what lies from @seq up to @end. What is held is
