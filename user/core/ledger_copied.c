@@ -74,8 +74,10 @@ static bool begins(const struct ledger_account *a, const struct tcpc_ledger_pack
 static void note_exchange(struct tcpc_ledger *l, struct ledger_account *a,
 			  const struct tcpc_ledger_packet *p, __u32 end)
 {
-	/* The first data may fill a hole in front of a FIN. */
-	if (!p->payload_bytes || tcpc_seq_leq(end, a->flags & LEDGER_HAS_DATA ? a->nxt : a->una))
+	bool known = (a->flags & LEDGER_HAS_DATA) && !(a->flags & LEDGER_EXCHANGE_LOST);
+
+	/* Old data belongs to what is known. If nothing is, it stands in front of a FIN. */
+	if (!p->payload_bytes || tcpc_seq_leq(end, known ? a->nxt : a->una))
 		return;
 	if (begins(a, p) || (a->flags & LEDGER_EXCHANGE_LOST && a->state != LEDGER_BROKEN)) {
 		a->exchange++;
