@@ -38,11 +38,14 @@ static void test_no_tag(void **state)
 
 	(void)state;
 	for (int i = 0; i < 65536; i++) {
+		bool early = i == (TCPC_HOLD_MAGIC0 << 8 | TCPC_HOLD_EARLY);
+
 		tcpc_hold_tag_write(&tag, 77);
 		tag.magic[0] = i >> 8;
 		tag.magic[1] = i;
 		expect_u64("magic", "number", tcpc_hold_tag_read(&tag),
-			   i == (TCPC_HOLD_MAGIC0 << 8 | TCPC_HOLD_MAGIC1) ? 77 : 0);
+			   early || i == (TCPC_HOLD_MAGIC0 << 8 | TCPC_HOLD_MAGIC1) ? 77 : 0);
+		expect_u64("magic", "early", tcpc_hold_tag_is_early(&tag), early);
 	}
 }
 
