@@ -145,10 +145,19 @@ stopped() {
 	try "$text: connections are given up" wait_for 10 hold_stat_is "$counter" 1
 }
 
+# server_is_done: it has read, and closed, all that it was left with.
+server_is_done() {
+	local pid
+	pid=$(pgrep -o -g "$TARGET_PID" -f slow.py) || return 1
+	[ "$(in_ns target ss -Hltn "sport = :$PORT" | awk '{ print $2 }')" = 0 ] &&
+		[ "$(find "/proc/$pid/fd" -lname 'socket:*' | wc -l)" = 1 ]
+}
+
 # again TEXT: what comes after that.
 again() {
 	kill -CONT "$TARGET_PID"
 	try "$1: nothing is held any more" wait_for 10 nothing_held
+	try "$1: the server is done with what was given up" wait_for 10 server_is_done
 	in_order "$1, running again" 4 10 64 keep
 }
 
