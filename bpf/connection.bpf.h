@@ -87,6 +87,8 @@ static __always_inline void read_socket(struct bpf_sock *sk, struct connection *
 			conn->unread = tcp->rcv_nxt - tcp->copied_seq;
 			conn->unsent = tcp->write_seq - tcp->snd_nxt;
 			conn->window_end = tcp->rcv_wup + tcp->rcv_wnd;
+			conn->busy = tcp->inet_conn.icsk_inet.sk.sk_lock.owned ||
+				     tcp->inet_conn.icsk_inet.sk.sk_backlog.len;
 			conn->state = CONN_OPEN;
 		}
 	}

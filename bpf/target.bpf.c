@@ -55,7 +55,23 @@ static __always_inline int rewrite_align(struct __sk_buff *skb, const struct tcp
 	return bpf_skb_store_bytes(skb, off, &field, sizeof(field), 0) ? -1 : 0;
 }
 
-static __always_inline int align_syn(struct __sk_buff *skb, struct tcpc_pkt *pkt, enum pass pass,
+/*
+ * An old connection stands in the way of this SYN: end it, or let the SYN wait until its process is
+ * done. While that is at work (it is closing, most likely), the FIN before this SYN may wait in the
+ * socket's backlog; a reset and the SYN would queue up there too, and the SYN be lost with the old
+ * socket. The same if it has outlived its reset. Returns a verdict.
+ */
+static __always_inline int clear_the_way(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+					 const struct connection *conn, __u32 hold_ifindex,
+					 enum pass pass, struct tcpc_target_stats *st)
+{
+	if (hold_ifindex && (conn->busy || pass == PASS_AGAIN))
+		return divert(skb, pkt, hold_ifindex, 1, st);
+	return end_old(skb, pkt, conn, st);
+}
+
+static __always_inline int align_syn(struct __sk_buff *skb, struct tcpc_pkt *pkt,
+				     __u32 hold_ifindex, enum pass pass,
 				     struct tcpc_target_stats *st)
 {
 	struct connection *conn = find_connection(skb, pkt);
@@ -79,8 +95,13 @@ static __always_inline int align_syn(struct __sk_buff *skb, struct tcpc_pkt *pkt
 			COUNT(st, bad_options);
 		return VERDICT_DROP;
 	}
-	if (pass < PASS_AGAIN && stands_in_way(pkt, conn))
-		return end_old(skb, pkt, conn, st);
+	if (!exchange_of(pkt))
+		hold_ifindex = 0; /* it could not be numbered */
+	if ((pass < PASS_AGAIN || (pass == PASS_AGAIN && hold_ifindex)) && stands_in_way(pkt, conn))
+		return clear_the_way(skb, pkt, conn, hold_ifindex, pass, st);
+	/* Only now: while it waits, others have to queue up behind. */
+	if (pass != PASS_FIRST)
+		end_hold(skb, pkt);
 	/* What routers and hosts signal by ECN is meant for the online host's connection; and the
 	 * reflected ACKs could not keep up AccECN's counters (RFC 9768). */
 	if (err || change_flags(skb, pkt, WORD_ECN, 0) ||
@@ -294,9 +315,7 @@ static __always_inline int align_packet(struct __sk_buff *skb, struct tcpc_pkt *
 	if ((pkt->flags & (TCPC_TCP_SYN | TCPC_TCP_ACK)) == TCPC_TCP_SYN) {
 		if (pass == PASS_FIRST && service->hold_ifindex && is_held(pkt))
 			return divert(skb, pkt, service->hold_ifindex, 0, st);
-		if (pass == PASS_HELD)
-			end_hold(skb, pkt);
-		return align_syn(skb, pkt, pass, st);
+		return align_syn(skb, pkt, service->hold_ifindex, pass, st);
 	}
 	return align_segment(skb, pkt, service, pass, st);
 }

@@ -97,6 +97,7 @@ struct connection {
 	__s32 room;	 /* connections that the listener's accept queue can take, less one */
 	int nearly_full; /* it can take less than may come in one batch of packets */
 	/* CONN_OPEN only: */
+	int busy;	  /* packets may wait for the process that holds it: the rest may be old */
 	__u32 unread;	  /* bytes that the application has not read yet */
 	__u32 unsent;	  /* bytes that it has written and that have not left yet */
 	__u32 window_end; /* right edge of the receive window */

@@ -28,6 +28,12 @@ struct sock_common {
 struct sock {
 	__u32 sk_ack_backlog;	  /* connections that wait for accept() */
 	__u32 sk_max_ack_backlog; /* one less than may wait */
+	struct {
+		int owned; /* a process is at work on it: packets go to its backlog */
+	} sk_lock;
+	struct {
+		int len; /* bytes that wait there */
+	} sk_backlog;
 };
 
 struct inet_sock {

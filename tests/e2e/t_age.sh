@@ -46,7 +46,7 @@ aged() {
 
 begin() {
 	daemons_up
-	ask target intercept eth0 --port "$PORT" --idle "$IDLE"
+	ask target intercept eth0 --port "$PORT" --engine "$ENGINE" --idle "$IDLE"
 	ask target allow add "$DIRECT_IP"
 	attach
 	wait_for 5 copying || lab_die "copying does not begin: $(ctl online status)"

@@ -98,7 +98,7 @@ same() {
 
 up() {
 	daemons_up
-	ask target intercept eth0 --port "$PORT" "$@" || lab_die "intercept failed"
+	ask target intercept eth0 --port "$PORT" --engine "$ENGINE" "$@" || lab_die "intercept failed"
 	attach || lab_die "attach failed"
 	wait_for 5 copying || lab_die "copying does not begin: $(ctl online status)"
 }

@@ -259,8 +259,8 @@ static enum decision look(struct tcpc_hold *hold, struct held *f, __u64 now_ns,
 	if (x->answer_end != f->answer_end)
 		f->progress_ns = now_ns;
 	f->answer_end = x->answer_end;
-	if (x->exchanges)
-		f->shut_ns = f->retry_ns = 0;
+	if (x->exchanges && !(f->head && f->head->flags & TCPC_TCP_SYN))
+		f->shut_ns = f->retry_ns = 0; /* it is open; of a SYN it is the one before */
 	if (f->head && now_ns < f->retry_ns)
 		return WAIT;
 	/* Nothing opened it: there is no answer and no greeting to wait for, the packet itself
