@@ -210,12 +210,42 @@ static void test_full_opening(void **state)
 	connection_close(&c);
 }
 
+/* A SYN in whose way an old connection stands, after the reset that was to end it: it waits, for
+ * behind the old one in a backlog it would be lost. Without a queue, or a number in it, it goes. */
+static void test_outlived_reset(void **state)
+{
+	struct tcpc_target_stats moved = target_moves(COUNTER(syn));
+	struct tcpc_exchange old = {.syn_seq = SYN_SEQ, .exchanges = 1, .held = 4};
+	struct connection c;
+	struct frame_spec syn;
+	struct frame frame;
+
+	(void)state;
+	need_netns();
+	c = connection_open(4, CLIENT_PORT, HOLD_PORT);
+	hold_write_exchange(&c, &old);
+	syn = connection_frame(&c);
+	syn.flags = TCPC_TCP_SYN;
+	syn.seq = SYN_SEQ + 1000000;
+	syn.payload_bytes = 0;
+	expect_waits("still there", &c, AGAIN_MARK, &syn);
+	expect_u64("still there", "held", hold_exchange(&c).held, 5);
+	hold_service(HOLD_PORT, 0, 0);
+	frame = frame_build(&syn);
+	run_align("nothing waits", AGAIN_MARK, &frame);
+	expect_run("nothing waits", &run, VERDICT_NEXT, &frame);
+	expect_moved("nothing waits", &lab.counters, &moved);
+	hold_service(HOLD_PORT, 0, HOLD_IFINDEX);
+	frame_free(&frame);
+	connection_close(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_listener),     cmocka_unit_test(test_no_syn),
-		cmocka_unit_test(test_relaxed),	     cmocka_unit_test(test_full_listener),
-		cmocka_unit_test(test_full_opening),
+		cmocka_unit_test(test_outlived_reset), cmocka_unit_test(test_listener),
+		cmocka_unit_test(test_no_syn),	       cmocka_unit_test(test_relaxed),
+		cmocka_unit_test(test_full_listener),  cmocka_unit_test(test_full_opening),
 	};
 
 	return cmocka_run_group_tests(tests, opening_enter, target_leave);

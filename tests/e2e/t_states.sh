@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # States and options of TCP, each with a server whose log must be the same on both hosts: what
 # clients negotiate, how they open and close, what a target drops or has in the way.
+# engines: nfqueue tc
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"
@@ -229,7 +230,9 @@ cookies() {
 	same "SYN cookies" "^cookie-.* ask" 400
 	compare "SYN cookies: taken back" "$(($(tcp_counter target TcpExtSyncookiesRecv) - before))" \
 		">=" 200
-	compare "SYN cookies: packets that had to wait" "$(counter held_early)" ">" 0
+	# With engine tc the cookie is back before anything else can come.
+	[ "$ENGINE" = tc ] ||
+		compare "SYN cookies: packets that had to wait" "$(counter held_early)" ">" 0
 	fast_open cookieopen "SYN cookies and fast open"
 	setting target net.ipv4.tcp_syncookies=1
 }

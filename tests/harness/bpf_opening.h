@@ -11,6 +11,7 @@
 #include <time.h>
 
 /* As in bpf/adopt.bpf.h. */
+#define AGAIN_MARK 0x74636167
 #define LAST_MARK 0x74636c61
 #define TEXT_MARK 0x74637478
 
