@@ -8,6 +8,7 @@
  */
 #include "common.bpf.h"
 #include "fit.bpf.h"
+#include "journal.bpf.h"
 #include "tcpcopy/greeting.h"
 #include "tcpcopy/hash.h"
 #include "tcpcopy/rewrite.h"
@@ -360,6 +361,9 @@ static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link li
 	}
 	COUNT(st, copied);
 	COUNT_N(st, copied_bytes, pkt.payload_bytes);
+	if (target->flags & TCPC_TARGET_JOURNAL)
+		journal_copy(skb, link == TCPC_LINK_NONE ? ETH_HLEN : pkt.l3_off, &pkt, target,
+			     bpf_map_lookup_elem(&config, &zero), st);
 	return 0;
 }
 

@@ -65,6 +65,7 @@ struct tcpc_service {
 /* Flags of struct tcpc_target. */
 #define TCPC_TARGET_READY (1u << 0)   /* intercepts this address and port: copies may flow */
 #define TCPC_TARGET_EXCLUDE (1u << 1) /* has clients in its allow-list: look up `peer_allow` */
+#define TCPC_TARGET_JOURNAL (1u << 2) /* note each copy in `journal` */
 
 /** Online: where copies go. @ifindex and the neighbour below it come from the kernel's routes. */
 struct tcpc_target {
@@ -112,7 +113,7 @@ struct tcpc_online_config {
 	__u64 lease_until_ns;	/* CLOCK_MONOTONIC; copying stops when it lies in the past */
 	__u64 hash_key[2];	/* key of the sampling hash */
 	__u32 copy_raw_ifindex; /* for packets without a link header; 0: none is attached */
-	__u32 pad;
+	__u32 reader_sleeps;	/* 1: nobody reads `journal` until woken; copy wakes and clears */
 };
 
 /** Target: one element, shared memory. */
@@ -161,6 +162,37 @@ struct tcpc_flow {
 	__be16 client_port;
 	__be16 server_port;
 	__u32 pad;
+};
+
+/* The journal's ring buffer: a power of two, at least one page and room for the largest record. */
+#define TCPC_JOURNAL_RING_MIN (1u << 17)
+#define TCPC_JOURNAL_RING_MAX (1u << 30)
+#define TCPC_JOURNAL_PACKET_MAX 65536 /* from the IP header on */
+
+/* Sizes of a record: its head, a whole packet, and what is left over. X(bytes), ascending. */
+/* clang-format off */
+#define TCPC_JOURNAL_CLASSES(X)                                                                    \
+	X(144) X(192) X(256) X(320) X(400) X(512) X(640) X(800) X(1024) X(1280) X(1584)            \
+	X(2048) X(3072) X(4480) X(6144) X(9088) X(12288) X(16640) X(24576) X(33792) X(49152)       \
+	X(65616)
+/* clang-format on */
+
+/** Online: one copy as it left, in `journal`. Its packet of @ip_bytes follows, from the IP header
+ * on; TCP's checksum in it may be unfinished. Host order but for the flow. */
+struct tcpc_journal_head {
+	__u64 time_ns;	       /* CLOCK_MONOTONIC */
+	struct tcpc_flow flow; /* server: the target, as the copy has it */
+	__u32 seq;
+	__u32 ack; /* the client's, made for the online host */
+	__u32 payload_bytes;
+	__u32 ip_bytes;
+	__u32 target_id;     /* struct tcpc_target's */
+	__u32 ifindex;	     /* where it left */
+	__u16 window;	     /* as on the wire, unscaled */
+	__u16 segment_bytes; /* payload of each segment of a large packet; 0: it is one */
+	__u16 l4_off;	     /* of the TCP header in the packet */
+	__u8 tcp_bytes;	     /* TCP header with options */
+	__u8 flags;	     /* TCPC_TCP_* */
 };
 
 /** Target: the exchange (a request and its answer) a connection is in. Sequence numbers in host
@@ -244,7 +276,10 @@ struct tcpc_raw_receipt {
 	X(greetings, "of the cloned: their client had read the server's greeting")                 \
 	X(handshakes_lost, "connections forgotten before their client spoke: too many at once")    \
 	X(too_big, "not copied: larger than the MTU of the way to this target")                    \
-	X(resized, "copies of large packets made to leave in segments that fit this MTU")
+	X(resized, "copies of large packets made to leave in segments that fit this MTU")          \
+	X(journal_full, "copies not kept for re-sending: more is under way than --retain")         \
+	X(journal_too_big, "copies not kept for re-sending: larger than 64 KB (BIG TCP)")          \
+	X(journal_failed, "copies not kept for re-sending: could not be read (out of memory)")
 
 #define TCPC_TARGET_COUNTERS(X)                                                                    \
 	X(seen, "packets that align looked at")                                                    \
@@ -365,6 +400,7 @@ _Static_assert(sizeof(struct tcpc_target) == 32, "ABI");
 _Static_assert(sizeof(struct tcpc_target_set) == 8 + 32 * TCPC_MAX_TARGETS, "ABI");
 _Static_assert(sizeof(struct tcpc_filter_key) == 24, "ABI");
 _Static_assert(sizeof(struct tcpc_online_config) == 40, "ABI");
+_Static_assert(sizeof(struct tcpc_journal_head) == 80, "ABI");
 _Static_assert(sizeof(struct tcpc_allow_key) == 20, "ABI");
 _Static_assert(sizeof(struct tcpc_flow) == 40, "ABI");
 _Static_assert(sizeof(struct tcpc_exchange) == 64, "ABI");

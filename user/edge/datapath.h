@@ -67,9 +67,11 @@ struct tcpc_dp_online;
  * tcpc_dp_online_open - load the programs, pin the maps below @bpffs/online, attach copy to the
  * copy device.
  * @hash_key: key of the sampling hash.
+ * @journal_bytes: of the journal's ring, a power of two from TCPC_JOURNAL_RING_MIN to _MAX; 0: no
+ * target will have TCPC_TARGET_JOURNAL.
  */
 int tcpc_dp_online_open(const char *bpffs, int copy_ifindex, const __u64 hash_key[2],
-			struct tcpc_dp_online **ret, struct tcpc_err *err);
+			__u32 journal_bytes, struct tcpc_dp_online **ret, struct tcpc_err *err);
 
 /** tcpc_dp_online_close - unload and unpin. Attachments of the tap must be closed before. */
 void tcpc_dp_online_close(struct tcpc_dp_online *dp);
@@ -85,6 +87,12 @@ int tcpc_dp_online_attach(struct tcpc_dp_online *dp, int ifindex, bool raw, enum
 
 /** tcpc_dp_online_lease - let the tap copy until @until_ns (CLOCK_MONOTONIC). No system call. */
 void tcpc_dp_online_lease(struct tcpc_dp_online *dp, __u64 until_ns);
+
+/**
+ * tcpc_dp_online_journal - the journal's ring buffer, for tcpc_journal_open().
+ * @ret_reader_sleeps: shared memory; like the descriptor, valid until close.
+ */
+int tcpc_dp_online_journal(struct tcpc_dp_online *dp, __u32 *ret_bytes, __u32 **ret_reader_sleeps);
 
 /* Each writes or deletes one map element; NULL deletes (a missing one is no error). Returns 0 or
  * -errno with @err set. */

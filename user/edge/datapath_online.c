@@ -39,16 +39,28 @@ static int set_up(struct tcpc_dp_online *dp, const char *bpffs, int copy_ifindex
 				 err);
 }
 
+/* The ring takes its memory when it is loaded, whole: without a journal it is as small as can be.
+ */
+static int load(struct tcpc_dp_online *dp, __u32 journal_bytes)
+{
+	dp->skel = online_bpf__open();
+	if (!dp->skel)
+		return -errno;
+	if (!journal_bytes)
+		journal_bytes = TCPC_JOURNAL_RING_MIN;
+	return bpf_map__set_max_entries(dp->skel->maps.journal, journal_bytes)
+		       ?: online_bpf__load(dp->skel);
+}
+
 int tcpc_dp_online_open(const char *bpffs, int copy_ifindex, const __u64 hash_key[2],
-			struct tcpc_dp_online **ret, struct tcpc_err *err)
+			__u32 journal_bytes, struct tcpc_dp_online **ret, struct tcpc_err *err)
 {
 	struct tcpc_dp_online *dp = calloc(1, sizeof(*dp));
 	int r;
 
 	if (!dp)
 		return tcpc_err_set(err, ENOMEM, "out of memory");
-	dp->skel = online_bpf__open();
-	r = dp->skel ? online_bpf__load(dp->skel) : -errno;
+	r = load(dp, journal_bytes);
 	/* Loading reads the kernel's whole BTF: give those megabytes back. */
 	malloc_trim(0);
 	r = r ? tcpc_datapath_load_error(r, "the online programs", err)
@@ -97,6 +109,13 @@ int tcpc_dp_online_attach(struct tcpc_dp_online *dp, int ifindex, bool raw, enum
 void tcpc_dp_online_lease(struct tcpc_dp_online *dp, __u64 until_ns)
 {
 	__atomic_store_n(&dp->config->lease_until_ns, until_ns, __ATOMIC_RELAXED);
+}
+
+int tcpc_dp_online_journal(struct tcpc_dp_online *dp, __u32 *ret_bytes, __u32 **ret_reader_sleeps)
+{
+	*ret_bytes = bpf_map__max_entries(dp->skel->maps.journal);
+	*ret_reader_sleeps = &dp->config->reader_sleeps;
+	return bpf_map__fd(dp->skel->maps.journal);
 }
 
 int tcpc_dp_online_service(struct tcpc_dp_online *dp, int ifindex, __be16 port,

@@ -146,7 +146,7 @@ static int open_datapath(struct tcpc_online *online, struct tcpc_err *err)
 	r = r ?: create_copy_device(online, err);
 	r = r
 		    ?: tcpc_dp_online_open(online->config.bpffs, online->copy_ifindex,
-					   online->hash_key, &online->dp, err);
+					   online->hash_key, 0, &online->dp, err);
 	if (!r) {
 		extend_lease(online);
 		online->heartbeat =

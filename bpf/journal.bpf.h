@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * journal.bpf.h - what was copied, whole, for the daemon: so that it can be sent again. The ring
+ * buffer is also where it is kept. Part of online.bpf.c; writes to no packet.
+ */
+#ifndef TCPCOPY_BPF_JOURNAL_H
+#define TCPCOPY_BPF_JOURNAL_H
+
+#include "common.bpf.h"
+
+/* Copies of one daemon; sized before it is loaded (--retain). copy writes, the daemon frees. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, TCPC_JOURNAL_RING_MIN);
+} journal SEC(".maps");
+
+/*
+ * Room for a record. Before Linux 5.19 the size must be a constant, so there are classes: close
+ * together where packets are (up to an Ethernet frame), and such that merged segments of 1,448
+ * bytes fit well. @len must keep its register: its bound is what the verifier knows of the packet.
+ */
+#define CLASS(n)                                                                                   \
+	if (len <= (n) - sizeof(struct tcpc_journal_head))                                         \
+		return bpf_ringbuf_reserve(&journal, n, 0);
+
+static __always_inline struct tcpc_journal_head *journal_reserve(__u32 len)
+{
+	TCPC_JOURNAL_CLASSES(CLASS)
+	return NULL;
+}
+
+#undef CLASS
+
+static __always_inline void journal_fill(struct tcpc_journal_head *head, struct __sk_buff *skb,
+					 const struct tcpc_pkt *pkt,
+					 const struct tcpc_target *target)
+{
+	head->time_ns = bpf_ktime_get_ns();
+	head->flow.client = pkt->saddr;
+	head->flow.server = target->addr;
+	head->flow.client_port = pkt->sport;
+	head->flow.server_port = target->port ?: pkt->dport;
+	head->flow.pad = 0;
+	head->seq = pkt->seq;
+	head->ack = pkt->ack;
+	head->payload_bytes = pkt->payload_bytes;
+	head->target_id = target->id;
+	head->ifindex = target->ifindex;
+	head->window = pkt->window;
+	head->segment_bytes = skb->gso_size;
+	head->l4_off = pkt->l4_off - pkt->l3_off;
+	head->tcp_bytes = pkt->tcp_bytes;
+	head->flags = pkt->flags;
+}
+
+/* Waking the reader for each record would cost more than the record; see reader_sleeps. */
+static __always_inline __u64 journal_wake_flags(struct tcpc_online_config *cfg)
+{
+	if (!cfg || !cfg->reader_sleeps)
+		return BPF_RB_NO_WAKEUP;
+	cfg->reader_sleeps = 0;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
+/* Note the copy @skb of @pkt, rewritten for @target, its IP header now at @l3_off. Whatever comes
+ * of it, the copy leaves. */
+static __always_inline void journal_copy(struct __sk_buff *skb, __u32 l3_off,
+					 const struct tcpc_pkt *pkt,
+					 const struct tcpc_target *target,
+					 struct tcpc_online_config *cfg,
+					 struct tcpc_online_stats *st)
+{
+	__u32 len = pkt->l4_off - pkt->l3_off + pkt->tcp_bytes + pkt->payload_bytes;
+	struct tcpc_journal_head *head;
+
+	asm volatile("" : "+r"(len)); /* or clang compares another register than the one used */
+	if (!len || len > TCPC_JOURNAL_PACKET_MAX) {
+		COUNT(st, journal_too_big);
+		return;
+	}
+	head = journal_reserve(len);
+	if (!head) {
+		COUNT(st, journal_full);
+		return;
+	}
+	if (bpf_skb_load_bytes(skb, l3_off, head + 1, len)) {
+		bpf_ringbuf_discard(head, BPF_RB_NO_WAKEUP);
+		COUNT(st, journal_failed);
+		return;
+	}
+	head->ip_bytes = len;
+	journal_fill(head, skb, pkt, target);
+	bpf_ringbuf_submit(head, journal_wake_flags(cfg));
+}
+
+#endif
