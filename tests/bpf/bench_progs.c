@@ -10,11 +10,15 @@
 #include "../harness/bpf_run.h"
 #include "../harness/connection.h"
 
+#include <sys/mman.h>
+
 #include "online.skel.h"
 #include "target.skel.h"
 
 #define REPEAT 1000000
 #define ROUNDS 5
+#define JOURNAL_BYTES (64u << 20)
+#define JOURNALED 40000 /* full frames that fit it */
 #define SERVICE_PORT 80
 #define FILTERS 10000
 
@@ -108,16 +112,37 @@ static void with_clone(void)
 	set_service(TCPC_SERVICE_ARMED, UINT64_MAX, bench.copy);
 }
 
-static void one_target(void)
+static void set_target(__u32 flags)
 {
 	struct tcpc_target_set set = {.n_targets = 1};
 	__u32 key = bench.live;
 
 	set.target[0].addr = frame_host(&(struct frame_spec){}, 9);
 	set.target[0].port = tcpc_htons(8080);
-	set.target[0].flags = TCPC_TARGET_READY;
+	set.target[0].flags = TCPC_TARGET_READY | flags;
 	set.target[0].ifindex = bench.copy;
 	write_map(bench.online->maps.targets, &key, &set);
+}
+
+static void one_target(void)
+{
+	set_target(0);
+}
+
+/* An empty ring; the row's packets must fit it, for nobody reads them. */
+static void with_journal(void)
+{
+	int fd = bpf_map__fd(bench.online->maps.journal);
+	size_t page = sysconf(_SC_PAGESIZE);
+	unsigned long *consumer = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	unsigned long *producer = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, page);
+
+	if (consumer == MAP_FAILED || producer == MAP_FAILED)
+		expect_fail("journal: %s", strerror(errno));
+	*consumer = *producer;
+	munmap(consumer, page);
+	munmap(producer, page);
+	set_target(TCPC_TARGET_JOURNAL);
 }
 
 /* ---- the rows -------------------------------------------------------------------------------- */
@@ -130,6 +155,8 @@ enum program { FLOOR, TAP, COPY, ALIGN };
 	.tcp_options = {2, 4, 5, 180, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 7},            \
 	.tcp_option_bytes = 20
 #define REQUEST .flags = ACK | TCPC_TCP_PSH, .payload_bytes = 100, TS_OPTIONS
+
+#define FULL .flags = ACK, .payload_bytes = 1460
 
 static const struct row {
 	const char *description;
@@ -153,6 +180,12 @@ static const struct row {
 	 .repeat = REPEAT / 5},
 	{"copy: request", COPY, .spec = {REQUEST}, .set_up = one_target},
 	{"copy: 3 KB", COPY, .spec = {.flags = ACK, .payload_bytes = 3000}, .set_up = one_target},
+	{"copy: 100 B", COPY, .spec = {REQUEST}, .set_up = one_target, .repeat = JOURNALED},
+	{"copy: 100 B, journal", COPY, .spec = {REQUEST}, .set_up = with_journal,
+	 .repeat = JOURNALED},
+	{"copy: 1,460 B", COPY, .spec = {FULL}, .set_up = one_target, .repeat = JOURNALED},
+	{"copy: 1,460 B, journal", COPY, .spec = {FULL}, .set_up = with_journal,
+	 .repeat = JOURNALED},
 	{"align: another port", ALIGN, .spec = {REQUEST, .dport = 81}},
 	{"align: SYN", ALIGN, .spec = {.flags = TCPC_TCP_SYN, SYN_OPTIONS}},
 	{"align: data, timestamps", ALIGN, .spec = {REQUEST}, .open = 1},
@@ -228,7 +261,10 @@ static int set_up(void)
 
 	if (lab_enter(&state) || !in_netns)
 		return -1;
-	bench.online = online_bpf__open_and_load();
+	bench.online = online_bpf__open();
+	if (!bench.online || bpf_map__set_max_entries(bench.online->maps.journal, JOURNAL_BYTES) ||
+	    online_bpf__load(bench.online))
+		return -1;
 	bench.target = target_bpf__open_and_load();
 	bench.floor_fd = load_floor();
 	if (!bench.online || !bench.target || bench.floor_fd < 0)
