@@ -81,6 +81,27 @@ static void test_records(void **state)
 	end();
 }
 
+/* A link without headers: the copy gets one before it is noted, the record begins behind it. */
+static void test_raw(void **state)
+{
+	(void)state;
+	need_netns();
+	begin(0, on_pressure);
+	lab.copy_fd = bpf_program__fd(lab.skel->progs.copy_raw);
+	for (int family = 4; family <= 6; family += 2) {
+		const struct frame_spec spec = {DATA, .family = family, .link = TCPC_LINK_NONE};
+		struct bpf_run *run;
+
+		set_target(family, TCPC_TARGET_JOURNAL);
+		run = run_copy("raw", &spec);
+		expect_u64("raw", "records", tcpc_journal_read(owner.journal), 1);
+		/* The kernel writes this when it sends the packet. */
+		frame_put16(run->out + 12, family == 6 ? ETH_P_IPV6 : ETH_P_IP);
+		expect_record("raw", run->out, run->bytes);
+	}
+	end();
+}
+
 /* Around every class: what does not fit one any more goes into the next. */
 static void test_lengths(void **state)
 {
@@ -229,9 +250,8 @@ static void test_large(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_records),
-		cmocka_unit_test(test_lengths),
-		cmocka_unit_test(test_off),
+		cmocka_unit_test(test_records), cmocka_unit_test(test_raw),
+		cmocka_unit_test(test_lengths), cmocka_unit_test(test_off),
 		cmocka_unit_test(test_large),
 	};
 
