@@ -72,8 +72,8 @@ static void test_history(void **state)
 #define NEVER 9000 /* in this test */
 
 /*
- * A packet of 20 bytes, whose client has read 100 more bytes of answer than when the exchange
- * before began; since then the target has said nothing.
+ * A packet of 20 bytes, whose client has read more of the answer than when the exchange before
+ * began; since then the target has said nothing.
  */
 static const struct wait {
 	const char *row;
@@ -83,20 +83,23 @@ static const struct wait {
 	__u32 exchanges, level_at;
 	__u8 flags;
 	__u32 want_ms; /* when it goes */
+	__u32 more;    /* bytes that its client has read, beyond 100 */
 } waits[] = {
-	{"answered all", 0, 1, PSH_ACK, 9, 9, PSH_ACK, 0},
-	{"answered more than was read", 500, 1, PSH_ACK, 9, 9, PSH_ACK, 0},
-	{"answered less", -1, 1, PSH_ACK, 9, 9, PSH_ACK, NEVER},
-	{"in the middle of an answer", 0, 1, TCPC_TCP_ACK, 9, 9, PSH_ACK, NEVER},
-	{"longer answers, but spoken", 500, 1, PSH_ACK, 9, 1, PSH_ACK, 0},
-	{"has not spoken, equal of late", 0, 0, PSH_ACK, 9, 8, PSH_ACK, 100},
-	{"has not spoken, equal just long enough ago", 0, 0, PSH_ACK, 23, 8, PSH_ACK, 100},
-	{"has not spoken, equal too long ago", 0, 0, PSH_ACK, 24, 8, PSH_ACK, 1000},
+	{"answered all", 0, 1, PSH_ACK, 9, 9, PSH_ACK, 0, 0},
+	{"answered more than was read", 500, 1, PSH_ACK, 9, 9, PSH_ACK, 0, 0},
+	{"answered less", -1, 1, PSH_ACK, 9, 9, PSH_ACK, NEVER, 29},
+	{"answered less, by the chatter of flow control", -1, 1, PSH_ACK, 9, 9, PSH_ACK, 5000, 28},
+	{"in the middle of an answer", 0, 1, TCPC_TCP_ACK, 9, 9, PSH_ACK, NEVER, 29},
+	{"longer answers, but spoken", 500, 1, PSH_ACK, 9, 1, PSH_ACK, 0, 0},
+	{"has not spoken, equal of late", 0, 0, PSH_ACK, 9, 8, PSH_ACK, 100, 0},
+	{"has not spoken, equal just long enough ago", 0, 0, PSH_ACK, 23, 8, PSH_ACK, 100, 0},
+	{"has not spoken, equal too long ago", 0, 0, PSH_ACK, 24, 8, PSH_ACK, 1000, 0},
 	{"has not spoken, never equal: slow, or longer answers", 500, 0, PSH_ACK, 9, 1, PSH_ACK,
-	 1000},
-	{"has not spoken, and less", -1, 0, PSH_ACK, 9, 8, PSH_ACK, NEVER},
-	{"nothing known of the lengths", 0, 1, PSH_ACK, 9, 0, PSH_ACK, NEVER},
-	{"FIN waits for its answer", 0, 0, PSH_ACK, 9, 8, FIN_ACK, 5000},
+	 1000, 0},
+	{"has not spoken, and less", -1, 0, PSH_ACK, 9, 8, PSH_ACK, NEVER, 29},
+	{"has not spoken, a little less", -1, 0, PSH_ACK, 9, 8, PSH_ACK, 5000, 0},
+	{"nothing known of the lengths", 0, 1, PSH_ACK, 9, 0, PSH_ACK, NEVER, 29},
+	{"FIN waits for its answer", 0, 0, PSH_ACK, 9, 8, FIN_ACK, 5000, 0},
 };
 
 static struct tcpc_exchange view_of(const struct wait *w, const struct start *s)
@@ -110,7 +113,7 @@ static struct tcpc_exchange view_of(const struct wait *w, const struct start *s)
 		.answer_end = end,
 		.answer_flags = w->answer,
 		.answer_ack = s->seq - !w->spoken,
-		.lead = end - (s->client + 100) - w->ahead,
+		.lead = end - (s->client + 100 + w->more) - w->ahead,
 		.level_at = w->level_at,
 	};
 }
@@ -121,7 +124,7 @@ static void run_wait(const struct wait *w, const struct start *s)
 	struct frame_spec spec = {.ttl = 'A',
 				  .flags = w->flags,
 				  .seq = s->seq,
-				  .ack = s->client + 100,
+				  .ack = s->client + 100 + w->more,
 				  .payload_bytes = closing ? 0 : 20};
 	struct hold_lab lab;
 

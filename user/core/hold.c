@@ -12,7 +12,7 @@
 
 #define SOURCE_MAC_OFF 6
 
-enum decision { WAIT, RELEASE, RELEASE_QUIET, RELEASE_LATE, CUT };
+enum decision { WAIT, RELEASE, RELEASE_QUIET, RELEASE_STUCK, RELEASE_LATE, CUT };
 
 /* ---- the table --------------------------------------------------------------------------------
  */
@@ -127,21 +127,26 @@ static __u32 part_in_window(const struct packet *p, const struct tcpc_exchange *
 	return p->cut_unit && fits > 0 ? fits / p->cut_unit * p->cut_unit : 0;
 }
 
+/* How long an answer is waited for that must come. */
+static __u64 patience_ns(const struct tcpc_hold *hold, __u64 limit_ns)
+{
+	return limit_ns < hold->max_lag_ns / 2 ? limit_ns : hold->max_lag_ns / 2;
+}
+
 /* FIN or RST by itself, while the answer is not whole: the server would break it off. */
 static enum decision decide_close(const struct tcpc_hold *hold, __u32 expected, __u32 got,
 				  __u64 quiet_ns)
 {
-	__u64 limit = expected && !got ? TCPC_HOLD_ANSWER_NS : TCPC_HOLD_CLOSE_NS;
+	__u64 limit_ns = expected && !got ? TCPC_HOLD_ANSWER_NS : TCPC_HOLD_CLOSE_NS;
 
-	if (limit > hold->max_lag_ns / 2)
-		limit = hold->max_lag_ns / 2;
-	return quiet_ns >= limit ? RELEASE_LATE : WAIT;
+	return quiet_ns >= patience_ns(hold, limit_ns) ? RELEASE_LATE : WAIT;
 }
 
 /* The target has said nothing for a while. One that was asked nothing it would answer is silent as
  * well, when it had answered the requests before; but a slow one whose answers are longer looks the
  * same, so it gets more time unless answers were equally long of late. */
-static enum decision decide_quiet(const struct packet *p, const struct tcpc_exchange *x, __u32 got,
+static enum decision decide_quiet(const struct tcpc_hold *hold, const struct packet *p,
+				  const struct tcpc_exchange *x, __u32 expected, __u32 got,
 				  __u64 quiet_ns)
 {
 	bool ahead =
@@ -149,7 +154,12 @@ static enum decision decide_quiet(const struct packet *p, const struct tcpc_exch
 
 	if (((__s32)got > 0 || (ahead && tcpc_hold_is_level(x))) && quiet_ns >= TCPC_HOLD_QUIET_NS)
 		return RELEASE_QUIET;
-	return ahead && quiet_ns >= TCPC_HOLD_CLOSE_NS ? RELEASE_QUIET : WAIT;
+	if (ahead && quiet_ns >= TCPC_HOLD_CLOSE_NS)
+		return RELEASE_QUIET;
+	if (x->exchanges && expected <= TCPC_HOLD_CHATTER_BYTES &&
+	    quiet_ns >= patience_ns(hold, TCPC_HOLD_ANSWER_NS))
+		return RELEASE_STUCK;
+	return WAIT;
 }
 
 /* The rule: is it the packet's turn? */
@@ -176,7 +186,7 @@ static enum decision decide_order(const struct tcpc_hold *hold, const struct hel
 							p->seq_end - p->payload_bytes, p->ack))
 		return RELEASE;
 	return closing ? decide_close(hold, expected, got, quiet_ns)
-		       : decide_quiet(p, x, got, quiet_ns);
+		       : decide_quiet(hold, p, x, expected, got, quiet_ns);
 }
 
 static enum decision decide(const struct tcpc_hold *hold, const struct held *f,
@@ -288,9 +298,12 @@ static void run(struct tcpc_hold *hold, struct held **at, __u64 now_ns)
 			break;
 		if (decision == CUT && !cut_head(hold, f, &x))
 			return;
-		hold->stats.released_quiet += decision == RELEASE_QUIET;
+		hold->stats.released_quiet +=
+			decision == RELEASE_QUIET || decision == RELEASE_STUCK;
 		hold->stats.released_late += decision == RELEASE_LATE;
-		f->progress_ns = now_ns;
+		/* A target that stays silent shall not look alive for what it is given. */
+		if (decision != RELEASE_STUCK)
+			f->progress_ns = now_ns;
 		emit(hold, f, &x);
 	}
 	free_held(hold, at);

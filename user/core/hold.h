@@ -22,6 +22,9 @@
 /* And this long if their client has read one and the target has not begun it: it will come. Neither
  * is more than half of --max-lag. */
 #define TCPC_HOLD_ANSWER_NS (5000 * 1000000ULL)
+/* A target that owes no more than this, and says nothing for as long, waits for more itself: flow
+ * control (HTTP/2, gRPC) is said at other times, and together, by a server at another pace. */
+#define TCPC_HOLD_CHATTER_BYTES 128
 /* How often tcpc_hold_tick() wants to be called while something is held. */
 #define TCPC_HOLD_TICK_MS 10
 
