@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define TCPC_ABI_VERSION 1
+#define TCPC_ABI_VERSION 2
 
 #define TCPC_MAX_PORTS 15 /* what one iptables multiport match can name */
 #define TCPC_MAX_TARGETS 16
@@ -241,6 +241,17 @@ struct tcpc_receipt {
 	__u32 sack[2 * TCPC_MAX_SACK]; /* left and right edge, n_sack pairs */
 };
 
+/** tcpc_receipt_flow - the connection that it is about. */
+static inline struct tcpc_flow tcpc_receipt_flow(const struct tcpc_receipt *receipt)
+{
+	struct tcpc_flow flow = {.client = receipt->client,
+				 .server = receipt->server,
+				 .client_port = receipt->client_port,
+				 .server_port = receipt->server_port};
+
+	return flow;
+}
+
 /** What `receipts` carries: a receipt whose SACK blocks are still in the options. */
 struct tcpc_raw_receipt {
 	struct tcpc_receipt receipt;
@@ -349,7 +360,8 @@ struct tcpc_raw_receipt {
 	X(device_dropped, "packets the device dropped because we were too slow to read")           \
 	X(write_failed, "packets that could not be written back")                                  \
 	X(connections, "connections with packets in the queue now")                                \
-	X(bytes, "memory the queue takes now, in bytes")
+	X(bytes, "memory the queue takes now, in bytes")                                           \
+	X(duplicates, "packets that came again while they waited, dropped")
 
 /* Counters of what is cleaned up at the target, kept by the daemon. */
 #define TCPC_AGE_COUNTERS(X)                                                                       \
@@ -370,7 +382,13 @@ struct tcpc_raw_receipt {
 	X(behind, "ended: the peer did not take what it has to know")                              \
 	X(failed, "ended: out of memory or a failing socket on this side")                         \
 	X(receipts, "receipts sent, once a peer")                                                  \
-	X(receipts_dropped, "receipts not sent to a peer that is behind, once a peer")
+	X(receipts_dropped, "receipts not sent to a peer that is behind, once a peer")             \
+	X(coalesced, "receipts that went with another of the same connection")                     \
+	X(held, "packets in the hold queue that were told, once a peer")                           \
+	X(shed, "connections ended that were told, once a peer")                                   \
+	X(held_dropped, "of both not told to a peer that is behind, once a peer")                  \
+	X(frames, "frames with any of these, once a peer")                                         \
+	X(frame_bytes, "bytes of these frames")
 
 #define TCPC_COUNTER_FIELD(name, text) __u64 name;
 struct tcpc_online_stats {

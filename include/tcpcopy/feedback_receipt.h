@@ -29,15 +29,21 @@ static inline void tcpc_feedback_batch_begin(struct tcpc_feedback_batch *b, void
 	b->n = 0;
 }
 
-static inline void tcpc_feedback_put_ends(struct tcpc_feedback_writer *w,
-					  const struct tcpc_receipt *receipt, int v4)
+/* Addresses and ports. @v4: both addresses are IPv4, and take 4 bytes each. */
+static inline void tcpc_feedback_put_flow(struct tcpc_feedback_writer *w,
+					  const struct tcpc_flow *flow, int v4)
 {
 	__u32 skip = v4 ? 12 : 0;
 
-	tcpc_feedback_put_bytes(w, (const __u8 *)&receipt->client + skip, 16 - skip);
-	tcpc_feedback_put_bytes(w, (const __u8 *)&receipt->server + skip, 16 - skip);
-	tcpc_feedback_put_bytes(w, &receipt->client_port, 2);
-	tcpc_feedback_put_bytes(w, &receipt->server_port, 2);
+	tcpc_feedback_put_bytes(w, (const __u8 *)&flow->client + skip, 16 - skip);
+	tcpc_feedback_put_bytes(w, (const __u8 *)&flow->server + skip, 16 - skip);
+	tcpc_feedback_put_bytes(w, &flow->client_port, 2);
+	tcpc_feedback_put_bytes(w, &flow->server_port, 2);
+}
+
+static inline int tcpc_feedback_flow_is_v4(const struct tcpc_flow *flow)
+{
+	return tcpc_addr_is_v4(&flow->client) && tcpc_addr_is_v4(&flow->server);
 }
 
 /**
@@ -47,7 +53,8 @@ static inline void tcpc_feedback_put_ends(struct tcpc_feedback_writer *w,
 static inline int tcpc_feedback_batch_add(struct tcpc_feedback_batch *b,
 					  const struct tcpc_receipt *receipt)
 {
-	int v4 = tcpc_addr_is_v4(&receipt->client) && tcpc_addr_is_v4(&receipt->server);
+	struct tcpc_flow flow = tcpc_receipt_flow(receipt);
+	int v4 = tcpc_feedback_flow_is_v4(&flow);
 	__u32 n_bytes = TCPC_FEEDBACK_RECEIPT_FIXED + (v4 ? 8 : 32) + receipt->n_sack * 8, i;
 	struct tcpc_feedback_writer *w = &b->w;
 
@@ -58,7 +65,7 @@ static inline int tcpc_feedback_batch_add(struct tcpc_feedback_batch *b,
 	tcpc_feedback_put_u8(w, receipt->n_sack | (v4 ? TCPC_FEEDBACK_RECEIPT_V4 : 0));
 	tcpc_feedback_put_u8(w, receipt->flags);
 	tcpc_feedback_put_u16(w, receipt->window);
-	tcpc_feedback_put_ends(w, receipt, v4);
+	tcpc_feedback_put_flow(w, &flow, v4);
 	tcpc_feedback_put_u32(w, receipt->seq);
 	tcpc_feedback_put_u32(w, receipt->ack);
 	tcpc_feedback_put_u32(w, receipt->payload_bytes);
@@ -88,11 +95,12 @@ static inline enum tcpc_feedback_reason tcpc_feedback_get_receipts(struct tcpc_f
 	return TCPC_FEEDBACK_OK;
 }
 
-static inline void tcpc_feedback_take_ends(struct tcpc_feedback_reader *r, struct tcpc_receipt *ret,
+static inline void tcpc_feedback_take_flow(struct tcpc_feedback_reader *r, struct tcpc_flow *ret,
 					   int v4)
 {
 	__be32 v4_addr[2] = {0, 0};
 
+	ret->pad = 0;
 	if (v4) {
 		tcpc_feedback_take_bytes(r, v4_addr, sizeof(v4_addr));
 		ret->client = tcpc_addr_from_v4(v4_addr[0]);
@@ -112,6 +120,7 @@ static inline enum tcpc_feedback_reason tcpc_feedback_get_receipt(struct tcpc_fe
 {
 	__u8 head = tcpc_feedback_take_u8(r);
 	int v4 = !!(head & TCPC_FEEDBACK_RECEIPT_V4);
+	struct tcpc_flow flow = {};
 	__u32 i;
 
 	__builtin_memset(ret, 0, sizeof(*ret));
@@ -122,7 +131,11 @@ static inline enum tcpc_feedback_reason tcpc_feedback_get_receipt(struct tcpc_fe
 		return TCPC_FEEDBACK_COUNT;
 	ret->flags = tcpc_feedback_take_u8(r);
 	ret->window = tcpc_feedback_take_u16(r);
-	tcpc_feedback_take_ends(r, ret, v4);
+	tcpc_feedback_take_flow(r, &flow, v4);
+	ret->client = flow.client;
+	ret->server = flow.server;
+	ret->client_port = flow.client_port;
+	ret->server_port = flow.server_port;
 	ret->seq = tcpc_feedback_take_u32(r);
 	ret->ack = tcpc_feedback_take_u32(r);
 	ret->payload_bytes = tcpc_feedback_take_u32(r);
@@ -131,7 +144,7 @@ static inline enum tcpc_feedback_reason tcpc_feedback_get_receipt(struct tcpc_fe
 	if (r->failed)
 		return TCPC_FEEDBACK_SHORT;
 	/* One encoding each: two IPv4 addresses have to come in the short form. */
-	if (!v4 && tcpc_addr_is_v4(&ret->client) && tcpc_addr_is_v4(&ret->server))
+	if (!v4 && tcpc_feedback_flow_is_v4(&flow))
 		return TCPC_FEEDBACK_VALUE;
 	return TCPC_FEEDBACK_OK;
 }

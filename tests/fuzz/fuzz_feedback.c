@@ -107,6 +107,15 @@ static __u32 encode(const struct tcpc_link_news *news, enum tcpc_feedback_type t
 			MUST(tcpc_feedback_batch_add(&batch, &news->decoded->receipts[i]) == 1);
 		return tcpc_feedback_batch_end(&batch);
 	}
+	if (type == TCPC_FEEDBACK_HELD || type == TCPC_FEEDBACK_SHED) {
+		tcpc_feedback_news_begin(&batch, out, TCPC_FEEDBACK_BODY_MAX, type);
+		for (__u32 i = 0; i < news->n; i++)
+			MUST((type == TCPC_FEEDBACK_HELD
+				      ? tcpc_feedback_add_held(&batch, &news->decoded->held[i])
+				      : tcpc_feedback_add_shed(&batch, &news->decoded->shed[i])) ==
+			     1);
+		return tcpc_feedback_batch_end(&batch);
+	}
 	w = tcpc_feedback_begin(out, TCPC_FEEDBACK_BODY_MAX, type);
 	if (type == TCPC_FEEDBACK_SERVICES)
 		put_services(&w, news);

@@ -17,6 +17,7 @@
 #define LAB_WAIT_MS 5000
 #define LAB_STATES 64
 #define LAB_NOTES 512
+#define LAB_NEWS 4096
 
 /* ---- loop and time -------------------------------------------------------------------------- */
 
@@ -170,6 +171,11 @@ struct lab_client {
 	struct tcpc_prefix last_prefix;
 	__u64 receipts;
 	void (*on_receipt)(__u64 nth, const struct tcpc_receipt *receipt);
+	struct tcpc_held held[LAB_NEWS]; /* the last ones are left out beyond that */
+	struct tcpc_shed shed[LAB_NEWS];
+	unsigned int n_held, n_shed;
+	char order[LAB_NEWS + 1]; /* 'r', 'h', 's': a receipt, HELD, SHED */
+	unsigned int n_order;
 	bool close_on_ready, close_on_services;
 };
 
@@ -222,13 +228,43 @@ static inline void lab_allow(void *user, enum tcpc_link_allow_op op,
 		c->last_prefix = prefixes[n - 1];
 }
 
+static inline void lab_order(struct lab_client *c, char what)
+{
+	if (c->n_order < LAB_NEWS)
+		c->order[c->n_order++] = what;
+}
+
+static inline void lab_held(void *user, const struct tcpc_held *held, unsigned int n)
+{
+	struct lab_client *c = user;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (c->n_held < LAB_NEWS)
+			c->held[c->n_held++] = held[i];
+		lab_order(c, 'h');
+	}
+}
+
+static inline void lab_shed(void *user, const struct tcpc_shed *shed, unsigned int n)
+{
+	struct lab_client *c = user;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (c->n_shed < LAB_NEWS)
+			c->shed[c->n_shed++] = shed[i];
+		lab_order(c, 's');
+	}
+}
+
 static inline void lab_receipts(void *user, const struct tcpc_receipt *receipts, unsigned int n)
 {
 	struct lab_client *c = user;
 
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < n; i++) {
 		if (c->on_receipt)
 			c->on_receipt(c->receipts + i, &receipts[i]);
+		lab_order(c, 'r');
+	}
 	c->receipts += n;
 }
 
@@ -237,6 +273,8 @@ static const struct tcpc_link_client_events lab_client_events = {
 	.services = lab_services,
 	.allow = lab_allow,
 	.receipts = lab_receipts,
+	.held = lab_held,
+	.shed = lab_shed,
 };
 
 static inline void lab_dial(struct lab_client *c, const char *host, __u16 port, const __u8 *key)

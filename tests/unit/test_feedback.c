@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "edge/link_news.h"
-#include "tcpcopy/feedback_receipt.h"
+#include "tcpcopy/feedback_held.h"
 
 #define V4(a, b, c, d) tcpc_addr_from_v4(tcpc_htonl((__u32)(a) << 24 | (b) << 16 | (c) << 8 | (d)))
 
@@ -73,6 +73,9 @@ static enum tcpc_feedback_reason read_exactly(const __u8 *body, __u32 n)
 	"\x01\x02\x03\x04\xa1\xa2\xa3\xa4\x00\x00\x05\xb4"
 #define SACK "\x11\x11\x11\x11\x22\x22\x22\x22"
 
+#define FLOW_V4 "\xc6\x12\x00\x01\x0a\x00\x00\x09\x9c\x40\x1f\x90"
+#define FLOW_V6 ADDR_V6 "\x01" ADDR_V6 "\x02\x9c\x40\x1f\x90"
+
 #define BYTES(s) (const __u8 *)(s), sizeof(s) - 1
 
 static const struct {
@@ -103,10 +106,17 @@ static const struct {
 	{"ping", BYTES("\x05"), TCPC_FEEDBACK_OK},
 	{"ack", BYTES("\x06\xff\xff\xff\xff"), TCPC_FEEDBACK_OK},
 	{"bye", BYTES("\x07\0"), TCPC_FEEDBACK_OK},
+	{"held", BYTES("\x08\0\x01\x80" FLOW_V4 "\xff\xff\xff\xff\0\0\0\x08"), TCPC_FEEDBACK_OK},
+	{"held: a reset by itself, 1 GB, and IPv6",
+	 BYTES("\x08\0\x03\x80" FLOW_V4 "\0\0\0\x08\0\0\0\x08"
+	       "\x80" FLOW_V4 "\0\0\0\x08\x40\0\0\x08\0" FLOW_V6 "\0\0\0\x08\0\0\0\x09"),
+	 TCPC_FEEDBACK_OK},
+	{"shed, for each reason",
+	 BYTES("\x09\0\x03\x80\x01" FLOW_V4 "\x80\x02" FLOW_V4 "\0\x03" FLOW_V6), TCPC_FEEDBACK_OK},
 
 	{"nothing", BYTES(""), TCPC_FEEDBACK_SHORT},
 	{"type 0", BYTES("\0"), TCPC_FEEDBACK_TYPE},
-	{"type 8", BYTES("\x08\0\0\0\0"), TCPC_FEEDBACK_TYPE},
+	{"type 10", BYTES("\x0a\0\0\0\0"), TCPC_FEEDBACK_TYPE},
 	{"type 255", BYTES("\xff"), TCPC_FEEDBACK_TYPE},
 	{"hello of role 2", BYTES("\x01\x02\0"), TCPC_FEEDBACK_VALUE},
 	{"version with 64 bytes", BYTES("\x01\0\x40"), TCPC_FEEDBACK_COUNT},
@@ -137,6 +147,23 @@ static const struct {
 	 BYTES("\x04\0\x01\x00\x12\xff\xfe" MAPPED "\xc6\x12\0\x01" MAPPED "\x0a\0\0\x09"
 	       "\x9c\x40\x1f\x90\x01\x02\x03\x04\xa1\xa2\xa3\xa4\0\0\x05\xb4"),
 	 TCPC_FEEDBACK_VALUE},
+	{"held: nothing", BYTES("\x08\0\0"), TCPC_FEEDBACK_COUNT},
+	{"held: 513", BYTES("\x08\x02\x01"), TCPC_FEEDBACK_COUNT},
+	{"held: the end before the beginning",
+	 BYTES("\x08\0\x01\x80" FLOW_V4 "\0\0\0\x08\0\0\0\x07"), TCPC_FEEDBACK_VALUE},
+	{"held: a byte more than 1 GB", BYTES("\x08\0\x01\x80" FLOW_V4 "\0\0\0\x08\x40\0\0\x09"),
+	 TCPC_FEEDBACK_VALUE},
+	{"held: with a SACK block", BYTES("\x08\0\x01\x81" FLOW_V4 "\0\0\0\x08\0\0\0\x09"),
+	 TCPC_FEEDBACK_VALUE},
+	{"held: IPv4 in the long form",
+	 BYTES("\x08\0\x01\0" MAPPED "\xc6\x12\0\x01" MAPPED "\x0a\0\0\x09"
+	       "\x9c\x40\x1f\x90\0\0\0\x08\0\0\0\x09"),
+	 TCPC_FEEDBACK_VALUE},
+	{"shed: nothing", BYTES("\x09\0\0"), TCPC_FEEDBACK_COUNT},
+	{"shed: 65535", BYTES("\x09\xff\xff"), TCPC_FEEDBACK_COUNT},
+	{"shed: for reason 0", BYTES("\x09\0\x01\x80\0" FLOW_V4), TCPC_FEEDBACK_VALUE},
+	{"shed: for reason 4", BYTES("\x09\0\x01\x80\x04" FLOW_V4), TCPC_FEEDBACK_VALUE},
+	{"shed: unknown bit", BYTES("\x09\0\x01\xc0\x01" FLOW_V4), TCPC_FEEDBACK_VALUE},
 	{"bye for an unknown reason", BYTES("\x07\xc8"), TCPC_FEEDBACK_VALUE},
 };
 
@@ -239,6 +266,74 @@ static void test_receipts(void **state)
 	tcpc_link_news_free(&news);
 }
 
+static void test_news(void **state)
+{
+	const struct tcpc_addr addrs[] = {V4(198, 18, 0, 1), v6(1)};
+	struct tcpc_held in[8] = {};
+	struct tcpc_shed out[8] = {};
+	__u8 held_body[TCPC_FEEDBACK_BODY_MAX], shed_body[TCPC_FEEDBACK_BODY_MAX];
+	struct tcpc_feedback_batch held, shed;
+	struct tcpc_link_news news;
+	__u32 n_bytes;
+
+	(void)state;
+	assert_int_equal(tcpc_link_news_init(&news), 0);
+	tcpc_feedback_news_begin(&held, held_body, sizeof(held_body), TCPC_FEEDBACK_HELD);
+	tcpc_feedback_news_begin(&shed, shed_body, sizeof(shed_body), TCPC_FEEDBACK_SHED);
+	for (__u32 i = 0; i < 8; i++) {
+		in[i].flow.client = out[i].flow.client = addrs[i % 2];
+		in[i].flow.server = out[i].flow.server = addrs[i / 2 % 2];
+		in[i].flow.client_port = out[i].flow.client_port = tcpc_htons(1000 + i);
+		in[i].flow.server_port = out[i].flow.server_port = tcpc_htons(8080);
+		in[i].seq = 0xfffffffc + i;
+		in[i].end = in[i].seq + (TCPC_FEEDBACK_HELD_BYTES >> i);
+		out[i].reason = 1 + i % 3;
+		assert_int_equal(tcpc_feedback_add_held(&held, &in[i]), 1);
+		assert_int_equal(tcpc_feedback_add_shed(&shed, &out[i]), 1);
+	}
+	n_bytes = tcpc_feedback_batch_end(&held);
+	assert_int_equal(n_bytes, 3 + 2 * 21 + 6 * 45);
+	assert_int_equal(read_body(held_body, n_bytes, &news), TCPC_FEEDBACK_OK);
+	assert_int_equal(news.n, 8);
+	assert_memory_equal(news.decoded->held, in, sizeof(in));
+	n_bytes = tcpc_feedback_batch_end(&shed);
+	assert_int_equal(n_bytes, 3 + 2 * 14 + 6 * 38);
+	assert_int_equal(read_body(shed_body, n_bytes, &news), TCPC_FEEDBACK_OK);
+	assert_memory_equal(news.decoded->shed, out, sizeof(out));
+	tcpc_link_news_free(&news);
+}
+
+/* Full by count, full by bytes, and what has no encoding. */
+static void test_news_bounds(void **state)
+{
+	struct tcpc_held held = {
+		.flow = {.client = V4(198, 18, 0, 1), .server = V4(198, 18, 0, 2)}};
+	struct tcpc_shed shed = {.flow = held.flow};
+	__u8 body[TCPC_FEEDBACK_BODY_MAX];
+	struct tcpc_feedback_batch batch;
+	__u32 i;
+
+	(void)state;
+	tcpc_feedback_news_begin(&batch, body, sizeof(body), TCPC_FEEDBACK_HELD);
+	for (i = 0; tcpc_feedback_add_held(&batch, &held) == 1; i++)
+		;
+	assert_int_equal(i, TCPC_FEEDBACK_HELD_MAX);
+	assert_int_equal(read_exactly(body, tcpc_feedback_batch_end(&batch)), TCPC_FEEDBACK_OK);
+	held.flow.client = v6(1);
+	tcpc_feedback_news_begin(&batch, body, sizeof(body), TCPC_FEEDBACK_HELD);
+	for (i = 0; tcpc_feedback_add_held(&batch, &held) == 1; i++)
+		;
+	assert_int_equal(i, (sizeof(body) - 3) / 45);
+	assert_int_equal(read_exactly(body, tcpc_feedback_batch_end(&batch)), TCPC_FEEDBACK_OK);
+	held.end = held.seq - 1;
+	assert_int_equal(tcpc_feedback_add_held(&batch, &held), -1);
+	for (shed.reason = 0; shed.reason < 6; shed.reason++) {
+		tcpc_feedback_news_begin(&batch, body, sizeof(body), TCPC_FEEDBACK_SHED);
+		assert_int_equal(tcpc_feedback_add_shed(&batch, &shed),
+				 shed.reason && shed.reason < 4 ? 1 : -1);
+	}
+}
+
 static void test_batch_bounds(void **state)
 {
 	struct tcpc_receipt r = {.client = V4(198, 18, 0, 1), .server = V4(198, 18, 0, 2)};
@@ -323,6 +418,7 @@ int main(void)
 		cmocka_unit_test(test_preamble),      cmocka_unit_test(test_receipts),
 		cmocka_unit_test(test_batch_bounds),  cmocka_unit_test(test_prefix_bits),
 		cmocka_unit_test(test_writer_bounds), cmocka_unit_test(test_reason_texts),
+		cmocka_unit_test(test_news),	      cmocka_unit_test(test_news_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

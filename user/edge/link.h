@@ -16,6 +16,7 @@
 #include "core/err.h"
 #include "core/text.h"
 #include "tcpcopy/abi.h"
+#include "tcpcopy/feedback_held.h"
 
 #define TCPC_LINK_PING_MS 200
 #define TCPC_LINK_LEASE_MS 700
@@ -77,10 +78,21 @@ __u32 tcpc_link_server_allow(struct tcpc_link_server *server, enum tcpc_link_all
 			     const struct tcpc_prefix *prefixes, unsigned int n);
 
 /** tcpc_link_server_receipts - queue receipts for every peer; flushed after TCPC_LINK_FLUSH_MS or
- * with a full frame. Nothing happens without peers. Returns how many were dropped since the last
- * call because a peer is behind (bounded buffers). */
+ * with a full frame. Those of one connection may be made into one (core/coalesce.h). Nothing
+ * happens without peers. Returns how many were dropped since the last call because a peer is behind
+ * (bounded buffers). */
 unsigned int tcpc_link_server_receipts(struct tcpc_link_server *server,
 				       const struct tcpc_receipt *receipts, unsigned int n);
+
+/** tcpc_link_server_held - the hold queue has what lies from @seq up to @end of @flow (host order;
+ * SYN and FIN count one each). Flushed and bounded as receipts are. */
+void tcpc_link_server_held(struct tcpc_link_server *server, const struct tcpc_flow *flow, __u32 seq,
+			   __u32 end);
+
+/** tcpc_link_server_shed - this host has ended the connection. Peers hear of it behind all that was
+ * said of it before, and before all that is said later. */
+void tcpc_link_server_shed(struct tcpc_link_server *server, const struct tcpc_flow *flow,
+			   enum tcpc_feedback_shed_reason reason);
 
 /** tcpc_link_server_peers - number of accepted peers. */
 unsigned int tcpc_link_server_peers(const struct tcpc_link_server *server);
@@ -116,6 +128,10 @@ struct tcpc_link_client_events {
 	void (*allow)(void *user, enum tcpc_link_allow_op op, const struct tcpc_prefix *prefixes,
 		      unsigned int n);
 	void (*receipts)(void *user, const struct tcpc_receipt *receipts, unsigned int n);
+	/* The peer's hold queue has these packets; it has them still, or again. */
+	void (*held)(void *user, const struct tcpc_held *held, unsigned int n);
+	/* The peer has ended these connections itself. */
+	void (*shed)(void *user, const struct tcpc_shed *shed, unsigned int n);
 };
 
 /**

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "tcpcopy/feedback_receipt.h"
+#include "tcpcopy/feedback_held.h"
 
 int tcpc_link_news_init(struct tcpc_link_news *news)
 {
@@ -54,6 +54,28 @@ static enum tcpc_feedback_reason read_receipts(struct tcpc_link_news *news,
 	return reason ? reason : tcpc_feedback_done(body);
 }
 
+static enum tcpc_feedback_reason read_held(struct tcpc_link_news *news,
+					   struct tcpc_feedback_reader *body)
+{
+	enum tcpc_feedback_reason reason;
+
+	reason = tcpc_feedback_get_news(body, &news->n);
+	for (__u32 i = 0; !reason && i < news->n; i++)
+		reason = tcpc_feedback_get_held(body, &news->decoded->held[i]);
+	return reason ? reason : tcpc_feedback_done(body);
+}
+
+static enum tcpc_feedback_reason read_shed(struct tcpc_link_news *news,
+					   struct tcpc_feedback_reader *body)
+{
+	enum tcpc_feedback_reason reason;
+
+	reason = tcpc_feedback_get_news(body, &news->n);
+	for (__u32 i = 0; !reason && i < news->n; i++)
+		reason = tcpc_feedback_get_shed(body, &news->decoded->shed[i]);
+	return reason ? reason : tcpc_feedback_done(body);
+}
+
 enum tcpc_feedback_reason tcpc_link_news_read(struct tcpc_link_news *news,
 					      enum tcpc_feedback_type type,
 					      struct tcpc_feedback_reader *body)
@@ -65,6 +87,10 @@ enum tcpc_feedback_reason tcpc_link_news_read(struct tcpc_link_news *news,
 		return read_allow(news, body);
 	case TCPC_FEEDBACK_RECEIPTS:
 		return read_receipts(news, body);
+	case TCPC_FEEDBACK_HELD:
+		return read_held(news, body);
+	case TCPC_FEEDBACK_SHED:
+		return read_shed(news, body);
 	default:
 		return TCPC_FEEDBACK_STATE;
 	}
@@ -73,14 +99,25 @@ enum tcpc_feedback_reason tcpc_link_news_read(struct tcpc_link_news *news,
 void tcpc_link_news_tell(struct tcpc_link_news *news, enum tcpc_feedback_type type,
 			 const struct tcpc_link_client_events *events, void *user)
 {
-	if (type == TCPC_FEEDBACK_SERVICES)
+	switch (type) {
+	case TCPC_FEEDBACK_SERVICES:
 		events->services(user, news->decoded->services, news->n);
-	else if (type == TCPC_FEEDBACK_ALLOW)
+		break;
+	case TCPC_FEEDBACK_ALLOW:
 		events->allow(user, news->op, news->decoded->prefixes, news->n);
-	else
+		break;
+	case TCPC_FEEDBACK_HELD:
+		events->held(user, news->decoded->held, news->n);
+		return;
+	case TCPC_FEEDBACK_SHED:
+		events->shed(user, news->decoded->shed, news->n);
+		return;
+	default:
 		events->receipts(user, news->decoded->receipts, news->n);
-	if (type != TCPC_FEEDBACK_RECEIPTS)
-		news->ack = true;
+		return;
+	}
+	/* A change, and it is made. */
+	news->ack = true;
 }
 
 void tcpc_link_news_free(struct tcpc_link_news *news)

@@ -13,6 +13,8 @@ union tcpc_link_decoded {
 	struct tcpc_receipt receipts[TCPC_FEEDBACK_RECEIPTS_MAX];
 	struct tcpc_link_service services[TCPC_FEEDBACK_SERVICES_MAX];
 	struct tcpc_prefix prefixes[TCPC_FEEDBACK_PREFIXES_MAX];
+	struct tcpc_held held[TCPC_FEEDBACK_HELD_MAX];
+	struct tcpc_shed shed[TCPC_FEEDBACK_HELD_MAX];
 };
 
 struct tcpc_link_news {
@@ -26,8 +28,8 @@ struct tcpc_link_news {
 /** tcpc_link_news_init - returns 0 or -ENOMEM. */
 int tcpc_link_news_init(struct tcpc_link_news *news);
 
-/** tcpc_link_news_read - decode the rest of a SERVICES, ALLOW or RECEIPTS body; other types are
- * out of place. Returns TCPC_FEEDBACK_OK, or why the frame is refused. */
+/** tcpc_link_news_read - decode the rest of a body that a target may send; other types are out of
+ * place. Returns TCPC_FEEDBACK_OK, or why the frame is refused. */
 enum tcpc_feedback_reason tcpc_link_news_read(struct tcpc_link_news *news,
 					      enum tcpc_feedback_type type,
 					      struct tcpc_feedback_reader *body);

@@ -159,8 +159,7 @@ void tcpc_link_peer_flush(struct tcpc_link_peer *peer)
 	}
 }
 
-/* Bytes on the wire for a body of @n. */
-static __u32 frame_bytes(const struct tcpc_link_peer *peer, __u32 n)
+__u32 tcpc_link_peer_frame_bytes(const struct tcpc_link_peer *peer, __u32 n)
 {
 	return TCPC_FEEDBACK_LENGTH_BYTES + n + (peer->key ? TCPC_LINK_CRYPTO_OVERHEAD : 0);
 }
@@ -168,7 +167,7 @@ static __u32 frame_bytes(const struct tcpc_link_peer *peer, __u32 n)
 /* Queue one frame. Returns 0, -ENOBUFS or -ENOMEM. */
 static int queue_frame(struct tcpc_link_peer *peer, const __u8 *body, __u32 n, __u32 limit)
 {
-	__u32 size = frame_bytes(peer, n);
+	__u32 size = tcpc_link_peer_frame_bytes(peer, n);
 	struct tcpc_feedback_writer w;
 	__u8 *frame;
 

@@ -118,6 +118,9 @@ void tcpc_link_peer_start(struct tcpc_link_peer *peer);
  * Returns: 0; nothing queued: -ENOBUFS, -ENOMEM, -EPIPE (not up, or about to end). */
 int tcpc_link_peer_send(struct tcpc_link_peer *peer, const __u8 *body, __u32 n, __u32 limit);
 
+/** tcpc_link_peer_frame_bytes - bytes on the wire for a body of @n. */
+__u32 tcpc_link_peer_frame_bytes(const struct tcpc_link_peer *peer, __u32 n);
+
 /** tcpc_link_peer_must_send - the same for what the peer has to know: if there is no room for it,
  * the connection ends soon. */
 void tcpc_link_peer_must_send(struct tcpc_link_peer *peer, const __u8 *body, __u32 n);

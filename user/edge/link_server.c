@@ -9,8 +9,8 @@
 #include "edge/link_book.h"
 #include "edge/link_peer.h"
 #include "edge/link_socket.h"
+#include "edge/link_spread.h"
 #include "edge/log.h"
-#include "tcpcopy/feedback_receipt.h"
 #include "tcpcopy/seq.h"
 
 #define BACKLOG 128
@@ -19,7 +19,7 @@
 struct tcpc_link_server {
 	uv_tcp_t listener;
 	uv_timer_t beat;   /* pings, while there are connections */
-	uv_timer_t flush;  /* of the receipts that wait for company */
+	uv_timer_t flush;  /* of what waits for company */
 	uv_timer_t settle; /* look again at what is settled */
 	const struct tcpc_link_server_events *events;
 	void *user;
@@ -34,9 +34,7 @@ struct tcpc_link_server {
 	struct tcpc_link_counters counters;
 	__u64 warn_after_ms;
 	__u32 unwarned;
-	__u32 dropped; /* receipts, since the caller was last told */
-	struct tcpc_feedback_batch batch;
-	__u8 batch_body[TCPC_FEEDBACK_BODY_MAX];
+	struct tcpc_link_spread spread;
 };
 
 static void unref(struct tcpc_link_server *server)
@@ -115,61 +113,52 @@ __u32 tcpc_link_server_allow(struct tcpc_link_server *server, enum tcpc_link_all
 	return tcpc_link_book_allow(&server->book, op, prefixes, n, &server->peers);
 }
 
-/* ---- receipts ------------------------------------------------------------------------------- */
-
-static void flush_receipts(struct tcpc_link_server *server)
-{
-	const __u32 n = server->batch.n, n_bytes = tcpc_feedback_batch_end(&server->batch);
-	bool missed = false;
-	int ret;
-
-	for (__u32 i = 0; n && i < server->peers.n; i++) {
-		struct tcpc_link_peer *peer = server->peers.list[i];
-
-		ret = tcpc_link_peer_send(peer, server->batch_body, n_bytes,
-					  TCPC_LINK_OUT_RECEIPTS_BYTES);
-		if (ret == -EPIPE)
-			continue;
-		if (ret) {
-			missed = true;
-			server->counters.receipts_dropped += n;
-		} else {
-			server->counters.receipts += n;
-		}
-		tcpc_link_peer_flush(peer);
-	}
-	if (missed)
-		server->dropped += n;
-	tcpc_feedback_batch_begin(&server->batch, server->batch_body, sizeof(server->batch_body));
-}
+/* ---- receipts, and the hold queue's news ---------------------------------------------------- */
 
 static void on_flush_timer(uv_timer_t *timer)
 {
-	flush_receipts(timer->data);
+	struct tcpc_link_server *server = timer->data;
+
+	tcpc_link_spread_flush(&server->spread);
+}
+
+static void flush_soon(struct tcpc_link_server *server)
+{
+	if (tcpc_link_spread_waits(&server->spread) && !uv_is_active((uv_handle_t *)&server->flush))
+		uv_timer_start(&server->flush, on_flush_timer, TCPC_LINK_FLUSH_MS, 0);
 }
 
 unsigned int tcpc_link_server_receipts(struct tcpc_link_server *server,
 				       const struct tcpc_receipt *receipts, unsigned int n)
 {
 	unsigned int dropped;
-	int added;
 
-	for (unsigned int i = 0; server->n_up && i < n; i++) {
-		added = tcpc_feedback_batch_add(&server->batch, &receipts[i]);
-		if (!added) {
-			flush_receipts(server);
-			added = tcpc_feedback_batch_add(&server->batch, &receipts[i]);
-		}
-		if (added < 0) { /* more SACK blocks than a TCP header holds */
-			server->counters.receipts_dropped++;
-			server->dropped++;
-		}
-	}
-	if (server->batch.n && !uv_is_active((uv_handle_t *)&server->flush))
-		uv_timer_start(&server->flush, on_flush_timer, TCPC_LINK_FLUSH_MS, 0);
-	dropped = server->dropped;
-	server->dropped = 0;
+	if (server->n_up)
+		tcpc_link_spread_receipts(&server->spread, receipts, n);
+	flush_soon(server);
+	dropped = server->spread.dropped;
+	server->spread.dropped = 0;
 	return dropped;
+}
+
+void tcpc_link_server_held(struct tcpc_link_server *server, const struct tcpc_flow *flow, __u32 seq,
+			   __u32 end)
+{
+	const struct tcpc_held held = {.flow = *flow, .seq = seq, .end = end};
+
+	if (server->n_up)
+		tcpc_link_spread_held(&server->spread, &held);
+	flush_soon(server);
+}
+
+void tcpc_link_server_shed(struct tcpc_link_server *server, const struct tcpc_flow *flow,
+			   enum tcpc_feedback_shed_reason reason)
+{
+	const struct tcpc_shed shed = {.flow = *flow, .reason = reason};
+
+	if (server->n_up)
+		tcpc_link_spread_shed(&server->spread, &shed);
+	flush_soon(server);
 }
 
 /* ---- peers ---------------------------------------------------------------------------------- */
@@ -389,7 +378,7 @@ int tcpc_link_server_open(uv_loop_t *loop, const struct tcpc_endpoint *listen, c
 	server->secure = key;
 	if (key)
 		memcpy(server->key, key, sizeof(server->key));
-	tcpc_feedback_batch_begin(&server->batch, server->batch_body, sizeof(server->batch_body));
+	tcpc_link_spread_init(&server->spread, &server->peers, &server->counters);
 	init_handles(server, loop);
 	status = tcpc_link_socket_listen(&server->listener, listen, BACKLOG, on_connection, err);
 	if (status) {
@@ -412,7 +401,7 @@ const struct tcpc_link_counters *tcpc_link_server_counters(const struct tcpc_lin
 
 void tcpc_link_server_close(struct tcpc_link_server *server)
 {
-	flush_receipts(server);
+	tcpc_link_spread_flush(&server->spread);
 	server->closing = true;
 	for (__u32 i = 0; i < server->peers.n; i++)
 		tcpc_link_peer_close(server->peers.list[i]);

@@ -127,11 +127,33 @@ static void on_receipts(void *user, const struct tcpc_receipt *receipts, unsigne
 	}
 }
 
+static void on_held(void *user, const struct tcpc_held *held, unsigned int n)
+{
+	struct peer *peer = user;
+
+	for (unsigned int i = 0; i < n; i++) {
+		peer->counts.held++;
+		peer->counts.held_numbers += held[i].end - held[i].seq;
+	}
+}
+
+static void on_shed(void *user, const struct tcpc_shed *shed, unsigned int n)
+{
+	struct peer *peer = user;
+
+	for (unsigned int i = 0; i < n; i++) {
+		peer->counts.shed++;
+		peer->counts.shed_slow += shed[i].reason == TCPC_FEEDBACK_SHED_SLOW;
+	}
+}
+
 static const struct tcpc_link_client_events events = {
 	.state = on_state,
 	.services = on_services,
 	.allow = on_allow,
 	.receipts = on_receipts,
+	.held = on_held,
+	.shed = on_shed,
 };
 
 int peer_get(struct tcpc_online *online, const char *host, __u16 port, struct peer **ret,

@@ -19,9 +19,13 @@
 /* What receipts told us so far. */
 struct receipt_counts {
 	__u64 receipts;
-	__u64 syn_acks; /* connections that the target opened */
-	__u64 resets;	/* connections that it reset */
-	__u64 bytes;	/* of payload in its responses */
+	__u64 syn_acks;	    /* connections that the target opened */
+	__u64 resets;	    /* connections that it reset */
+	__u64 bytes;	    /* of payload in its responses */
+	__u64 held;	    /* packets or runs of them that its hold queue took */
+	__u64 held_numbers; /* sequence numbers in these: bytes, SYN and FIN */
+	__u64 shed;	    /* connections that the target host ended itself */
+	__u64 shed_slow;    /* of these: the target was too slow */
 };
 
 /** The feedback link to one target host, shared by all targets there. */

@@ -133,11 +133,19 @@ struct json_object *tcpc_online_link_stats(const struct tcpc_online *online)
 		sum.syn_acks += peer->counts.syn_acks;
 		sum.resets += peer->counts.resets;
 		sum.bytes += peer->counts.bytes;
+		sum.held += peer->counts.held;
+		sum.held_numbers += peer->counts.held_numbers;
+		sum.shed += peer->counts.shed;
+		sum.shed_slow += peer->counts.shed_slow;
 	}
 	o = json_object_new_object();
 	tcpc_show_number(o, "receipts", sum.receipts);
 	tcpc_show_number(o, "syn_acks", sum.syn_acks);
 	tcpc_show_number(o, "resets", sum.resets);
 	tcpc_show_number(o, "response_bytes", sum.bytes);
+	tcpc_show_number(o, "held", sum.held);
+	tcpc_show_number(o, "held_bytes", sum.held_numbers);
+	tcpc_show_number(o, "shed", sum.shed);
+	tcpc_show_number(o, "shed_slow", sum.shed_slow);
 	return o;
 }
