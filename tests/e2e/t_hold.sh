@@ -48,6 +48,30 @@ nothing_held() {
 	[ "$(hold_stat connections)" = 0 ]
 }
 
+# told COUNTER: what the online host has heard of the hold queue.
+told() {
+	ctl_json online ".result.link.$1" stats
+}
+
+told_is() {
+	[ "$(told "$1")" -ge "$2" ]
+}
+
+# sent: what the target host has sent of it.
+sent() {
+	ctl_json target '.result.feedback | "\(.held) \(.shed) \(.held_dropped)"' stats
+}
+
+told_same() {
+	[ "$(told held) $(told shed) 0" = "$(sent)" ]
+}
+
+# told_all TEXT: and whatever it was, nothing of it was lost on the way.
+told_all() {
+	try "$1: the online host has heard all that was sent" wait_for 5 told_same ||
+		echo "heard $(told held) $(told shed), sent $(sent)"
+}
+
 held() {
 	ctl_json target .result.target.held stats
 }
@@ -105,6 +129,8 @@ strict() {
 	in_order "strict" 8 50 64 keep
 	compare "strict: packets that had to wait" "$(held)" ">=" 350
 	is "strict: no answer had to be guessed at" "$(hold_stat released_quiet)" 0
+	compare "strict: bytes that the online host knows to wait there" "$(told held_bytes)" ">=" $((350 * 64))
+	is "strict: connections that it knows to be given up" "$(told shed)" 0
 	in_order "closed at once" 8 50 64 close
 	in_order "reset at once" 8 50 64 reset
 	in_order "closed before the last answer" 8 10 64 leave
@@ -119,6 +145,7 @@ strict() {
 	compare "answers much shorter: packets that waited for quiet" \
 		"$(hold_stat released_quiet)" ">=" 60
 	gave_up_nothing "other answers"
+	told_all "other answers"
 	copy_down
 }
 
@@ -142,6 +169,7 @@ stopped() {
 	shift 2
 	kill -STOP "$TARGET_PID"
 	asked "$text" "$@" keep
+	try "$text: the online host hears what waits" wait_for 5 told_is held_bytes "$3"
 	try "$text: connections are given up" wait_for 10 hold_stat_is "$counter" 1
 }
 
@@ -167,6 +195,11 @@ too_slow() {
 	try "stopped target: all 8 are" wait_for 5 hold_stat_is shed_lag 8
 	is "stopped target: and no more" "$(hold_stat shed_lag)" 8
 	compare "stopped target: packets lost with them" "$(hold_stat lost)" ">=" 72
+	try "stopped target: the online host hears of it" wait_for 5 told_is shed_slow 8
+	is "stopped target: of nothing else" "$(told shed) $(told shed_slow)" "8 8"
+	# 10 requests, of which the first went on to the socket, and the FIN.
+	compare "stopped target: bytes that were there" "$(told held_bytes)" ">=" $((8 * (9 * 64 + 1)))
+	told_all "stopped target"
 	try "stopped target: none of its connections is left" wait_for 5 none_established
 	is "stopped target: connections held" "$(hold_stat connections)" 0
 	compare "stopped target: it is said in the log" \
@@ -179,6 +212,7 @@ too_much() {
 	local peak
 	begin --hold 1 --max-lag 5
 	stopped "small queue" shed_full 16 40 32000
+	told_all "small queue"
 	compare "small queue: memory held, bytes" "$(hold_stat bytes)" "<=" $((1 << 20))
 	peak=$(awk '$1 == "VmHWM:" { print $2 }' "/proc/${DAEMON_PID[target]}/status")
 	compare "small queue: peak memory of the daemon, kB" "$peak" "<" $((21 * 1024))

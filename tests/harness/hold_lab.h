@@ -33,6 +33,9 @@ struct hold_lab {
 	/* Called for each frame that is written back, if not NULL. */
 	void (*written)(struct hold_lab *lab, int conn, const struct tcpc_pkt *pkt, __u32 number);
 	void (*given_up)(struct hold_lab *lab, int conn);
+	bool note_taken; /* what was taken stands in @did as well */
+	__u32 start;	 /* number that its distances are from */
+	unsigned int n_taken;
 	char did[512]; /* "A0 B2 !1": frame A, tag 0; frame B, tag 2; connection 1 shed */
 };
 
@@ -97,6 +100,20 @@ static inline int lab_emit(void *user, const void *frame, size_t bytes)
 	return lab->write_error;
 }
 
+/* "=0:100-150 ": what of connection 0 was taken, distances from @start. Only if the test asks. */
+static inline void lab_taken(void *user, const struct tcpc_flow *flow, __u32 seq, __u32 end)
+{
+	struct hold_lab *lab = user;
+	char text[40];
+
+	lab->n_taken++;
+	if (!lab->note_taken)
+		return;
+	snprintf(text, sizeof(text), "=%d:%d-%d ", tcpc_ntohs(flow->client_port) - LAB_PORT,
+		 (int)(seq - lab->start), (int)(end - lab->start));
+	strncat(lab->did, text, sizeof(lab->did) - strlen(lab->did) - 1);
+}
+
 static inline void lab_shed(void *user, const struct tcpc_flow *flow)
 {
 	struct hold_lab *lab = user;
@@ -110,6 +127,7 @@ static inline void lab_shed(void *user, const struct tcpc_flow *flow)
 static const struct tcpc_hold_ops lab_ops = {
 	.exchange = lab_exchange,
 	.emit = lab_emit,
+	.taken = lab_taken,
 	.shed = lab_shed,
 };
 

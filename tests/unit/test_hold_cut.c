@@ -210,6 +210,13 @@ static int write_back(void *user, const void *data, size_t bytes)
 	return 0;
 }
 
+static void taken(void *user, const struct tcpc_flow *flow, __u32 seq, __u32 end)
+{
+	(void)user;
+	(void)flow;
+	expect_true("taken", "whole, however it goes on", end - seq > UNIT);
+}
+
 static void give_up(void *user, const struct tcpc_flow *flow)
 {
 	(void)user;
@@ -217,7 +224,7 @@ static void give_up(void *user, const struct tcpc_flow *flow)
 	expect_fail("the connection was given up");
 }
 
-static const struct tcpc_hold_ops ops = {read_exchange, write_back, give_up};
+static const struct tcpc_hold_ops ops = {read_exchange, write_back, taken, give_up};
 
 static void take_large(struct tcpc_hold *hold, __u32 seq, __u32 bytes)
 {

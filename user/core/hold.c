@@ -7,57 +7,14 @@
 
 #include "core/hold_cut.h"
 #include "core/hold_priv.h"
-#include "tcpcopy/hash.h"
 #include "tcpcopy/hold.h"
 
 #define SOURCE_MAC_OFF 6
 
 enum decision { WAIT, RELEASE, RELEASE_QUIET, RELEASE_STUCK, RELEASE_LATE, CUT };
 
-/* ---- the table --------------------------------------------------------------------------------
+/* ---- giving up -------------------------------------------------------------------------------
  */
-
-static struct held **find(struct tcpc_hold *hold, const struct tcpc_flow *flow)
-{
-	/* Our own clients' ports: a hash without a secret is enough behind a bound. */
-	static const __u64 key[2] = {1, 2};
-	__u64 words[3] = {(__u64)flow->client.w[0] << 32 | flow->client.w[1],
-			  (__u64)flow->client.w[2] << 32 | flow->client.w[3],
-			  (__u64)flow->client_port << 16 | flow->server_port};
-	struct held **p = &hold->buckets[tcpc_siphash_words(key, words, 3) % BUCKETS];
-
-	while (*p && memcmp(&(*p)->flow, flow, sizeof(*flow)))
-		p = &(*p)->next;
-	return p;
-}
-
-static size_t size_of(const struct packet *p)
-{
-	return sizeof(*p) + p->room;
-}
-
-static struct packet *unlink_head(struct tcpc_hold *hold, struct held *f)
-{
-	struct packet *p = f->head;
-
-	f->head = p->next;
-	if (!f->head)
-		f->tail = &f->head;
-	f->bytes -= size_of(p);
-	hold->stats.bytes -= size_of(p);
-	return p;
-}
-
-static void free_held(struct tcpc_hold *hold, struct held **at)
-{
-	struct held *f = *at;
-
-	while (f->head)
-		free(unlink_head(hold, f));
-	*at = f->next;
-	free(f);
-	hold->stats.connections--;
-}
 
 static void shed(struct tcpc_hold *hold, struct held **at)
 {
@@ -65,7 +22,7 @@ static void shed(struct tcpc_hold *hold, struct held **at)
 
 	for (struct packet *p = (*at)->head; p; p = p->next)
 		hold->stats.lost++;
-	free_held(hold, at);
+	hold_forget(hold, at);
 	hold->ops.shed(hold->user, &flow);
 }
 
@@ -122,7 +79,7 @@ static bool is_beyond_window(const struct packet *p, const struct tcpc_exchange 
 /* How much of a large packet may go now: whole segments up to the window's edge. */
 static __u32 part_in_window(const struct packet *p, const struct tcpc_exchange *x)
 {
-	__s32 fits = x->window_end - (p->seq_end - p->payload_bytes);
+	__s32 fits = x->window_end - hold_seq(p);
 
 	return p->cut_unit && fits > 0 ? fits / p->cut_unit * p->cut_unit : 0;
 }
@@ -182,8 +139,8 @@ static enum decision decide_order(const struct tcpc_hold *hold, const struct hel
 	got = x->answer_flags & TCPC_TCP_ACK ? x->answer_end - x->snd_nxt : 0;
 	if (closing ? tcpc_hold_may_close(got, expected, idle, 0)
 		    : tcpc_hold_answered(got, expected, idle) ||
-			      tcpc_hold_answered_in_all(x, x->answer_end, idle,
-							p->seq_end - p->payload_bytes, p->ack))
+			      tcpc_hold_answered_in_all(x, x->answer_end, idle, hold_seq(p),
+							p->ack))
 		return RELEASE;
 	return closing ? decide_close(hold, expected, got, quiet_ns)
 		       : decide_quiet(hold, p, x, expected, got, quiet_ns);
@@ -218,7 +175,7 @@ static void note_release(struct held *f, const struct packet *p, const struct tc
 
 static void emit(struct tcpc_hold *hold, struct held *f, const struct tcpc_exchange *x)
 {
-	struct packet *p = unlink_head(hold, f);
+	struct packet *p = hold_pop(hold, f);
 	struct tcpc_hold_tag tag;
 
 	tcpc_hold_tag_write(&tag, f->head ? 0 : f->number);
@@ -255,8 +212,8 @@ static bool cut_head(struct tcpc_hold *hold, struct held *f, const struct tcpc_e
 	p->payload_bytes = left;
 	p->bytes -= n;
 	f->head = front;
-	f->bytes += size_of(front);
-	hold->stats.bytes += size_of(front);
+	f->bytes += hold_size(front);
+	hold->stats.bytes += hold_size(front);
 	return true;
 }
 
@@ -306,67 +263,11 @@ static void run(struct tcpc_hold *hold, struct held **at, __u64 now_ns)
 			f->progress_ns = now_ns;
 		emit(hold, f, &x);
 	}
-	free_held(hold, at);
+	hold_forget(hold, at);
 }
 
 /* ---- what comes in ----------------------------------------------------------------------------
  */
-
-static struct packet *new_packet(const struct tcpc_pkt *pkt, __u64 now_ns, const void *data,
-				 size_t head_bytes, size_t bytes)
-{
-	struct packet *p = malloc(sizeof(*p) + bytes);
-
-	if (!p)
-		return NULL;
-	p->next = NULL;
-	p->since_ns = now_ns;
-	p->seq_end = pkt->seq + pkt->payload_bytes;
-	p->ack = pkt->ack;
-	p->payload_bytes = pkt->payload_bytes;
-	p->flags = pkt->flags;
-	p->greeting = pkt->greeting;
-	p->head_bytes = head_bytes;
-	p->bytes = p->room = bytes;
-	p->cut_unit = tcpc_hold_cut_unit(data, head_bytes);
-	memcpy(p->data, data, bytes);
-	return p;
-}
-
-static struct held **need_held(struct tcpc_hold *hold, const struct tcpc_pkt *pkt, __u64 now_ns)
-{
-	struct tcpc_flow flow = {.client = pkt->saddr,
-				 .server = pkt->daddr,
-				 .client_port = pkt->sport,
-				 .server_port = pkt->dport};
-	struct held **at = find(hold, &flow);
-
-	if (*at)
-		return at;
-	*at = calloc(1, sizeof(**at));
-	if (!*at)
-		return NULL;
-	(*at)->flow = flow;
-	(*at)->tail = &(*at)->head;
-	(*at)->progress_ns = now_ns;
-	hold->stats.connections++;
-	return at;
-}
-
-/* Behind all others; but one that is back, because it was too early, where it was. */
-static void put(struct held *f, struct packet *p, bool early)
-{
-	__u32 seq = p->seq_end - p->payload_bytes;
-	struct packet **at = early ? &f->head : f->tail;
-
-	while (*at && !((*at)->flags & TCPC_TCP_SYN) &&
-	       tcpc_seq_lt((*at)->seq_end - (*at)->payload_bytes, seq))
-		at = &(*at)->next;
-	p->next = *at;
-	*at = p;
-	if (!p->next)
-		f->tail = &p->next;
-}
 
 /* Nobody says when a full accept queue has room again, so it is tried: often at first, as a SYN
  * cookie takes no longer, and then eight times in each doubling of the time. */
@@ -383,13 +284,54 @@ static void try_later(struct held *f, __u64 now_ns)
 	f->unseen = NOTHING; /* what was released did not arrive */
 }
 
+/* It is the target host's now: the online host need not send it again. */
+static void tell(struct tcpc_hold *hold, const struct tcpc_flow *flow, const struct tcpc_pkt *pkt)
+{
+	hold->ops.taken(hold->user, flow, pkt->seq,
+			hold_end_of(pkt->seq + pkt->payload_bytes, pkt->flags));
+}
+
+/* It waits already. Its number counts all the same: the kernel has counted it. */
+static void take_again(struct tcpc_hold *hold, struct held *f, __u64 now_ns,
+		       const struct tcpc_pkt *pkt, const struct tcpc_hold_tag *tag)
+{
+	hold->stats.duplicates++;
+	f->number = tcpc_hold_tag_read(tag);
+	if (tcpc_hold_tag_is_early(tag))
+		try_later(f, now_ns);
+	tell(hold, &f->flow, pkt);
+}
+
+/* What goes on at once is not told: the target's own ACK will speak of it. */
+static void take(struct tcpc_hold *hold, struct held **at, __u64 now_ns, struct packet *p,
+		 const struct tcpc_pkt *pkt, const struct tcpc_hold_tag *tag)
+{
+	bool early = tcpc_hold_tag_is_early(tag), waits = true;
+	struct held *f = *at;
+
+	hold->stats.taken++;
+	hold_put(f, p, early);
+	f->number = tcpc_hold_tag_read(tag);
+	f->bytes += hold_size(p);
+	hold->stats.bytes += hold_size(p);
+	if (early) {
+		try_later(f, now_ns);
+	} else if (f->head == p) {
+		run(hold, at, now_ns);
+		waits = *at == f && f->head == p;
+	}
+	if (waits)
+		tell(hold, &f->flow, pkt);
+}
+
 void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *data, size_t head_bytes,
 		    size_t bytes)
 {
 	const __u8 *begin = data, *frame = begin + head_bytes;
 	struct tcpc_hold_tag tag;
-	struct held **at = NULL;
-	struct packet *p = NULL;
+	struct tcpc_flow flow;
+	struct held **at;
+	struct packet *p;
 	struct tcpc_pkt pkt;
 
 	if (bytes < head_bytes ||
@@ -398,25 +340,22 @@ void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *data, size
 		return;
 	}
 	memcpy(&tag, frame + SOURCE_MAC_OFF, sizeof(tag));
+	flow = hold_flow(&pkt);
+	at = hold_find(hold, &flow);
+	if (*at && hold_has(*at, &pkt)) {
+		take_again(hold, *at, now_ns, &pkt, &tag);
+		return;
+	}
 	while (hold->stats.bytes && hold->stats.bytes + sizeof(*p) + bytes > hold->limit_bytes)
 		shed_largest(hold);
-	p = new_packet(&pkt, now_ns, data, head_bytes, bytes);
-	if (p)
-		at = need_held(hold, &pkt, now_ns);
+	p = hold_new_packet(&pkt, now_ns, data, head_bytes, bytes);
+	at = p ? hold_need(hold, &flow, now_ns) : NULL;
 	if (!at) {
 		free(p);
 		hold->stats.lost++;
 		return;
 	}
-	hold->stats.taken++;
-	put(*at, p, tcpc_hold_tag_is_early(&tag));
-	(*at)->number = tcpc_hold_tag_read(&tag);
-	(*at)->bytes += size_of(p);
-	hold->stats.bytes += size_of(p);
-	if (tcpc_hold_tag_is_early(&tag))
-		try_later(*at, now_ns);
-	else if ((*at)->head == p)
-		run(hold, at, now_ns);
+	take(hold, at, now_ns, p, &pkt, &tag);
 }
 
 void tcpc_hold_touch(struct tcpc_hold *hold, __u64 now_ns, const struct tcpc_flow *flow)
@@ -425,7 +364,7 @@ void tcpc_hold_touch(struct tcpc_hold *hold, __u64 now_ns, const struct tcpc_flo
 
 	if (!hold->stats.connections)
 		return;
-	at = find(hold, flow);
+	at = hold_find(hold, flow);
 	if (*at) {
 		(*at)->retry_ns = 0;
 		run(hold, at, now_ns);
@@ -483,7 +422,7 @@ void tcpc_hold_free(struct tcpc_hold *hold)
 {
 	for (int i = 0; i < BUCKETS; i++)
 		while (hold->buckets[i])
-			free_held(hold, &hold->buckets[i]);
+			hold_forget(hold, &hold->buckets[i]);
 	free(hold);
 }
 

@@ -36,6 +36,9 @@ struct tcpc_hold_ops {
 	/* Write a frame back, with what stood before it. Returns 0 or -errno (counted; the frame is
 	 * gone). */
 	int (*emit)(void *user, const void *frame, size_t bytes);
+	/* The queue has what lies from @seq up to @end, host order: SYN and FIN count one each, a
+	 * RST by itself is @seq == @end. Also when it comes again while it waits. */
+	void (*taken)(void *user, const struct tcpc_flow *flow, __u32 seq, __u32 end);
 	/* The connection is given up: reset the target's half. */
 	void (*shed)(void *user, const struct tcpc_flow *flow);
 };

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * hold_priv.h - what the hold queue keeps, for hold.c alone.
+ * hold_priv.h - what the hold queue keeps, for hold*.c alone.
+ *
+ * hold.c        whose turn it is
+ * hold_store.c  connections, and their packets in the order of their bytes
+ * hold_cut.c    large packets in two
  */
 #ifndef TCPCOPY_CORE_HOLD_PRIV_H
 #define TCPCOPY_CORE_HOLD_PRIV_H
 
 #include "core/hold.h"
+#include "tcpcopy/parse.h"
 
 #define BUCKETS 4096
 
@@ -51,5 +56,50 @@ struct tcpc_hold {
 	void *user;
 	struct tcpc_hold_stats stats;
 };
+
+/** hold_seq - number of a packet's first byte; of a SYN its own. */
+static inline __u32 hold_seq(const struct packet *p)
+{
+	return p->seq_end - p->payload_bytes;
+}
+
+/** hold_end_of - the number behind a packet whose last byte is before @seq_end: SYN and FIN count
+ * one each. */
+static inline __u32 hold_end_of(__u32 seq_end, __u8 flags)
+{
+	return seq_end + !!(flags & TCPC_TCP_SYN) + !!(flags & TCPC_TCP_FIN);
+}
+
+/** hold_size - memory that a packet takes. */
+static inline size_t hold_size(const struct packet *p)
+{
+	return sizeof(*p) + p->room;
+}
+
+/** hold_flow - the connection of a packet that comes in. */
+struct tcpc_flow hold_flow(const struct tcpc_pkt *pkt);
+
+/** hold_find - where @flow's connection hangs; points to NULL if there is none. */
+struct held **hold_find(struct tcpc_hold *hold, const struct tcpc_flow *flow);
+
+/** hold_need - the same, made if need be. NULL: out of memory. */
+struct held **hold_need(struct tcpc_hold *hold, const struct tcpc_flow *flow, __u64 now_ns);
+
+/** hold_forget - free a connection and its packets. */
+void hold_forget(struct tcpc_hold *hold, struct held **at);
+
+/** hold_new_packet - a copy of the frame @data, with its head; in no queue yet. NULL: no memory. */
+struct packet *hold_new_packet(const struct tcpc_pkt *pkt, __u64 now_ns, const void *data,
+			       size_t head_bytes, size_t bytes);
+
+/** hold_has - does all of @pkt wait already? */
+bool hold_has(const struct held *f, const struct tcpc_pkt *pkt);
+
+/** hold_put - queue @p where its bytes belong. @early: it is back and goes to the front, into the
+ * connection that is first. Memory is counted by the caller. */
+void hold_put(struct held *f, struct packet *p, bool early);
+
+/** hold_pop - take the first packet out; the caller's now. */
+struct packet *hold_pop(struct tcpc_hold *hold, struct held *f);
 
 #endif

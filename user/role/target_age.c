@@ -71,6 +71,8 @@ static void end_idle(void *user, const struct tcpc_flow *flow, __u32 idle_ms)
 		return;
 	}
 	room->stats.connections += r;
+	if (r)
+		target_tell_shed(room->role, flow, TCPC_FEEDBACK_SHED_AGED);
 	tcpc_dp_target_forget(room->role->dp, flow);
 }
 

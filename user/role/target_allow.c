@@ -93,6 +93,7 @@ struct ending {
 	const struct tcpc_prefix *prefixes;
 	unsigned int n;
 	const struct tcpc_target_role *role; /* skip who stays allowed by another entry, or NULL */
+	struct tcpc_target_role *tell;	     /* whose peers hear of it: they are copies. Or NULL */
 };
 
 static bool in_list(const struct ending *e, const struct tcpc_addr *client)
@@ -123,6 +124,9 @@ static bool must_end(void *user, const struct tcpc_flow *flow)
 		if (!is_listed(e, &a->prefix) && covers(&a->prefix, &flow->client))
 			return false;
 	}
+	/* What is still there the next time is told again, which changes nothing. */
+	if (e->tell)
+		target_tell_shed(e->tell, flow, TCPC_FEEDBACK_SHED_ALLOWED);
 	return true;
 }
 
@@ -141,7 +145,7 @@ static void end_connections(struct tcpc_target_role *role, struct ending *e)
 static void on_peers_settled(void *user)
 {
 	struct allow_job *job = user;
-	struct ending e = {.prefixes = job->prefixes, .n = job->n};
+	struct ending e = {.prefixes = job->prefixes, .n = job->n, .tell = job->role};
 	struct tcpc_err err = {};
 
 	end_connections(job->role, &e);

@@ -60,6 +60,13 @@ static int write_back(void *user, const void *frame, size_t bytes)
 	return write(room->fd, frame, bytes) == (ssize_t)bytes ? 0 : -errno;
 }
 
+static void taken(void *user, const struct tcpc_flow *flow, __u32 seq, __u32 end)
+{
+	struct hold_room *room = user;
+
+	target_tell_held(room->intercept->role, flow, seq, end);
+}
+
 /* A connection that cannot follow ends at the target too: half of it would be worse than none. */
 static void shed(void *user, const struct tcpc_flow *flow)
 {
@@ -73,6 +80,7 @@ static void shed(void *user, const struct tcpc_flow *flow)
 			      i->iface);
 	room->logged = true;
 	tcpc_dp_target_forget(i->role->dp, flow);
+	target_tell_shed(i->role, flow, TCPC_FEEDBACK_SHED_SLOW);
 	if (target_allows(i->role, &flow->client))
 		return; /* its copies ended when it was allowed; what it has now is its own */
 	r = tcpc_diag_end(i->role->diag, flow, i->ifindex);
@@ -83,6 +91,7 @@ static void shed(void *user, const struct tcpc_flow *flow)
 static const struct tcpc_hold_ops ops = {
 	.exchange = read_exchange,
 	.emit = write_back,
+	.taken = taken,
 	.shed = shed,
 };
 

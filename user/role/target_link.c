@@ -223,6 +223,20 @@ int target_open_link(struct tcpc_target_role *role, const struct tcpc_endpoint *
 	return r;
 }
 
+void target_tell_held(struct tcpc_target_role *role, const struct tcpc_flow *flow, __u32 seq,
+		      __u32 end)
+{
+	if (role->link)
+		tcpc_link_server_held(role->link, flow, seq, end);
+}
+
+void target_tell_shed(struct tcpc_target_role *role, const struct tcpc_flow *flow,
+		      enum tcpc_feedback_shed_reason reason)
+{
+	if (role->link)
+		tcpc_link_server_shed(role->link, flow, reason);
+}
+
 void target_listen_text(const struct tcpc_target_role *role, char text[TCPC_TEXT_BYTES])
 {
 	if (role->listen.port)

@@ -152,6 +152,15 @@ void intercept_forget_addresses(struct intercept *intercept);
 /** target_on_addresses - timer: do so for all, publish a change. */
 void target_on_addresses(uv_timer_t *timer);
 
+/** target_tell_held - peers hear that the hold queue has this of @flow, see ledger.h: `taken`. */
+void target_tell_held(struct tcpc_target_role *role, const struct tcpc_flow *flow, __u32 seq,
+		      __u32 end);
+
+/** target_tell_shed - peers hear that we, not the service, have ended @flow. To be called in
+ * the turn of the loop in which it is ended: the reset that follows tells nothing new then. */
+void target_tell_shed(struct tcpc_target_role *role, const struct tcpc_flow *flow,
+		      enum tcpc_feedback_shed_reason reason);
+
 /** target_run_awaits - nobody is left to wait for. */
 void target_run_awaits(struct tcpc_target_role *role);
 

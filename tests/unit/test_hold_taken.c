@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test_hold_taken.c - what the hold queue tells of what it has, packets that come again while they
+ * wait, and packets that come late: each scenario as a table, with numbers that wrap.
+ */
+#include "../harness/hold_lab.h"
+
+#define PSH_ACK (TCPC_TCP_PSH | TCPC_TCP_ACK)
+#define FIN_ACK (TCPC_TCP_FIN | TCPC_TCP_ACK)
+#define RST_ACK (TCPC_TCP_RST | TCPC_TCP_ACK)
+#define MAX_LAG_MS 1000
+#define MAX_STEPS 12
+
+/* A packet, and what the queue does then; without a name: the target answers up to @ack, with
+ * @flags (FIN: and has no more to say). */
+struct step {
+	char id;
+	__u8 flags;
+	__u32 seq, ack, payload_bytes;
+	const char *want;
+};
+
+static const struct scenario {
+	const char *name;
+	struct step steps[MAX_STEPS];
+	__u64 taken, duplicates;
+} scenarios[] = {
+	{"what goes on at once is not told",
+	 {{'A', PSH_ACK, 100, 0, 50, "A1"}, {'B', PSH_ACK, 150, 0, 50, "B2"}},
+	 2,
+	 0},
+	{"what waits is, FIN counts one, a RST none",
+	 {{'A', PSH_ACK, 100, 300, 50, "=0:100-150"},
+	  {'B', PSH_ACK | TCPC_TCP_FIN, 150, 300, 50, "=0:150-201"},
+	  {'C', RST_ACK, 201, 300, 0, "=0:201-201"},
+	  {0, TCPC_TCP_FIN, 0, 300, 0, "A0 B0 C3"}},
+	 3,
+	 0},
+	{"a connection behind the one that waits: SYN counts one",
+	 {{'A', PSH_ACK, 100, 300, 50, "=0:100-150"},
+	  {'S', TCPC_TCP_SYN, 70000, 0, 0, "=0:70000-70001"},
+	  {'B', PSH_ACK, 70001, 1, 9, "=0:70001-70010"},
+	  {'S', TCPC_TCP_SYN, 70000, 0, 0, "=0:70000-70001"},
+	  {'B', PSH_ACK, 70001, 1, 9, "=0:70001-70010"}},
+	 3,
+	 2},
+	{"again, while it waits",
+	 {{'A', PSH_ACK, 100, 300, 50, "=0:100-150"},
+	  {'a', PSH_ACK, 100, 300, 50, "=0:100-150"},
+	  {0, 0, 0, 300, 0, "A2"}},
+	 1,
+	 1},
+	{"again when it has gone on",
+	 {{'A', PSH_ACK, 100, 300, 50, "=0:100-150"},
+	  {0, 0, 0, 300, 0, "A1"},
+	  {'a', PSH_ACK, 100, 300, 50, "a2"}},
+	 2,
+	 0},
+	{"parts of what waits, and all of it in one",
+	 {{'A', PSH_ACK, 100, 300, 50, "=0:100-150"},
+	  {'B', PSH_ACK, 150, 300, 50, "=0:150-200"},
+	  {'C', PSH_ACK, 120, 300, 20, "=0:120-140"},
+	  {'D', PSH_ACK, 140, 300, 20, "=0:140-160"},
+	  {'E', PSH_ACK, 100, 300, 100, "=0:100-200"},
+	  {0, 0, 0, 300, 0, "A0 B5"}},
+	 2,
+	 3},
+	{"more than what waits is none",
+	 {{'A', PSH_ACK, 100, 300, 50, "=0:100-150"},
+	  {'B', PSH_ACK, 160, 300, 50, "=0:160-210"},
+	  {'C', PSH_ACK, 100, 300, 110, "=0:100-210"},
+	  {0, 0, 0, 300, 0, "A0 C0 B3"}},
+	 3,
+	 0},
+	{"FIN and RST again, each its own",
+	 {{'A', PSH_ACK, 100, 300, 50, "=0:100-150"},
+	  {'F', FIN_ACK, 150, 300, 0, "=0:150-151"},
+	  {'f', FIN_ACK, 150, 300, 0, "=0:150-151"},
+	  {'R', RST_ACK, 151, 300, 0, "=0:151-151"},
+	  {'r', RST_ACK, 151, 300, 0, "=0:151-151"},
+	  {'f', FIN_ACK, 150, 300, 0, "=0:150-151"},
+	  {0, TCPC_TCP_FIN, 0, 300, 0, "A0 F0 R6"}},
+	 3,
+	 3},
+	{"the last data once more, now with FIN",
+	 {{'A', PSH_ACK, 100, 300, 50, "=0:100-150"},
+	  {'B', PSH_ACK | TCPC_TCP_FIN, 100, 300, 50, "=0:100-151"},
+	  {0, 0, 0, 300, 0, "A0 B2"}},
+	 2,
+	 0},
+	{"lost on the way, and sent again: back to its place",
+	 {{'B', PSH_ACK, 150, 600, 50, "=0:150-200"},
+	  {'F', FIN_ACK, 200, 900, 0, "=0:200-201"},
+	  {'A', PSH_ACK, 100, 300, 50, "=0:100-150"},
+	  {0, 0, 0, 300, 0, "A0"},
+	  {0, 0, 0, 600, 0, "B0"},
+	  {0, 0, 0, 900, 0, "F3"}},
+	 3,
+	 0},
+	{"data before the FIN that came first",
+	 {{'F', FIN_ACK, 150, 300, 0, "=0:150-151"},
+	  {'R', RST_ACK, 150, 300, 0, "=0:150-150"},
+	  {'A', PSH_ACK, 100, 300, 50, "=0:100-150"},
+	  {0, TCPC_TCP_FIN, 0, 300, 0, "A0 F0 R3"}},
+	 3,
+	 0},
+	{"sent again with a later ACK than what is behind it: it waits for no more than that",
+	 {{'B', PSH_ACK, 150, 300, 50, "=0:150-200"},
+	  {'A', PSH_ACK, 100, 900, 50, "=0:100-150"},
+	  {0, 0, 0, 300, 0, "A0 B2"}},
+	 2,
+	 0},
+	{"late, for the connection before",
+	 {{'A', PSH_ACK, 100, 300, 50, "=0:100-150"},
+	  {'S', TCPC_TCP_SYN, 70000, 0, 0, "=0:70000-70001"},
+	  {'C', PSH_ACK, 70030, 1, 10, "=0:70030-70040"},
+	  {'B', PSH_ACK, 70001, 1, 29, "=0:70001-70030"},
+	  {'a', PSH_ACK, 100, 300, 50, "=0:100-150"}},
+	 4,
+	 1},
+};
+
+static const __u32 starts[] = {0, 0xffffff80, 0xffffff60, 0x7fffff80, 0xfffeef00};
+
+/* The first exchange has begun at the start, and the target's numbers are those of the client's
+ * ACKs. Once it has answered, the next one begins there. */
+static void answer(struct hold_lab *lab, __u32 start, const struct step *s)
+{
+	struct tcpc_exchange *x = &lab->view[0].x;
+	struct tcpc_flow flow = lab_flow(0);
+
+	x->answer_end = start + s->ack;
+	x->answer_flags = PSH_ACK;
+	tcpc_hold_touch(lab->hold, 0, &flow);
+	x->client_ack = x->snd_nxt = start + s->ack;
+	x->exchanges++;
+	x->answer_flags |= s->flags;
+	tcpc_hold_touch(lab->hold, 0, &flow);
+}
+
+static void run_scenario(const struct scenario *sc, __u32 start)
+{
+	struct hold_lab lab;
+	char name[64];
+	__u32 number = 0;
+
+	lab_begin(&lab, 1 << 20, MAX_LAG_MS * MS);
+	lab.note_taken = true;
+	lab.start = start;
+	lab.view[0] = (struct lab_view){.known = true,
+					.x = {.exchanges = 1,
+					      .client_ack = start,
+					      .snd_nxt = start,
+					      .answer_end = start,
+					      .answer_flags = TCPC_TCP_ACK}};
+	for (const struct step *s = sc->steps; s < sc->steps + MAX_STEPS && s->want; s++) {
+		struct frame_spec spec = {.ttl = s->id,
+					  .flags = s->flags,
+					  .seq = start + s->seq,
+					  .ack = start + s->ack,
+					  .payload_bytes = s->payload_bytes};
+
+		snprintf(name, sizeof(name), "start 0x%x, step %td", start, s - sc->steps);
+		if (s->id)
+			lab_take(&lab, 0, 0, ++number, &spec);
+		else
+			answer(&lab, start, s);
+		expect_did(sc->name, name, &lab, s->want);
+	}
+	expect_u64(sc->name, "taken", tcpc_hold_stats(lab.hold)->taken, sc->taken);
+	expect_u64(sc->name, "duplicates", tcpc_hold_stats(lab.hold)->duplicates, sc->duplicates);
+	tcpc_hold_free(lab.hold);
+}
+
+static void test_taken(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(scenarios); i++)
+		for (size_t s = 0; s < COUNT_OF(starts); s++)
+			run_scenario(&scenarios[i], starts[s]);
+}
+
+/* A packet for which there is no memory is not told: it can come again. Nor is one that is none. */
+static void test_not_taken(void **state)
+{
+	static const __u8 rubbish[64];
+	struct hold_lab lab;
+
+	(void)state;
+	lab_begin(&lab, 1 << 20, MAX_LAG_MS * MS);
+	tcpc_hold_take(lab.hold, 0, rubbish, 0, sizeof(rubbish));
+	expect_u64("rubbish", "taken", lab.n_taken, 0);
+	tcpc_hold_free(lab.hold);
+}
+
+/* 20,000 packets in order, and all of them again: that no walk over all of them is made for each
+ * is for the test's time limit to see. */
+static void test_many(void **state)
+{
+	struct frame_spec spec = {.flags = PSH_ACK, .payload_bytes = 10};
+	struct hold_lab lab;
+
+	(void)state;
+	lab_begin(&lab, 64 << 20, MAX_LAG_MS * MS);
+	lab.view[0].known = true;
+	lab.view[0].x = (struct tcpc_exchange){.exchanges = 1, .answer_flags = TCPC_TCP_ACK};
+	for (__u32 i = 0; i < 20000; i++) {
+		spec.seq = 10 * i;
+		spec.ack = 300;
+		lab_take(&lab, 0, 0, i + 1, &spec);
+	}
+	expect_u64("many", "taken", lab.n_taken, 20000);
+	spec.seq = 0;
+	lab_take(&lab, 0, 0, 20001, &spec);
+	expect_u64("many", "duplicates", tcpc_hold_stats(lab.hold)->duplicates, 1);
+	tcpc_hold_free(lab.hold);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_not_taken),
+		cmocka_unit_test(test_many),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
