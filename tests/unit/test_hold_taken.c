@@ -8,7 +8,9 @@
 #define PSH_ACK (TCPC_TCP_PSH | TCPC_TCP_ACK)
 #define FIN_ACK (TCPC_TCP_FIN | TCPC_TCP_ACK)
 #define RST_ACK (TCPC_TCP_RST | TCPC_TCP_ACK)
-#define MAX_LAG_MS 1000
+#define MAX_LAG_MS 10000
+#define STEP_MS 30
+#define TOLD_MS 25 /* after this time in each step the queue is looked after */
 #define MAX_STEPS 12
 
 /* A packet, and what the queue does then; without a name: the target answers up to @ack, with
@@ -124,18 +126,18 @@ static const __u32 starts[] = {0, 0xffffff80, 0xffffff60, 0x7fffff80, 0xfffeef00
 
 /* The first exchange has begun at the start, and the target's numbers are those of the client's
  * ACKs. Once it has answered, the next one begins there. */
-static void answer(struct hold_lab *lab, __u32 start, const struct step *s)
+static void answer(struct hold_lab *lab, __u64 now_ns, __u32 start, const struct step *s)
 {
 	struct tcpc_exchange *x = &lab->view[0].x;
 	struct tcpc_flow flow = lab_flow(0);
 
 	x->answer_end = start + s->ack;
 	x->answer_flags = PSH_ACK;
-	tcpc_hold_touch(lab->hold, 0, &flow);
+	tcpc_hold_touch(lab->hold, now_ns, &flow);
 	x->client_ack = x->snd_nxt = start + s->ack;
 	x->exchanges++;
 	x->answer_flags |= s->flags;
-	tcpc_hold_touch(lab->hold, 0, &flow);
+	tcpc_hold_touch(lab->hold, now_ns, &flow);
 }
 
 static void run_scenario(const struct scenario *sc, __u32 start)
@@ -143,6 +145,7 @@ static void run_scenario(const struct scenario *sc, __u32 start)
 	struct hold_lab lab;
 	char name[64];
 	__u32 number = 0;
+	__u64 now_ns = 0;
 
 	lab_begin(&lab, 1 << 20, MAX_LAG_MS * MS);
 	lab.note_taken = true;
@@ -162,9 +165,12 @@ static void run_scenario(const struct scenario *sc, __u32 start)
 
 		snprintf(name, sizeof(name), "start 0x%x, step %td", start, s - sc->steps);
 		if (s->id)
-			lab_take(&lab, 0, 0, ++number, &spec);
+			lab_take(&lab, now_ns, 0, ++number, &spec);
 		else
-			answer(&lab, start, s);
+			answer(&lab, now_ns, start, s);
+		now_ns += TOLD_MS * MS;
+		tcpc_hold_tick(lab.hold, now_ns);
+		now_ns += (STEP_MS - TOLD_MS) * MS;
 		expect_did(sc->name, name, &lab, s->want);
 	}
 	expect_u64(sc->name, "taken", tcpc_hold_stats(lab.hold)->taken, sc->taken);
@@ -178,6 +184,36 @@ static void test_taken(void **state)
 	for (size_t i = 0; i < COUNT_OF(scenarios); i++)
 		for (size_t s = 0; s < COUNT_OF(starts); s++)
 			run_scenario(&scenarios[i], starts[s]);
+}
+
+/* What does not wait long is not told, nor what is gone when it would have been; and once only. */
+static void test_when(void **state)
+{
+	struct frame_spec spec = {.ttl = 'A', .flags = PSH_ACK, .ack = 300, .payload_bytes = 50};
+	struct hold_lab lab;
+
+	(void)state;
+	lab_begin(&lab, 1 << 20, MAX_LAG_MS * MS);
+	lab.note_taken = true;
+	lab.view[0].known = true;
+	lab.view[0].x = (struct tcpc_exchange){.exchanges = 1, .answer_flags = TCPC_TCP_ACK};
+	lab_take(&lab, 0, 0, 1, &spec);
+	spec.ttl = 'B';
+	spec.seq = 50;
+	lab_take(&lab, 10 * MS, 0, 2, &spec);
+	lab.view[1] = lab.view[0];
+	spec.ttl = 'C';
+	lab_take(&lab, 10 * MS, 1, 1, &spec);
+	tcpc_hold_tick(lab.hold, 19 * MS);
+	expect_did("when", "nothing yet", &lab, "");
+	tcpc_hold_tick(lab.hold, 20 * MS);
+	expect_did("when", "the first", &lab, "=0:0-50");
+	lab.view[1].x.answer_end = 300;
+	tcpc_hold_tick(lab.hold, 30 * MS);
+	expect_did("when", "the second, but not what goes on just then", &lab, "C1 =0:50-100");
+	tcpc_hold_tick(lab.hold, 60 * MS);
+	expect_did("when", "once", &lab, "");
+	tcpc_hold_free(lab.hold);
 }
 
 /* A packet for which there is no memory is not told: it can come again. Nor is one that is none. */
@@ -209,6 +245,9 @@ static void test_many(void **state)
 		spec.ack = 300;
 		lab_take(&lab, 0, 0, i + 1, &spec);
 	}
+	tcpc_hold_tick(lab.hold, TCPC_HOLD_TELL_NS - 1);
+	expect_u64("many", "taken", lab.n_taken, 0);
+	tcpc_hold_tick(lab.hold, TCPC_HOLD_TELL_NS);
 	expect_u64("many", "taken", lab.n_taken, 20000);
 	spec.seq = 0;
 	lab_take(&lab, 0, 0, 20001, &spec);
@@ -220,6 +259,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_when),
 		cmocka_unit_test(test_not_taken),
 		cmocka_unit_test(test_many),
 	};

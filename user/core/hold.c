@@ -205,6 +205,7 @@ static bool cut_head(struct tcpc_hold *hold, struct held *f, const struct tcpc_e
 	*front = *p;
 	tcpc_hold_cut(p->data, p->head_bytes, &pkt, n, front->data);
 	front->next = p;
+	front->told = 1; /* it goes on at once */
 	front->payload_bytes = n;
 	front->seq_end -= left;
 	front->bytes = front->room = p->bytes - left;
@@ -284,14 +285,8 @@ static void try_later(struct held *f, __u64 now_ns)
 	f->unseen = NOTHING; /* what was released did not arrive */
 }
 
-/* It is the target host's now: the online host need not send it again. */
-static void tell(struct tcpc_hold *hold, const struct tcpc_flow *flow, const struct tcpc_pkt *pkt)
-{
-	hold->ops.taken(hold->user, flow, pkt->seq,
-			hold_end_of(pkt->seq + pkt->payload_bytes, pkt->flags));
-}
-
-/* It waits already. Its number counts all the same: the kernel has counted it. */
+/* It waits already. Its number counts all the same: the kernel has counted it. Whoever sent it
+ * again does not know. */
 static void take_again(struct tcpc_hold *hold, struct held *f, __u64 now_ns,
 		       const struct tcpc_pkt *pkt, const struct tcpc_hold_tag *tag)
 {
@@ -299,29 +294,34 @@ static void take_again(struct tcpc_hold *hold, struct held *f, __u64 now_ns,
 	f->number = tcpc_hold_tag_read(tag);
 	if (tcpc_hold_tag_is_early(tag))
 		try_later(f, now_ns);
-	tell(hold, &f->flow, pkt);
+	hold->ops.taken(hold->user, &f->flow, pkt->seq,
+			hold_end_of(pkt->seq + pkt->payload_bytes, pkt->flags));
 }
 
-/* What goes on at once is not told: the target's own ACK will speak of it. */
 static void take(struct tcpc_hold *hold, struct held **at, __u64 now_ns, struct packet *p,
-		 const struct tcpc_pkt *pkt, const struct tcpc_hold_tag *tag)
+		 const struct tcpc_hold_tag *tag)
 {
-	bool early = tcpc_hold_tag_is_early(tag), waits = true;
 	struct held *f = *at;
 
 	hold->stats.taken++;
-	hold_put(f, p, early);
+	hold_put(hold, f, p, tcpc_hold_tag_is_early(tag));
 	f->number = tcpc_hold_tag_read(tag);
-	f->bytes += hold_size(p);
-	hold->stats.bytes += hold_size(p);
-	if (early) {
+	if (tcpc_hold_tag_is_early(tag))
 		try_later(f, now_ns);
-	} else if (f->head == p) {
+	else if (f->head == p)
 		run(hold, at, now_ns);
-		waits = *at == f && f->head == p;
+}
+
+/* It is the target host's now: the online host need not send it again. */
+static void tell_old(struct tcpc_hold *hold, __u64 now_ns)
+{
+	struct packet *p;
+
+	while ((p = hold->oldest) && now_ns - p->since_ns >= TCPC_HOLD_TELL_NS) {
+		hold_is_told(hold, p);
+		hold->ops.taken(hold->user, &p->of->flow, hold_seq(p),
+				hold_end_of(p->seq_end, p->flags));
 	}
-	if (waits)
-		tell(hold, &f->flow, pkt);
 }
 
 void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *data, size_t head_bytes,
@@ -355,7 +355,7 @@ void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *data, size
 		hold->stats.lost++;
 		return;
 	}
-	take(hold, at, now_ns, p, &pkt, &tag);
+	take(hold, at, now_ns, p, &tag);
 }
 
 void tcpc_hold_touch(struct tcpc_hold *hold, __u64 now_ns, const struct tcpc_flow *flow)
@@ -399,6 +399,7 @@ void tcpc_hold_tick(struct tcpc_hold *hold, __u64 now_ns)
 				at = &f->next;
 		}
 	}
+	tell_old(hold, now_ns);
 }
 
 /* ---- life -------------------------------------------------------------------------------------

@@ -25,6 +25,9 @@
 /* A target that owes no more than this, and says nothing for as long, waits for more itself: flow
  * control (HTTP/2, gRPC) is said at other times, and together, by a server at another pace. */
 #define TCPC_HOLD_CHATTER_BYTES 128
+/* What has waited for so long is told. At full speed much waits for less than a millisecond, and
+ * its receipt comes soon enough: nothing is sent again before 200 ms (TCPC_LEDGER_RTO_MIN_MS). */
+#define TCPC_HOLD_TELL_NS (20 * 1000000ULL)
 /* How often tcpc_hold_tick() wants to be called while something is held. */
 #define TCPC_HOLD_TICK_MS 10
 
@@ -37,7 +40,8 @@ struct tcpc_hold_ops {
 	 * gone). */
 	int (*emit)(void *user, const void *frame, size_t bytes);
 	/* The queue has what lies from @seq up to @end, host order: SYN and FIN count one each, a
-	 * RST by itself is @seq == @end. Also when it comes again while it waits. */
+	 * RST by itself is @seq == @end. Called for what has waited for TCPC_HOLD_TELL_NS, and at
+	 * once for what comes again while it waits. */
 	void (*taken)(void *user, const struct tcpc_flow *flow, __u32 seq, __u32 end);
 	/* The connection is given up: reset the target's half. */
 	void (*shed)(void *user, const struct tcpc_flow *flow);

@@ -16,6 +16,8 @@
 
 struct packet {
 	struct packet *next;
+	struct packet *older, *newer; /* of all that are not told yet */
+	struct held *of;
 	__u64 since_ns;
 	__u32 seq_end;
 	__u32 ack;
@@ -26,6 +28,7 @@ struct packet {
 	__u16 greeting;	  /* bytes that its client had read before it spoke, see greeting.h */
 	__u16 head_bytes; /* in front of the frame in @data */
 	__u8 flags;
+	__u8 told;
 	__u8 data[] __attribute__((aligned(8)));
 };
 
@@ -50,6 +53,7 @@ struct held {
 
 struct tcpc_hold {
 	struct held *buckets[BUCKETS];
+	struct packet *oldest, *newest; /* of those not told yet */
 	size_t limit_bytes;
 	__u64 max_lag_ns;
 	struct tcpc_hold_ops ops;
@@ -95,11 +99,14 @@ struct packet *hold_new_packet(const struct tcpc_pkt *pkt, __u64 now_ns, const v
 /** hold_has - does all of @pkt wait already? */
 bool hold_has(const struct held *f, const struct tcpc_pkt *pkt);
 
-/** hold_put - queue @p where its bytes belong. @early: it is back and goes to the front, into the
- * connection that is first. Memory is counted by the caller. */
-void hold_put(struct held *f, struct packet *p, bool early);
+/** hold_put - queue @p where its bytes belong; not told yet. @early: it is back and goes to the
+ * front, into the connection that is first. */
+void hold_put(struct tcpc_hold *hold, struct held *f, struct packet *p, bool early);
 
-/** hold_pop - take the first packet out; the caller's now. */
+/** hold_is_told - take @p, which is in the queue, out of those that are not told yet. */
+void hold_is_told(struct tcpc_hold *hold, struct packet *p);
+
+/** hold_pop - take the first packet out of everything; the caller's now. */
 struct packet *hold_pop(struct tcpc_hold *hold, struct held *f);
 
 #endif

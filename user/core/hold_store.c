@@ -100,6 +100,8 @@ struct packet *hold_pop(struct tcpc_hold *hold, struct held *f)
 		f->tail = &f->head;
 	f->bytes -= hold_size(p);
 	hold->stats.bytes -= hold_size(p);
+	if (!p->told)
+		hold_is_told(hold, p);
 	return p;
 }
 
@@ -179,7 +181,23 @@ static bool is_before(const struct packet *p, const struct packet *of, bool earl
 	return !early && !(tcpc_hold_is_closing(p->flags, p->payload_bytes) && of->payload_bytes);
 }
 
-void hold_put(struct held *f, struct packet *p, bool early)
+void hold_is_told(struct tcpc_hold *hold, struct packet *p)
+{
+	*(p->older ? &p->older->newer : &hold->oldest) = p->newer;
+	*(p->newer ? &p->newer->older : &hold->newest) = p->older;
+	p->told = 1;
+}
+
+static void is_not_told(struct tcpc_hold *hold, struct packet *p)
+{
+	p->told = 0;
+	p->newer = NULL;
+	p->older = hold->newest;
+	*(hold->newest ? &hold->newest->newer : &hold->oldest) = p;
+	hold->newest = p;
+}
+
+static void put_in_order(struct held *f, struct packet *p, bool early)
 {
 	struct packet *last = last_of(f), **at = f->tail;
 
@@ -196,4 +214,13 @@ void hold_put(struct held *f, struct packet *p, bool early)
 	/* Sent again later than what is behind it, it may speak of an answer to that. */
 	else if (!(p->next->flags & TCPC_TCP_SYN) && tcpc_seq_lt(p->next->ack, p->ack))
 		p->ack = p->next->ack;
+}
+
+void hold_put(struct tcpc_hold *hold, struct held *f, struct packet *p, bool early)
+{
+	p->of = f;
+	put_in_order(f, p, early);
+	is_not_told(hold, p);
+	f->bytes += hold_size(p);
+	hold->stats.bytes += hold_size(p);
 }

@@ -275,6 +275,10 @@ static const struct meaning link_meanings[] = {
 	{"syn_acks", "connections that targets opened"},
 	{"resets", "connections that targets reset"},
 	{"response_bytes", "bytes of payload in the targets' responses"},
+	{"held", "packets, or runs of them, that waited in a target's hold queue"},
+	{"held_bytes", "bytes in these, SYN and FIN counted as one each"},
+	{"shed", "connections that a target host ended itself"},
+	{"shed_slow", "of these: because the target was too slow"},
 	{},
 };
 

@@ -108,42 +108,63 @@ static void check_added(struct tcpc_link_spread *s, int added)
 	s->counters->held_dropped += added < 0;
 }
 
-static void put_held(struct tcpc_link_spread *s)
+static void put_held(struct tcpc_link_spread *s, struct tcpc_held *held)
 {
 	int added;
 
-	if (!s->growing)
+	if (!held->flow.server_port)
 		return;
-	s->growing = false;
-	added = tcpc_feedback_add_held(&s->news, &s->held);
+	added = tcpc_feedback_add_held(&s->news, held);
 	if (!added) {
 		send_news(s);
-		added = tcpc_feedback_add_held(&s->news, &s->held);
+		added = tcpc_feedback_add_held(&s->news, held);
 	}
 	check_added(s, added);
+	held->flow.server_port = 0;
+	s->n_held--;
 }
 
 static void flush_news(struct tcpc_link_spread *s)
 {
-	put_held(s);
+	for (__u32 i = 0; s->n_held && i < TCPC_LINK_HELD_SLOTS; i++)
+		put_held(s, &s->held[i]);
 	send_news(s);
+}
+
+static struct tcpc_held *slot_of(struct tcpc_link_spread *s, const struct tcpc_flow *flow)
+{
+	/* Two in one slot only grow less. */
+	__u32 hash = (__u32)flow->client_port * 0x9e3779b1u ^ flow->client.w[3] * 0x85ebca6bu;
+
+	return &s->held[(hash >> 16) % TCPC_LINK_HELD_SLOTS];
+}
+
+/* An upload, or one request behind the other. */
+static bool goes_on(const struct tcpc_held *held, const struct tcpc_held *next)
+{
+	return next->seq == held->end && next->end - held->seq <= 1u << 20 &&
+	       !memcmp(&held->flow, &next->flow, sizeof(held->flow));
 }
 
 void tcpc_link_spread_held(struct tcpc_link_spread *s, const struct tcpc_held *held)
 {
+	struct tcpc_held *slot = slot_of(s, &held->flow);
+
+	if (!held->flow.server_port || !tcpc_feedback_held_ok(held)) {
+		check_added(s, -1);
+		return;
+	}
 	if (s->type != TCPC_FEEDBACK_HELD) {
 		flush_news(s);
 		begin_news(s, TCPC_FEEDBACK_HELD);
 	}
-	/* An upload comes packet by packet. */
-	if (s->growing && held->seq == s->held.end && held->end - s->held.seq <= 1u << 20 &&
-	    !memcmp(&held->flow, &s->held.flow, sizeof(held->flow))) {
-		s->held.end = held->end;
+	if (goes_on(slot, held)) {
+		slot->end = held->end;
 		return;
 	}
-	put_held(s);
-	s->held = *held;
-	s->growing = true;
+	put_held(s, slot);
+	*slot = *held;
+	s->n_held++;
 }
 
 void tcpc_link_spread_shed(struct tcpc_link_spread *s, const struct tcpc_shed *shed)
@@ -174,7 +195,7 @@ void tcpc_link_spread_init(struct tcpc_link_spread *s, const struct tcpc_link_pe
 
 bool tcpc_link_spread_waits(const struct tcpc_link_spread *s)
 {
-	return s->receipts.n || s->news.n || s->growing;
+	return s->receipts.n || s->news.n || s->n_held;
 }
 
 /* News first: receipts that wait with a SHED came after it. */

@@ -14,14 +14,19 @@
 #include "edge/link_book.h"
 #include "tcpcopy/feedback_held.h"
 
+#define TCPC_LINK_HELD_SLOTS 256 /* a power of 2 */
+
 struct tcpc_link_spread {
 	const struct tcpc_link_peers *peers; /* the owner's, likewise */
 	struct tcpc_link_counters *counters;
 	struct tcpc_coalesce receipts;
 	enum tcpc_feedback_type type; /* of @news: HELD or SHED */
 	struct tcpc_feedback_batch news;
-	struct tcpc_held held; /* may still grow; not in @news yet if @growing */
-	bool growing;
+	/* HELD that may still grow, found by a hash of their connections; not in @news yet. At full
+	 * speed the packets of many connections are told in turns. Free is one whose server_port is
+	 * 0. */
+	struct tcpc_held held[TCPC_LINK_HELD_SLOTS];
+	__u32 n_held;
 	__u32 dropped; /* receipts and news, since the owner last looked */
 	__u8 news_body[TCPC_FEEDBACK_BODY_MAX];
 	__u8 receipts_body[TCPC_FEEDBACK_BODY_MAX];
