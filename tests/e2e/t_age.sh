@@ -44,6 +44,15 @@ aged() {
 	ctl_json target ".result.age.$1" stats
 }
 
+# What the online host has heard of connections ended here: all, and those of a slow target.
+heard_shed() {
+	ctl_json online '.result.link | "\(.shed) \(.shed_slow)"' stats
+}
+
+heard_shed_is() {
+	[ "$(heard_shed)" = "$1" ]
+}
+
 begin() {
 	daemons_up
 	ask target intercept eth0 --port "$PORT" --engine "$ENGINE" --idle "$IDLE"
@@ -71,6 +80,7 @@ vanished() {
 		wait_for 20 established_is target "$CLIENT_IP" "$LIVING"
 	try "vanished clients: only their exchanges are left" wait_for 20 exchanges_at_most "$LIVING"
 	is "vanished clients: connections ended" "$(aged connections)" "$CLIENTS"
+	try "vanished clients: the online host hears of each" wait_for 5 heard_shed_is "$CLIENTS 0"
 	compare "vanished clients: exchanges forgotten" "$(aged exchanges)" ">=" "$((CLIENTS - 5))"
 	is "vanished clients: connections online, still" "$(established online "$CLIENT_IP")" "$all"
 	is "clients of the target itself: their connections" "$(established target "$DIRECT_IP")" 5

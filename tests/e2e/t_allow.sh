@@ -104,6 +104,7 @@ allow_one() {
 	try "allow add /32" ask target allow add "$ip/32"
 	after=$(now_us)
 	note "the command took $(ms_since "$before" "$after") ms"
+	try "the online host hears of copied connections that were ended" wait_for 5 heard_ended
 	try "the target answers the client" wait_for 5 has_after direct ok "$before"
 	compare "ms from allow add to the first answer" \
 		"$(ms_since "$before" "$(first_after direct ok "$before")")" "<=" $LIMIT_MS
@@ -129,6 +130,11 @@ allow_one() {
 	try "no error for the other clients" load_end
 	leak_end "allow add and del under load"
 	copied "after allow del" "$ip"
+}
+
+# The online host has heard that copied connections were ended, and not for a slow target.
+heard_ended() {
+	[ "$(ctl_json online '.result.link | .shed - .shed_slow' stats)" -ge 1 ]
 }
 
 # A prefix .112 - .119, and its neighbours on both sides; no other traffic, so that the counters of
