@@ -96,7 +96,8 @@ static bool may_merge(const struct tcpc_coalesce_slot *s, const struct tcpc_rece
 {
 	if (!(s->receipt.flags & r->flags & TCPC_TCP_ACK))
 		return false;
-	if (((s->receipt.flags | r->flags) & TCPC_TCP_RST) || (r->flags & TCPC_TCP_SYN))
+	/* The ACK number of a SYN says where the target's half begins, the next one does not. */
+	if ((s->receipt.flags | r->flags) & (TCPC_TCP_RST | TCPC_TCP_SYN))
 		return false;
 	if (r->ack - s->receipt.ack >= SAME_CONNECTION)
 		return false; /* goes back: two packets have changed places */

@@ -2,10 +2,10 @@
 /*
  * coalesce.h - receipts that wait for company, those of one connection made into one where that
  * tells the ledger the same: the highest ACK number, the window that came with it, all SACK blocks,
- * SYN and FIN, the sum of the payload. Pure.
+ * FIN, the sum of the payload. Pure.
  *
  * Never merged is what means something by itself: a reset, the beginning of a connection with what
- * was before it, and duplicate ACKs, up to the three that name a hole (RFC 5681).
+ * was before it or comes after, and duplicate ACKs, up to the three that name a hole (RFC 5681).
  */
 #ifndef TCPCOPY_CORE_COALESCE_H
 #define TCPCOPY_CORE_COALESCE_H
