@@ -98,6 +98,28 @@ static void after_receipt(struct tcpc_ledger *l, struct ledger_account *a, __u64
 	ledger_await(l, a, now_ns);
 }
 
+/* The target's SYN acknowledges what stands just before its half of the connection. If that is
+ * data, then it took the connection up in the middle, and never had what it skips. */
+static void acknowledge(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
+			const struct tcpc_receipt *r, __u32 ack)
+{
+	__u64 bytes = a->acknowledged;
+	__u32 open = a->open;
+
+	ledger_acknowledge(l, a, now_ns, ack);
+	if (!(r->flags & TCPC_TCP_SYN))
+		return;
+	bytes = a->acknowledged - bytes;
+	a->acknowledged -= bytes;
+	l->bytes.acknowledged -= bytes;
+	a->lost += bytes;
+	l->bytes.lost[TCPC_LEDGER_LOST_no_connection] += bytes;
+	if (open && !a->open)
+		a->flags |= LEDGER_EXCHANGE_LOST; /* what still comes of the last one, too */
+	a->lost_exchanges += open - a->open;
+	l->exchanges.lost[TCPC_LEDGER_LOST_no_connection] += open - a->open;
+}
+
 static void receipt_ack(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
 			const struct tcpc_receipt *r)
 {
@@ -121,7 +143,7 @@ static void receipt_ack(struct tcpc_ledger *l, struct ledger_account *a, __u64 n
 	if (a->state == LEDGER_PROBE && (advanced || a->tries || (r->flags & TCPC_TCP_SYN)))
 		ledger_set_state(a, LEDGER_OPEN, now_ns);
 	if (tcpc_seq_lt(a->una, ack))
-		ledger_acknowledge(l, a, now_ns, ack);
+		acknowledge(l, a, now_ns, r, ack);
 	mark_sacks(l, a, r);
 	count_dup_ack(a, r, advanced);
 	after_receipt(l, a, now_ns);
@@ -230,4 +252,9 @@ void tcpc_ledger_resumed(struct tcpc_ledger *l, __u64 now_ns)
 {
 	(void)now_ns;
 	l->paused = false;
+}
+
+bool tcpc_ledger_is_paused(const struct tcpc_ledger *l)
+{
+	return l->paused;
 }

@@ -194,6 +194,9 @@ void tcpc_ledger_paused(struct tcpc_ledger *ledger, __u64 now_ns);
 /** tcpc_ledger_resumed - the target is there again; what is in flight is sent again when due. */
 void tcpc_ledger_resumed(struct tcpc_ledger *ledger, __u64 now_ns);
 
+/** tcpc_ledger_is_paused - paused, and not resumed since. */
+bool tcpc_ledger_is_paused(const struct tcpc_ledger *ledger);
+
 /** tcpc_ledger_tick - do what is due. Every TCPC_LEDGER_TICK_MS, while paused as well. */
 void tcpc_ledger_tick(struct tcpc_ledger *ledger, __u64 now_ns);
 
