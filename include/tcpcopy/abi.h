@@ -370,6 +370,20 @@ struct tcpc_raw_receipt {
 	X(failed, "times the kernel would not list or end connections")
 
 /* Counters of the feedback link at the target: what became of connections and receipts. */
+#define TCPC_RESEND_COUNTERS(X)                                                                    \
+	X(packets, "packets sent again")                                                           \
+	X(bytes, "bytes of payload in these")                                                      \
+	X(resets, "resets sent to end a connection at a target")                                   \
+	X(busy, "not sent: no room in the device or the socket")                                   \
+	X(too_big, "not sent: larger than the device takes, or its MTU is too small for headers")  \
+	X(failed, "not sent: another error, such as no route")
+
+/* What the online daemon itself decided about these. */
+#define TCPC_DELIVERY_COUNTERS(X)                                                                  \
+	X(withheld, "not sent again: the target does not intercept now, or has the client in its " \
+		    "allow-list")                                                                  \
+	X(orphans, "copies noted for a target that was removed before they were read")
+
 #define TCPC_LINK_COUNTERS(X)                                                                      \
 	X(connections, "connections accepted")                                                     \
 	X(left, "ended: closed by the peer or the network")                                        \

@@ -45,7 +45,7 @@ same() {
 
 # sections: "NAME MACRO" for each part of `tcpcopyctl stats` that is made from an X-macro.
 sections() {
-	sed -n 's/.* \([a-z]*\)_meanings\[\] = {\(TCPC_[A-Z]*_COUNTERS\)(.*/\1 \2/p' user/core/render.c
+	sed -n 's/.* \([a-z]*\)_meanings\[\] = {\(TCPC_[A-Z]*_COUNTERS\)(.*/\1 \2/p' user/core/render_stats.c
 }
 
 # Every list of counters has its section, and the other way round.
@@ -56,15 +56,15 @@ every_counter() {
 			"$(counters "$macro" "$(grep -rlF "#define $macro(X)" include user)")" \
 			"$(table_of "$name")"
 	done < <(sections)
-	same "counters: link, user/core/render.c < > docs/counters.md" \
+	same "counters: link, user/core/render_stats.c < > docs/counters.md" \
 		"$(awk '/ link_meanings\[\]/ { inside = 1 } /^};/ { inside = 0 }
 			inside && match($0, /^\t\{"[a-z_]+"/) { print substr($0, RSTART + 3, RLENGTH - 4) }' \
-			user/core/render.c)" "$(table_of link)"
+			user/core/render_stats.c)" "$(table_of link)"
 	same "counters: sections of stats < > docs/counters.md" \
 		"$( (sections | cut -d ' ' -f 1; echo link) | sort)" \
 		"$(sed -n 's/^## \([a-z]*\)$/\1/p' docs/counters.md | sort)"
-	same "counters: macros of the ABI < > those shown by stats" \
-		"$(sed -n 's/^#define \(TCPC_[A-Z]*_COUNTERS\)(X).*/\1/p' "$ABI" | sort)" \
+	same "counters: macros of the code < > those shown by stats" \
+		"$(sed -n 's/^#define \(TCPC_[A-Z]*_COUNTERS\)(X).*/\1/p' "$ABI" user/core/*.h | sort)" \
 		"$(sections | cut -d ' ' -f 2 | sort)"
 }
 
@@ -116,9 +116,7 @@ refused_options() {
 		attach eth0 --to 10.0.0.9:80 --source 198.18.0.0/15
 		attach eth0 --to 10.0.0.9:80 --max-pps 1000
 		attach eth0 --to 10.0.0.9:80 --max-mbps 10
-		attach eth0 --to 10.0.0.9:80 --retain 64
 		attach eth0 --to 10.0.0.9:80 --hook xdp
-		ledger
 	END
 }
 

@@ -84,6 +84,10 @@ static inline void spec_text_attach(const struct tcpc_attach_spec *spec, char *b
 		spec_text_add(&t, " feedback %s:%u", spec->feedback_host, spec->feedback_port);
 	if (spec->force)
 		spec_text_add(&t, " force");
+	if (!spec->recovery)
+		spec_text_add(&t, " no recovery");
+	else if (spec->has_retain || spec->retain_mb != 64)
+		spec_text_add(&t, " retain %u", spec->retain_mb);
 }
 
 /** spec_text_intercept - all of @spec in @buf. */

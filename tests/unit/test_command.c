@@ -182,7 +182,7 @@ static const struct {
 	{"doctor eth0/1", EINVAL, "'eth0/1' is not an interface name"},
 	{"key k", EINVAL, "key: too many words"},
 	{"version 1", EINVAL, "version: too many words"},
-	{"ledger", EOPNOTSUPP, "`ledger` is not available in this version; `stats` shows"},
+	{"ledger 1", EINVAL, "ledger: too many words; usage: tcpcopyctl ledger"},
 	/* What a terminal would obey and JSON could not carry. */
 	{"detach \"eth\n0\"", EINVAL,
 	 "word 1 behind 'detach' has a control character or is not UTF-8 "
@@ -298,7 +298,7 @@ static const struct {
 } usages[] = {
 	{"attach", "usage: tcpcopyctl attach IFACE\n",
 	 "--to --port --hook --mode --percent --copies --source --client --exclude --max-pps "
-	 "--max-mbps --retain --feedback --force"},
+	 "--max-mbps --retain --recovery --feedback --force"},
 	{"detach", "usage: tcpcopyctl detach IFACE | --all\n", "--all"},
 	{"target",
 	 "usage: tcpcopyctl target list [IFACE] | add IFACE IP:PORT | del IFACE IP:PORT\n", ""},

@@ -14,7 +14,9 @@
 #include <string.h>
 #include <json-c/json.h>
 
+#include "core/ledger.h"
 #include "core/render.h"
+#include "core/retention.h"
 #include "tcpcopy/abi.h"
 
 #define TARGET_READY                                                                               \
@@ -51,6 +53,19 @@
 #define DOCTOR "{'findings':[" FINDING_OK "," FINDING_WARN "," FINDING_FAIL "]}"
 #define TARGETS "{'targets':[" TARGET_READY "]}"
 #define FILTERS "{'filters':[" TAP "," TAP_IDLE "]}"
+#define LEDGER_BYTES                                                                               \
+	"{'copied':1000,'acknowledged':900,'held':10,'in_flight':40,'lost':50,"                    \
+	"'reasons':{'reset':0,'retention':50}}"
+#define LEDGER_EXCHANGES                                                                           \
+	"{'copied':20,'acknowledged':18,'held':0,'in_flight':1,'lost':1,"                          \
+	"'reasons':{'reset':0,'retention':1}}"
+#define LEDGER                                                                                     \
+	"{'total':{'bytes':" LEDGER_BYTES ",'exchanges':" LEDGER_EXCHANGES "},"                    \
+	"'targets':[{'target':'10.0.0.9:36524','state':'running','resent':3,"                      \
+	"'bytes':" LEDGER_BYTES ",'exchanges':" LEDGER_EXCHANGES "}],"                             \
+	"'behind':[{'client':'10.1.0.1:4711','target':'10.0.0.9:8080','state':'open',"             \
+	"'behind_ms':1500,'in_flight':40,'held':10,'lost':0,'resent':3}],"                         \
+	"'resend':{'busy':1}}"
 #define ALLOW                                                                                      \
 	"{'allow':[{'prefix':'10.0.0.0/8','state':'direct'},"                                      \
 	"{'prefix':'192.0.2.1/32','state':'pending'}]}"
@@ -135,6 +150,28 @@ static const struct {
 	{"empty filter list", "filter", "{'filters':[]}", "nothing attached\n"},
 	{"allow list", "allow", ALLOW,
 	 "PREFIX        STATE\n10.0.0.0/8    direct\n192.0.2.1/32  pending\n"},
+	{"ledger", "ledger", LEDGER,
+	 "           COPIED  ACKNOWLEDGED  HELD  IN FLIGHT  LOST\n"
+	 "bytes        1000           900    10         40    50\n"
+	 "exchanges      20            18     0          1     1\n"
+	 "\n"
+	 "LOST       BYTES  EXCHANGES  WHY\n"
+	 "retention     50          1  more was in flight than may be kept for sending again "
+	 "(--retain)\n"
+	 "\n"
+	 "TARGET HOST     STATE    COPIED  ACKNOWLEDGED  HELD  IN FLIGHT  LOST  RESENT\n"
+	 "10.0.0.9:36524  running    1000           900    10         40    50       3\n"
+	 "\n"
+	 "FURTHEST BEHIND  TARGET         STATE  BEHIND  IN FLIGHT  HELD  LOST  RESENT\n"
+	 "10.1.0.1:4711    10.0.0.9:8080  open    1.5 s         40    10     0       3\n"
+	 "\n"
+	 "resend\n"
+	 "  NAME  VALUE  MEANING\n"
+	 "  busy      1  not sent: no room in the device or the socket\n"},
+	{"ledger of nothing", "ledger", "{}",
+	 "           COPIED  ACKNOWLEDGED  HELD  IN FLIGHT  LOST\n"
+	 "bytes           -             -     -          -     -\n"
+	 "exchanges       -             -     -          -     -\n"},
 	{"empty allow list", "allow", "{'allow':[]}", "the allow-list is empty\n"},
 };
 
@@ -219,8 +256,13 @@ static void test_every_counter(void **state)
 #define ONLINE(name, text) {"online", #name, text},
 #define TARGET(name, text) {"target", #name, text},
 #define QUEUE(name, text) {"queue", #name, text},
-		TCPC_ONLINE_COUNTERS(ONLINE) TCPC_TARGET_COUNTERS(TARGET)
-			TCPC_QUEUE_COUNTERS(QUEUE)};
+#define LEDGER_ROW(name, text) {"ledger", #name, text},
+#define JOURNAL(name, text) {"journal", #name, text},
+#define RESEND(name, text) {"resend", #name, text},
+#define DELIVERY(name, text) {"delivery", #name, text},
+		TCPC_ONLINE_COUNTERS(ONLINE) TCPC_TARGET_COUNTERS(TARGET) TCPC_QUEUE_COUNTERS(QUEUE)
+			TCPC_LEDGER_COUNTERS(LEDGER_ROW) TCPC_RETENTION_COUNTERS(JOURNAL)
+				TCPC_RESEND_COUNTERS(RESEND) TCPC_DELIVERY_COUNTERS(DELIVERY)};
 	char json[256], expected[256];
 
 	(void)state;
@@ -363,8 +405,8 @@ static void test_odd_members(void **state)
 
 static void test_odd_results(void **state)
 {
-	static const char *const commands[] = {"status", "stats", "doctor", "target",
-					       "filter", "allow", "attach", "version"};
+	static const char *const commands[] = {"status", "stats",  "doctor", "target", "filter",
+					       "allow",	 "ledger", "attach", "version"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

@@ -77,14 +77,6 @@ static int check_nothing(struct json_object *request, struct tcpc_err *err)
 	return 0;
 }
 
-static int check_ledger(struct json_object *request, struct tcpc_err *err)
-{
-	(void)request;
-	return tcpc_err_set(err, EOPNOTSUPP,
-			    "`ledger` is not available in this version; `stats` shows copies and "
-			    "receipts");
-}
-
 /* ---- the table ------------------------------------------------------------------------------- */
 
 /* clang-format off */
@@ -101,7 +93,8 @@ static const struct command commands[] = {
 	  {"exclude", "CIDR,...", "do not copy these clients"},
 	  {"max-pps", "N", "bound on packets a second"},
 	  {"max-mbps", "N", "bound on megabits a second"},
-	  {"retain", "MB", "memory for re-sending"},
+	  {"retain", "MB", "memory for what may have to be sent again; default: 64"},
+	  {"recovery", "on|off", "send again what is lost on the way"},
 	  {"feedback", "HOST:PORT|none", "where the interceptor listens; default: the target, "
 					 "36524"},
 	  {"force", NULL, "with --feedback none: copy without an interceptor"}}},
@@ -132,7 +125,7 @@ static const struct command commands[] = {
 	{"status", "", 0, 0, check_nothing, "what is attached and intercepted, and how it goes", {}},
 	{"stats", "", 0, 0, check_nothing, "every counter",
 	 {{"watch", NULL, "again each second"}}},
-	{"ledger", "", 0, 0, check_ledger, "what was copied, acknowledged, lost", {}},
+	{"ledger", "", 0, 0, check_nothing, "what became of all that was copied", {}},
 	{"doctor", "[IFACE]", 0, 1, check_doctor, "what keeps copies from arriving, and the cure",
 	 {}},
 	{"key", "", 0, 0, check_nothing, "print a new key for the feedback link", {}},

@@ -7,13 +7,9 @@
 #include <string.h>
 #include <json-c/json.h>
 
-#include "core/table.h"
-#include "tcpcopy/abi.h"
+#include "core/render_priv.h"
 
-/* Numbers are shown as the JSON text of the value: no limit of ours to what a daemon may count. */
-#define CELL(table, o, name) tcpc_table_add(table, text_of(o, name))
-
-static struct json_object *member(struct json_object *o, const char *name)
+struct json_object *render_member(struct json_object *o, const char *name)
 {
 	struct json_object *value = NULL;
 
@@ -22,10 +18,9 @@ static struct json_object *member(struct json_object *o, const char *name)
 	return value;
 }
 
-/* A member as text, NULL if it is missing, empty or not a scalar. Owned by @o. */
-static const char *text_of(struct json_object *o, const char *name)
+const char *render_text(struct json_object *o, const char *name)
 {
-	struct json_object *value = member(o, name);
+	struct json_object *value = render_member(o, name);
 	const char *text;
 
 	switch (json_object_get_type(value)) {
@@ -43,14 +38,14 @@ static const char *text_of(struct json_object *o, const char *name)
 /* The same for use in a sentence. */
 static const char *word(struct json_object *o, const char *name)
 {
-	const char *text = text_of(o, name);
+	const char *text = render_text(o, name);
 
 	return text ? text : "-";
 }
 
 static bool is_true(struct json_object *o, const char *name)
 {
-	struct json_object *value = member(o, name);
+	struct json_object *value = render_member(o, name);
 
 	return json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value);
 }
@@ -58,23 +53,22 @@ static bool is_true(struct json_object *o, const char *name)
 /* A number that cannot be negative, -1 if it is missing or is. */
 static int64_t number(struct json_object *o, const char *name)
 {
-	struct json_object *value = member(o, name);
+	struct json_object *value = render_member(o, name);
 	int64_t n = json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : -1;
 
 	return n < 0 ? -1 : n;
 }
 
-/* Length of an array member; 0 if it is none. */
-static size_t length(struct json_object *o, const char *name)
+size_t render_length(struct json_object *o, const char *name)
 {
-	struct json_object *value = member(o, name);
+	struct json_object *value = render_member(o, name);
 
 	return json_object_is_type(value, json_type_array) ? json_object_array_length(value) : 0;
 }
 
-static struct json_object *item(struct json_object *o, const char *name, size_t i)
+struct json_object *render_item(struct json_object *o, const char *name, size_t i)
 {
-	return json_object_array_get_idx(member(o, name), i);
+	return json_object_array_get_idx(render_member(o, name), i);
 }
 
 static void put(FILE *out, const char *text)
@@ -98,12 +92,12 @@ void tcpc_render_line(FILE *out, const char *text)
 /* "80,8080", or @none. */
 static void put_list(FILE *out, struct json_object *o, const char *name, const char *none)
 {
-	size_t n = length(o, name);
+	size_t n = render_length(o, name);
 
 	if (!n)
 		fputs(none, out);
 	for (size_t i = 0; i < n; i++) {
-		const char *text = json_object_get_string(item(o, name, i));
+		const char *text = json_object_get_string(render_item(o, name, i));
 
 		if (i)
 			putc(',', out);
@@ -127,7 +121,7 @@ static void list_cell(struct tcpc_table *table, struct json_object *o, const cha
 	free(text);
 }
 
-static void header(struct tcpc_table *table, const char *const *names)
+void render_header(struct tcpc_table *table, const char *const *names)
 {
 	for (unsigned int i = 0; i < table->n_columns; i++)
 		tcpc_table_add(table, names[i]);
@@ -153,7 +147,7 @@ static void put_duration(FILE *out, int64_t seconds)
 
 static void put_daemon(FILE *out, struct json_object *o)
 {
-	bool has_secure = json_object_is_type(member(o, "secure"), json_type_boolean);
+	bool has_secure = json_object_is_type(render_member(o, "secure"), json_type_boolean);
 	int64_t rss_bytes = number(o, "rss_bytes");
 
 	fputs("tcpcopyd ", out);
@@ -177,13 +171,13 @@ static const char *const target_columns[] = {"TARGET", "STATE",	 "FEEDBACK", "RE
 
 static void target_cells(struct tcpc_table *table, struct json_object *target)
 {
-	CELL(table, target, "target");
-	CELL(table, target, "state");
-	CELL(table, target, "feedback");
-	CELL(table, target, "receipts");
-	CELL(table, target, "syn_acks");
-	CELL(table, target, "resets");
-	CELL(table, target, "reason");
+	RENDER_CELL(table, target, "target");
+	RENDER_CELL(table, target, "state");
+	RENDER_CELL(table, target, "feedback");
+	RENDER_CELL(table, target, "receipts");
+	RENDER_CELL(table, target, "syn_acks");
+	RENDER_CELL(table, target, "resets");
+	RENDER_CELL(table, target, "reason");
 }
 
 static void put_tap(FILE *out, struct json_object *tap)
@@ -200,22 +194,22 @@ static void put_tap(FILE *out, struct json_object *tap)
 	put(out, word(tap, "percent"));
 	fputs(" % of connections from ", out);
 	put_list(out, tap, "clients", "all clients");
-	if (length(tap, "excludes"))
+	if (render_length(tap, "excludes"))
 		fputs(" except ", out);
 	put_list(out, tap, "excludes", "");
 	fputs(is_true(tap, "copying") ? ", copying" : ", not copying: ", out);
 	tcpc_render_line(out, is_true(tap, "copying") ? "" : word(tap, "reason"));
-	header(&table, target_columns);
-	for (size_t i = 0; i < length(tap, "targets"); i++)
-		target_cells(&table, item(tap, "targets", i));
-	if (length(tap, "targets"))
+	render_header(&table, target_columns);
+	for (size_t i = 0; i < render_length(tap, "targets"); i++)
+		target_cells(&table, render_item(tap, "targets", i));
+	if (render_length(tap, "targets"))
 		tcpc_table_print(&table, out, 4);
 	tcpc_table_free(&table);
 }
 
 static void put_intercept(FILE *out, struct json_object *intercept)
 {
-	const char *ipv6 = text_of(intercept, "ipv6");
+	const char *ipv6 = render_text(intercept, "ipv6");
 
 	fputs("  ", out);
 	put(out, word(intercept, "iface"));
@@ -243,97 +237,16 @@ static void put_intercept(FILE *out, struct json_object *intercept)
 static void put_status(FILE *out, struct json_object *o)
 {
 	put_daemon(out, o);
-	if (length(o, "online"))
+	if (render_length(o, "online"))
 		fputs("online\n", out);
-	for (size_t i = 0; i < length(o, "online"); i++)
-		put_tap(out, item(o, "online", i));
-	if (length(o, "target"))
+	for (size_t i = 0; i < render_length(o, "online"); i++)
+		put_tap(out, render_item(o, "online", i));
+	if (render_length(o, "target"))
 		fputs("target\n", out);
-	for (size_t i = 0; i < length(o, "target"); i++)
-		put_intercept(out, item(o, "target", i));
-	if (!length(o, "online") && !length(o, "target"))
+	for (size_t i = 0; i < render_length(o, "target"); i++)
+		put_intercept(out, render_item(o, "target", i));
+	if (!render_length(o, "online") && !render_length(o, "target"))
 		fputs("nothing attached, nothing intercepted\n", out);
-}
-
-/* ---- stats ---------------------------------------------------------------------------------- */
-
-struct meaning {
-	const char *name, *text;
-};
-
-#define MEANING(name, text) {#name, text},
-static const struct meaning online_meanings[] = {TCPC_ONLINE_COUNTERS(MEANING){}};
-static const struct meaning target_meanings[] = {TCPC_TARGET_COUNTERS(MEANING){}};
-static const struct meaning queue_meanings[] = {TCPC_QUEUE_COUNTERS(MEANING){}};
-static const struct meaning hold_meanings[] = {TCPC_HOLD_COUNTERS(MEANING){}};
-static const struct meaning age_meanings[] = {TCPC_AGE_COUNTERS(MEANING){}};
-static const struct meaning feedback_meanings[] = {TCPC_LINK_COUNTERS(MEANING){}};
-#undef MEANING
-
-static const struct meaning link_meanings[] = {
-	{"receipts", "response headers that came back from targets"},
-	{"syn_acks", "connections that targets opened"},
-	{"resets", "connections that targets reset"},
-	{"response_bytes", "bytes of payload in the targets' responses"},
-	{"held", "packets, or runs of them, that waited in a target's hold queue"},
-	{"held_bytes", "bytes in these, SYN and FIN counted as one each"},
-	{"shed", "connections that a target host ended itself"},
-	{"shed_slow", "of these: because the target was too slow"},
-	{},
-};
-
-static const struct {
-	const char *name;
-	const struct meaning *meanings;
-} sections[] = {
-	{"online", online_meanings}, {"target", target_meanings}, {"queue", queue_meanings},
-	{"hold", hold_meanings},     {"age", age_meanings},	  {"feedback", feedback_meanings},
-	{"link", link_meanings},
-};
-
-#define N_SECTIONS (sizeof(sections) / sizeof(sections[0]))
-
-static const char *meaning_of(const struct meaning *meanings, const char *name)
-{
-	for (; meanings && meanings->name; meanings++)
-		if (!strcmp(meanings->name, name))
-			return meanings->text;
-	return NULL;
-}
-
-static void put_section(FILE *out, const char *name, struct json_object *counters)
-{
-	static const char *const columns[] = {"NAME", "VALUE", "MEANING"};
-	struct tcpc_table table = {.n_columns = 3, .right = 2};
-	const struct meaning *meanings = NULL;
-
-	for (size_t i = 0; i < N_SECTIONS; i++)
-		if (!strcmp(sections[i].name, name))
-			meanings = sections[i].meanings;
-	tcpc_render_line(out, name);
-	header(&table, columns);
-	json_object_object_foreach (counters, counter, value) {
-		(void)value;
-		tcpc_table_add(&table, counter);
-		CELL(&table, counters, counter);
-		tcpc_table_add(&table, meaning_of(meanings, counter));
-	}
-	tcpc_table_print(&table, out, 2);
-	tcpc_table_free(&table);
-}
-
-static void put_stats(FILE *out, struct json_object *o)
-{
-	unsigned int n = 0;
-
-	json_object_object_foreach (o, name, counters) {
-		if (!json_object_is_type(counters, json_type_object))
-			continue;
-		put_section(out, name, counters);
-		n++;
-	}
-	if (!n)
-		fputs("nothing attached, nothing intercepted: nothing to count\n", out);
 }
 
 /* ---- doctor --------------------------------------------------------------------------------- */
@@ -342,8 +255,8 @@ static int widest(struct json_object *o, const char *list, const char *name)
 {
 	int width = 0;
 
-	for (size_t i = 0; i < length(o, list); i++) {
-		int n = (int)strlen(word(item(o, list, i), name));
+	for (size_t i = 0; i < render_length(o, list); i++) {
+		int n = (int)strlen(word(render_item(o, list, i), name));
 
 		if (n > width)
 			width = n;
@@ -359,7 +272,7 @@ static bool has_level(struct json_object *finding, const char *level)
 /* A fix stands right below its finding, under the detail, ready to be copied. */
 static void put_finding(FILE *out, struct json_object *finding, int width)
 {
-	const char *check = word(finding, "check"), *fix = text_of(finding, "fix");
+	const char *check = word(finding, "check"), *fix = render_text(finding, "fix");
 	const char *level = word(finding, "level");
 
 	put(out, level);
@@ -376,11 +289,11 @@ static void put_finding(FILE *out, struct json_object *finding, int width)
 
 static void put_doctor(FILE *out, struct json_object *o)
 {
-	size_t n = length(o, "findings"), n_warn = 0, n_fail = 0;
+	size_t n = render_length(o, "findings"), n_warn = 0, n_fail = 0;
 	int width = widest(o, "findings", "check");
 
 	for (size_t i = 0; i < n; i++) {
-		struct json_object *finding = item(o, "findings", i);
+		struct json_object *finding = render_item(o, "findings", i);
 
 		put_finding(out, finding, width);
 		n_warn += has_level(finding, "warn");
@@ -393,8 +306,8 @@ bool tcpc_render_failed(const char *command, struct json_object *result)
 {
 	if (!command || strcmp(command, "doctor"))
 		return false;
-	for (size_t i = 0; i < length(result, "findings"); i++)
-		if (has_level(item(result, "findings", i), "fail"))
+	for (size_t i = 0; i < render_length(result, "findings"); i++)
+		if (has_level(render_item(result, "findings", i), "fail"))
 			return true;
 	return false;
 }
@@ -408,11 +321,11 @@ static void put_targets(FILE *out, struct json_object *o)
 	tcpc_table_add(&table, "IFACE");
 	for (unsigned int i = 0; i < 7; i++)
 		tcpc_table_add(&table, target_columns[i]);
-	for (size_t i = 0; i < length(o, "targets"); i++) {
-		CELL(&table, item(o, "targets", i), "iface");
-		target_cells(&table, item(o, "targets", i));
+	for (size_t i = 0; i < render_length(o, "targets"); i++) {
+		RENDER_CELL(&table, render_item(o, "targets", i), "iface");
+		target_cells(&table, render_item(o, "targets", i));
 	}
-	if (length(o, "targets"))
+	if (render_length(o, "targets"))
 		tcpc_table_print(&table, out, 0);
 	else
 		fputs("nothing attached\n", out);
@@ -424,17 +337,17 @@ static void put_filters(FILE *out, struct json_object *o)
 	static const char *const columns[] = {"IFACE", "PORTS", "PERCENT", "CLIENTS", "EXCLUDES"};
 	struct tcpc_table table = {.n_columns = 5, .right = 4};
 
-	header(&table, columns);
-	for (size_t i = 0; i < length(o, "filters"); i++) {
-		struct json_object *tap = item(o, "filters", i);
+	render_header(&table, columns);
+	for (size_t i = 0; i < render_length(o, "filters"); i++) {
+		struct json_object *tap = render_item(o, "filters", i);
 
-		CELL(&table, tap, "iface");
+		RENDER_CELL(&table, tap, "iface");
 		list_cell(&table, tap, "ports", "-");
-		CELL(&table, tap, "percent");
+		RENDER_CELL(&table, tap, "percent");
 		list_cell(&table, tap, "clients", "any");
 		list_cell(&table, tap, "excludes", "none");
 	}
-	if (length(o, "filters"))
+	if (render_length(o, "filters"))
 		tcpc_table_print(&table, out, 0);
 	else
 		fputs("nothing attached\n", out);
@@ -446,12 +359,12 @@ static void put_allow(FILE *out, struct json_object *o)
 	static const char *const columns[] = {"PREFIX", "STATE"};
 	struct tcpc_table table = {.n_columns = 2};
 
-	header(&table, columns);
-	for (size_t i = 0; i < length(o, "allow"); i++) {
-		CELL(&table, item(o, "allow", i), "prefix");
-		CELL(&table, item(o, "allow", i), "state");
+	render_header(&table, columns);
+	for (size_t i = 0; i < render_length(o, "allow"); i++) {
+		RENDER_CELL(&table, render_item(o, "allow", i), "prefix");
+		RENDER_CELL(&table, render_item(o, "allow", i), "state");
 	}
-	if (length(o, "allow"))
+	if (render_length(o, "allow"))
 		tcpc_table_print(&table, out, 0);
 	else
 		fputs("the allow-list is empty\n", out);
@@ -464,13 +377,14 @@ static const struct {
 	const char *command;
 	void (*put)(FILE *out, struct json_object *result);
 } renderers[] = {
-	{"status", put_status},	 {"stats", put_stats},	  {"doctor", put_doctor},
-	{"target", put_targets}, {"filter", put_filters}, {"allow", put_allow},
+	{"status", put_status},	   {"stats", render_stats}, {"doctor", put_doctor},
+	{"target", put_targets},   {"filter", put_filters}, {"allow", put_allow},
+	{"ledger", render_ledger},
 };
 
 void tcpc_render(FILE *out, const char *command, struct json_object *result)
 {
-	struct json_object *text = member(result, "text");
+	struct json_object *text = render_member(result, "text");
 
 	if (json_object_is_type(text, json_type_string)) {
 		tcpc_render_line(out, json_object_get_string(text));

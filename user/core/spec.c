@@ -7,6 +7,8 @@
 
 #include "core/spec_priv.h"
 
+#define DEFAULT_RETAIN_MB 64
+#define MAX_RETAIN_MB 65536
 #define DEFAULT_HOLD_MB 256
 #define DEFAULT_MAX_LAG_S 10
 #define DEFAULT_IDLE_S 7200	    /* as TCP's own keep-alive */
@@ -127,8 +129,37 @@ static const struct spec_partial attach_partials[] = {
 	{"source", "keep", NULL, {}},
 	{"max-pps", NULL, NULL, {}},
 	{"max-mbps", NULL, NULL, {}},
-	{"retain", NULL, NULL, {}},
 };
+
+/* What was copied is kept until the target has said that it has it, so a target that says nothing
+ * (--feedback none) has none. --retain 0 means off. */
+static int recovery_options(struct json_object *request, struct tcpc_attach_spec *spec,
+			    struct tcpc_err *err)
+{
+	const char *retain = spec_option(request, "retain"), *text;
+	unsigned long mb = DEFAULT_RETAIN_MB;
+
+	text = spec_option(request, "recovery");
+	if (text && strcmp(text, "on") && strcmp(text, "off"))
+		return tcpc_err_set(err, EINVAL, "--recovery is on or off, not '%.80s'", text);
+	if (retain && tcpc_text_number(retain, MAX_RETAIN_MB, &mb))
+		return tcpc_err_set(err, EINVAL,
+				    "--retain is a number of megabytes from 0 (off) to %d, not "
+				    "'%.80s'",
+				    MAX_RETAIN_MB, retain);
+	if (text && retain && !strcmp(text, "on") != !!mb)
+		return tcpc_err_set(err, EINVAL,
+				    "--recovery %s and --retain %.20s contradict each other", text,
+				    retain);
+	if (text && !strcmp(text, "on") && spec->feedback_none)
+		return tcpc_err_set(err, EINVAL,
+				    "--recovery on needs to hear of the target: not together with "
+				    "--feedback none");
+	spec->recovery = mb && !(text && !strcmp(text, "off")) && !spec->feedback_none;
+	spec->has_retain = retain;
+	spec->retain_mb = mb;
+	return 0;
+}
 
 /* Without --port: what the targets listen on. */
 static int default_ports(struct tcpc_attach_spec *spec, struct tcpc_err *err)
@@ -166,6 +197,7 @@ int tcpc_spec_attach(struct json_object *request, struct tcpc_attach_spec *ret,
 	r = r ?: spec_each_piece(to, add_target, &spec, err);
 	r = r ?: hook_option(request, &spec.hook, err);
 	r = r ?: feedback_option(request, &spec, err);
+	r = r ?: recovery_options(request, &spec, err);
 	r = r ?: filter_options(request, &spec.filter, err);
 	if (!r)
 		r = spec_option(request, "port")

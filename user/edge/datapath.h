@@ -105,6 +105,11 @@ int tcpc_dp_online_filter(struct tcpc_dp_online *dp, __u32 set, const struct tcp
 int tcpc_dp_online_peer_allow(struct tcpc_dp_online *dp, __u32 id, const struct tcpc_prefix *prefix,
 			      bool present, struct tcpc_err *err);
 
+/** tcpc_dp_online_peer_allows - is @client in the allow-list of target host @id? As copy sees it.
+ */
+bool tcpc_dp_online_peer_allows(struct tcpc_dp_online *dp, __u32 id,
+				const struct tcpc_addr *client);
+
 /** tcpc_dp_online_stats - the counters, summed over processors. */
 int tcpc_dp_online_stats(struct tcpc_dp_online *dp, struct tcpc_online_stats *ret);
 

@@ -160,6 +160,19 @@ int tcpc_dp_online_peer_allow(struct tcpc_dp_online *dp, __u32 id, const struct 
 				   "prefixes in the targets' allow-lists", err);
 }
 
+bool tcpc_dp_online_peer_allows(struct tcpc_dp_online *dp, __u32 id, const struct tcpc_addr *client)
+{
+	struct tcpc_filter_key key = {
+		.prefixlen = TCPC_FILTER_SET_BITS + 8 * sizeof(*client),
+		.set = id,
+		.addr = *client,
+	};
+	struct tcpc_filter value;
+
+	return !bpf_map__lookup_elem(dp->skel->maps.peer_allow, &key, sizeof(key), &value,
+				     sizeof(value), 0);
+}
+
 int tcpc_dp_online_stats(struct tcpc_dp_online *dp, struct tcpc_online_stats *ret)
 {
 	return tcpc_datapath_sum(dp->skel->maps.stats, (__u64 *)ret, sizeof(*ret) / 8);

@@ -11,14 +11,6 @@
 #include "core/err.h"
 #include "tcpcopy/abi.h"
 
-#define TCPC_RESEND_COUNTERS(X)                                                                    \
-	X(packets, "packets sent again")                                                           \
-	X(bytes, "bytes of payload in these")                                                      \
-	X(resets, "resets sent to end a connection at a target")                                   \
-	X(busy, "not sent: no room in the device or the socket")                                   \
-	X(too_big, "not sent: larger than the device takes, or its MTU is too small for headers")  \
-	X(failed, "not sent: another error, such as no route")
-
 #define TCPC_RESEND_FIELD(name, text) __u64 name;
 struct tcpc_resend_stats {
 	TCPC_RESEND_COUNTERS(TCPC_RESEND_FIELD)

@@ -171,7 +171,21 @@ static void run_stats(struct tcpc_dispatch *d, struct json_object *request,
 	add_if(o, "age", tcpc_target_age_stats(d->target));
 	add_if(o, "feedback", tcpc_target_link_stats(d->target));
 	add_if(o, "link", tcpc_online_link_stats(d->online));
+	tcpc_online_delivery_stats(d->online, o);
 	tcpc_reply_result(reply, o);
+}
+
+static void run_ledger(struct tcpc_dispatch *d, struct json_object *request,
+		       struct tcpc_reply *reply)
+{
+	struct tcpc_err err;
+	struct json_object *o = tcpc_online_ledger(d->online, &err);
+
+	(void)request;
+	if (o)
+		tcpc_reply_result(reply, o);
+	else
+		tcpc_reply_fail(reply, &err);
 }
 
 static void run_doctor(struct tcpc_dispatch *d, struct json_object *request,
@@ -206,7 +220,7 @@ static const struct {
 	{"attach", run_attach}, {"detach", run_detach},	      {"target", run_target},
 	{"filter", run_filter}, {"intercept", run_intercept}, {"release", run_release},
 	{"allow", run_allow},	{"status", run_status},	      {"stats", run_stats},
-	{"doctor", run_doctor}, {"version", run_version},
+	{"doctor", run_doctor}, {"version", run_version},     {"ledger", run_ledger},
 };
 
 void tcpc_dispatch(struct tcpc_dispatch *d, struct json_object *request, struct tcpc_reply *reply)

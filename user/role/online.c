@@ -73,6 +73,8 @@ static void close_datapath(struct tcpc_online *online)
 
 	online_stop_timer(&online->heartbeat);
 	online_stop_timer(&online->routes);
+	delivery_close(online->delivery);
+	online->delivery = NULL;
 	if (online->dp)
 		tcpc_dp_online_close(online->dp);
 	online->dp = NULL;
@@ -136,17 +138,51 @@ static int create_copy_device(struct tcpc_online *online, struct tcpc_err *err)
 			    MAX_COPY_DEVICES - 1);
 }
 
-static int open_datapath(struct tcpc_online *online, struct tcpc_err *err)
+/* There is one journal, as large as it was when the programs were loaded. */
+static int check_retain(const struct tcpc_online *online, const struct tcpc_attach_spec *spec,
+			struct tcpc_err *err)
+{
+	if (!spec->recovery)
+		return 0;
+	if (!online->delivery)
+		return tcpc_err_set(err, EBUSY,
+				    "recovery is off for what is attached already, and the journal "
+				    "is made for all: detach all first, or add --recovery off");
+	if (spec->has_retain && spec->retain_mb != online->retain_mb)
+		return tcpc_err_set(err, EBUSY,
+				    "all interfaces share one journal, and it has %u MB: leave "
+				    "--retain out, or detach all first",
+				    online->retain_mb);
+	return 0;
+}
+
+static int load(struct tcpc_online *online, const struct tcpc_attach_spec *spec,
+		struct tcpc_err *err)
+{
+	__u32 ring = 0;
+	__u64 heap = 0;
+	int r;
+
+	if (spec->recovery)
+		delivery_split(spec->retain_mb, &ring, &heap);
+	r = tcpc_dp_online_open(online->config.bpffs, online->copy_ifindex, online->hash_key, ring,
+				&online->dp, err);
+	if (!r && ring)
+		r = delivery_open(online, heap, &online->delivery, err);
+	online->retain_mb = spec->retain_mb;
+	return r;
+}
+
+static int open_datapath(struct tcpc_online *online, const struct tcpc_attach_spec *spec,
+			 struct tcpc_err *err)
 {
 	int r;
 
 	if (online->dp)
-		return 0;
+		return check_retain(online, spec, err);
 	r = tcpc_datapath_probe(err) ?: tcpc_probe_bpffs(online->config.bpffs, err);
 	r = r ?: create_copy_device(online, err);
-	r = r
-		    ?: tcpc_dp_online_open(online->config.bpffs, online->copy_ifindex,
-					   online->hash_key, 0, &online->dp, err);
+	r = r ?: load(online, spec, err);
 	if (!r) {
 		extend_lease(online);
 		online->heartbeat =
@@ -252,7 +288,7 @@ void tcpc_online_attach(struct tcpc_online *online, struct tcpc_attach_spec *spe
 	struct tcpc_iface iface;
 	struct tcpc_err err;
 	struct tap *tap = NULL;
-	int r = check_iface(online, spec->iface, &iface, &err) ?: open_datapath(online, &err);
+	int r = check_iface(online, spec->iface, &iface, &err) ?: open_datapath(online, spec, &err);
 
 	if (!r) {
 		tap = tap_new(online, &iface, spec);
@@ -295,130 +331,6 @@ void tcpc_online_detach(struct tcpc_online *online, const struct tcpc_iface_spec
 	for (; online->taps; n++)
 		online_remove_tap(online, &online->taps);
 	tcpc_reply_text(reply, n ? "%u interfaces detached" : "nothing was attached", n);
-}
-
-/* ---- target and filter ------------------------------------------------------------------------
- */
-
-static void add_target(struct tap *tap, const struct tcpc_endpoint *endpoint,
-		       struct tcpc_reply *reply)
-{
-	struct tcpc_err err;
-	int r;
-
-	if (tap_find_target(tap, endpoint) >= 0) {
-		tcpc_err_set(&err, EEXIST, "%s has this target already", tap->iface);
-		tcpc_reply_fail(reply, &err);
-		return;
-	}
-	r = tap_add_target(tap, endpoint, &err) ?: tap_publish(tap, &err);
-	if (r)
-		tcpc_reply_fail(reply, &err);
-	else
-		online_wait(tap, false, endpoint, reply);
-}
-
-static void del_target(struct tap *tap, const struct tcpc_endpoint *endpoint,
-		       struct tcpc_reply *reply)
-{
-	int i = tap_find_target(tap, endpoint);
-	struct tcpc_err err = {};
-	struct peer *peer;
-
-	if (i < 0)
-		tcpc_err_set(&err, ENOENT,
-			     "%s has no such target; `tcpcopyctl target list` shows "
-			     "them",
-			     tap->iface);
-	else if (tap->n_targets == 1)
-		tcpc_err_set(&err, EBUSY,
-			     "this is the last target of %s; `tcpcopyctl detach %s` "
-			     "ends copying",
-			     tap->iface, tap->iface);
-	if (err.code) {
-		tcpc_reply_fail(reply, &err);
-		return;
-	}
-	peer = tap_take_target(tap, i);
-	if (tap_publish(tap, &err))
-		tcpc_log_error("%s: %s", tap->iface, err.text);
-	if (peer)
-		peer_put(peer);
-	tcpc_reply_text(reply, "target removed from %s", tap->iface);
-}
-
-static struct tap *need_tap(struct tcpc_online *online, const char *iface, struct tcpc_reply *reply)
-{
-	struct tap *tap = *online_find_tap(online, iface);
-	struct tcpc_err err;
-
-	if (!tap) {
-		tcpc_err_set(&err, ENOENT,
-			     "%s is not attached; `tcpcopyctl attach %s --to "
-			     "IP:PORT` attaches it",
-			     iface, iface);
-		tcpc_reply_fail(reply, &err);
-	}
-	return tap;
-}
-
-void tcpc_online_target(struct tcpc_online *online, const struct tcpc_target_spec *spec,
-			struct tcpc_reply *reply)
-{
-	struct tap *tap = need_tap(online, spec->iface, reply);
-
-	if (!tap)
-		return;
-	if (spec->verb == TCPC_VERB_ADD)
-		add_target(tap, &spec->target, reply);
-	else
-		del_target(tap, &spec->target, reply);
-}
-
-/* Take a copy of the list that stays in force, or the given one. */
-static int choose_list(bool given, struct tcpc_prefix_list *spec,
-		       const struct tcpc_prefix_list *old, struct tcpc_prefix_list *ret)
-{
-	if (given) {
-		*ret = *spec;
-		memset(spec, 0, sizeof(*spec));
-		return 0;
-	}
-	ret->n = old->n;
-	ret->list = old->n ? malloc(old->n * sizeof(*old->list)) : NULL;
-	if (old->n && !ret->list)
-		return -ENOMEM;
-	if (old->n)
-		memcpy(ret->list, old->list, old->n * sizeof(*old->list));
-	return 0;
-}
-
-void tcpc_online_filter(struct tcpc_online *online, struct tcpc_filter_cmd_spec *spec,
-			struct tcpc_reply *reply)
-{
-	struct tap *tap = need_tap(online, spec->iface, reply);
-	struct tcpc_filter_spec *given = &spec->filter, next = {};
-	struct tcpc_err err;
-	int r;
-
-	if (!tap)
-		return;
-	next.sample = given->has_sample ? given->sample : tap->filter.sample;
-	r = choose_list(given->has_clients, &given->clients, &tap->filter.clients, &next.clients);
-	r = r
-		    ?: choose_list(given->has_excludes, &given->excludes, &tap->filter.excludes,
-				   &next.excludes);
-	if (r)
-		tcpc_err_set(&err, -r, "out of memory");
-	else
-		r = tap_write_filter(tap, &next, &err);
-	if (r) {
-		free(next.clients.list);
-		free(next.excludes.list);
-		tcpc_reply_fail(reply, &err);
-		return;
-	}
-	tcpc_reply_text(reply, "filter of %s is set", tap->iface);
 }
 
 /* ---- life of the role -------------------------------------------------------------------------

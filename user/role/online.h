@@ -55,4 +55,12 @@ struct json_object *tcpc_online_list(const struct tcpc_online *online, const cha
 struct json_object *tcpc_online_stats(struct tcpc_online *online);
 struct json_object *tcpc_online_link_stats(const struct tcpc_online *online);
 
+/** tcpc_online_delivery_stats - add the parts `ledger`, `journal`, `resend` and `delivery` to @o;
+ * none if nothing is sent again. */
+void tcpc_online_delivery_stats(const struct tcpc_online *online, struct json_object *o);
+
+/** tcpc_online_ledger - the answer to `ledger` (a new object, owned by the caller), or NULL with
+ * @err set if there is none. */
+struct json_object *tcpc_online_ledger(const struct tcpc_online *online, struct tcpc_err *err);
+
 #endif

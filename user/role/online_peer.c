@@ -119,6 +119,7 @@ static void on_receipts(void *user, const struct tcpc_receipt *receipts, unsigne
 {
 	struct peer *peer = user;
 
+	delivery_receipts(peer, receipts, n);
 	peer->counts.receipts += n;
 	for (unsigned int i = 0; i < n; i++) {
 		peer->counts.syn_acks += !!(receipts[i].flags & TCP_SYN);
@@ -134,6 +135,7 @@ static void on_held(void *user, const struct tcpc_held *held, unsigned int n)
 	for (unsigned int i = 0; i < n; i++) {
 		peer->counts.held++;
 		peer->counts.held_numbers += held[i].end - held[i].seq;
+		delivery_held(peer, &held[i].flow, held[i].seq, held[i].end);
 	}
 }
 
@@ -143,7 +145,11 @@ static void on_shed(void *user, const struct tcpc_shed *shed, unsigned int n)
 
 	for (unsigned int i = 0; i < n; i++) {
 		peer->counts.shed++;
-		peer->counts.shed_slow += shed[i].reason == TCPC_FEEDBACK_SHED_SLOW;
+		/* Of the others nothing is under way, or it is withheld. */
+		if (shed[i].reason != TCPC_FEEDBACK_SHED_SLOW)
+			continue;
+		peer->counts.shed_slow++;
+		delivery_shed(peer, &shed[i].flow);
 	}
 }
 
@@ -199,6 +205,7 @@ void peer_put(struct peer *peer)
 		return;
 	while (*p != peer)
 		p = &(*p)->next;
+	delivery_remove_peer(peer);
 	*p = peer->next;
 	tcpc_link_client_close(peer->link);
 	allow_clear(peer);
@@ -220,6 +227,11 @@ bool peer_intercepts(const struct peer *peer, const struct tcpc_endpoint *endpoi
 			return true;
 	}
 	return false;
+}
+
+bool peer_allows(const struct peer *peer, const struct tcpc_addr *client)
+{
+	return peer->n_allow && tcpc_dp_online_peer_allows(peer->online->dp, peer->id, client);
 }
 
 bool peer_settled(const struct peer *peer)

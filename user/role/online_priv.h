@@ -6,7 +6,10 @@
  * online_wait.c   commands that answer once their targets have been heard of
  * online_tap.c    one attached interface: its maps
  * online_peer.c   one feedback link: who is ready, whom the target allows
+ * online_change.c what is changed while attached: targets, filters
+ * online_delivery.c  journal, ledgers, sending again
  * online_show.c   status and counters as JSON
+ * online_ledger.c the ledger as JSON
  */
 #ifndef TCPCOPY_ROLE_ONLINE_PRIV_H
 #define TCPCOPY_ROLE_ONLINE_PRIV_H
@@ -15,6 +18,12 @@
 #include "edge/link.h"
 #include "edge/netlink.h"
 #include "role/online.h"
+
+struct delivery;
+struct delivery_ledger;
+struct tcpc_ledger;
+struct tcpc_resend_stats;
+struct tcpc_retention_stats;
 
 /* What receipts told us so far. */
 struct receipt_counts {
@@ -45,6 +54,7 @@ struct peer {
 	struct tcpc_prefix *allow;
 	unsigned int n_allow;
 	struct receipt_counts counts;
+	struct delivery_ledger *ledger; /* NULL: nothing is sent again there */
 };
 
 /** One of a tap's targets. */
@@ -70,6 +80,7 @@ struct tap {
 	bool feedback_none;
 	char feedback_host[256]; /* "": each target's own address */
 	__u16 feedback_port;
+	bool recovery; /* note what is copied, send again what is lost */
 	bool armed;
 };
 
@@ -79,6 +90,8 @@ struct tcpc_online {
 	struct tcpc_role_config config;
 	struct tcpc_dp_online *dp; /* NULL while nothing is attached */
 	int copy_ifindex;
+	struct delivery *delivery; /* NULL: --recovery off */
+	__u32 retain_mb;	   /* of it */
 	int raw_fd; /* keeps the copy device for interfaces without a link header; or -1 */
 	char alias[TCPC_ALIAS_BYTES]; /* marks our copy device */
 	__u64 hash_key[2];
@@ -137,6 +150,56 @@ bool peer_intercepts(const struct peer *peer, const struct tcpc_endpoint *endpoi
 
 /** peer_settled - has the first attempt to reach it come to an end? */
 bool peer_settled(const struct peer *peer);
+
+/** peer_allows - is @client in its allow-list? Such a client uses the target itself. */
+bool peer_allows(const struct peer *peer, const struct tcpc_addr *client);
+
+/* ---- online_delivery.c ---- */
+
+/** What is counted here. */
+struct delivery_stats {
+#define DELIVERY_FIELD(name, text) __u64 name;
+	TCPC_DELIVERY_COUNTERS(DELIVERY_FIELD)
+#undef DELIVERY_FIELD
+};
+
+/** delivery_split - the parts of --retain @retain_mb, in bytes: the ring that the programs are
+ * loaded with, and the bound of what is moved out of it. */
+void delivery_split(__u32 retain_mb, __u32 *ret_ring, __u64 *ret_heap);
+
+/** delivery_open - read the journal of @online's datapath from now on. @heap_bytes: bound of what
+ * is kept outside of its ring. Returns 0 or -errno. */
+int delivery_open(struct tcpc_online *online, __u64 heap_bytes, struct delivery **ret,
+		  struct tcpc_err *err);
+
+/** delivery_close - NULL is fine. Every peer must have been removed, the datapath be open. */
+void delivery_close(struct delivery *delivery);
+
+/** delivery_add_peer - keep a ledger for what goes to this target host. Once more: no effect. */
+int delivery_add_peer(struct delivery *delivery, struct peer *peer, struct tcpc_err *err);
+
+/** delivery_remove_peer - close its accounts, with all that is kept of them. */
+void delivery_remove_peer(struct peer *peer);
+
+/** delivery_peer_changed - its readiness may have changed: nothing is sent again, and no try
+ * counts, while it takes no copies. */
+void delivery_peer_changed(struct peer *peer);
+
+/** delivery_receipts - what the target's TCP said; no effect without a ledger, as the next two. */
+void delivery_receipts(struct peer *peer, const struct tcpc_receipt *receipts, unsigned int n);
+
+/** delivery_held - the target's hold queue has [@seq, @end) of @flow, in host order. */
+void delivery_held(struct peer *peer, const struct tcpc_flow *flow, __u32 seq, __u32 end);
+
+/** delivery_shed - the target's hold queue has given up @flow. */
+void delivery_shed(struct peer *peer, const struct tcpc_flow *flow);
+
+/** delivery_ledger_of - the peer's ledger, borrowed, or NULL. */
+const struct tcpc_ledger *delivery_ledger_of(const struct peer *peer);
+
+/** delivery_stats - the counters of all parts but the ledgers'. */
+void delivery_stats(const struct delivery *delivery, struct delivery_stats *ret,
+		    struct tcpc_retention_stats *ret_journal, struct tcpc_resend_stats *ret_resend);
 
 /* ---- online.c ---- */
 

@@ -25,6 +25,7 @@ struct tap *tap_new(struct tcpc_online *online, const struct tcpc_iface *iface,
 	tap->feedback_none = spec->feedback_none;
 	memcpy(tap->feedback_host, spec->feedback_host, sizeof(tap->feedback_host));
 	tap->feedback_port = spec->feedback_port;
+	tap->recovery = spec->recovery;
 	return tap;
 }
 
@@ -130,6 +131,13 @@ int tap_add_target(struct tap *tap, const struct tcpc_endpoint *endpoint, struct
 		if (r)
 			return r;
 	}
+	if (tap->recovery && target.peer) {
+		r = delivery_add_peer(tap->online->delivery, target.peer, err);
+		if (r) {
+			peer_put(target.peer);
+			return r;
+		}
+	}
 	tap->targets[tap->n_targets++] = target;
 	return 0;
 }
@@ -204,6 +212,8 @@ static bool fill_set(const struct tap *tap, struct tcpc_target_set *set)
 		}
 		if (t->peer && t->peer->n_allow)
 			out->flags |= TCPC_TARGET_EXCLUDE;
+		if (t->peer && tap->recovery)
+			out->flags |= TCPC_TARGET_JOURNAL;
 	}
 	return any;
 }
@@ -235,6 +245,9 @@ int tap_publish(struct tap *tap, struct tcpc_err *err)
 	int r;
 
 	tap->armed = fill_set(tap, &set);
+	for (unsigned int i = 0; i < tap->n_targets; i++)
+		if (tap->targets[i].peer)
+			delivery_peer_changed(tap->targets[i].peer);
 	r = tcpc_dp_online_targets(tap->online->dp, tap->ifindex, &set, err);
 	return r ?: write_services(tap, err);
 }

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * online_delivery.c - what was copied arrives: journal, ledgers and re-sender tied together. See
+ * online_priv.h.
+ *
+ * The journal belongs to the daemon, a ledger to each target host, since one that is gone must not
+ * stop the clock of the others. What is sent again passes the same gates as a copy: it must not
+ * reach a host that does not keep its answers in (invariant 2).
+ */
+#include "role/online_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/ledger.h"
+#include "edge/journal.h"
+#include "edge/log.h"
+#include "edge/resend.h"
+
+#define MAX_ACCOUNTS (1u << 18) /* a target host; 320 bytes each */
+/* Longer than a switch or a daemon takes to start again. */
+#define MAX_OUTAGE_NS (30 * 1000000000ULL)
+/* With nothing on the way accounts only have to be forgotten in time. */
+#define IDLE_TICK_MS 500
+
+struct delivery {
+	struct tcpc_online *online;
+	struct tcpc_journal *journal;
+	struct tcpc_resend *resend;
+	uv_timer_t *tick;
+	unsigned int tick_ms; /* 0: it stands still */
+	struct delivery_stats stats;
+};
+
+/* The ledger of one target host. */
+struct delivery_ledger {
+	struct delivery *delivery;
+	struct peer *peer;
+	struct tcpc_ledger *ledger;
+	__u64 now_ns; /* the last time it was given: time never runs backwards for it */
+};
+
+static __u64 later(struct delivery_ledger *dl, __u64 ns)
+{
+	if (ns > dl->now_ns)
+		dl->now_ns = ns;
+	return dl->now_ns;
+}
+
+static __u64 now(struct delivery_ledger *dl)
+{
+	return later(dl, uv_hrtime());
+}
+
+/* ---- what the ledger wants --------------------------------------------------------------------
+ */
+
+/* May anything be sent to this client's half at the target now? As `copy` decides, by what the
+ * target has said last. */
+static const struct target *open_target(const struct peer *peer, const struct tcpc_flow *flow)
+{
+	char reason[256];
+
+	if (peer_allows(peer, &flow->client))
+		return NULL;
+	for (const struct tap *tap = peer->online->taps; tap; tap = tap->next) {
+		for (unsigned int i = 0; i < tap->n_targets; i++) {
+			const struct target *t = &tap->targets[i];
+
+			if (t->peer == peer && t->endpoint.port == flow->server_port &&
+			    tcpc_addr_equal(&t->endpoint.addr, &flow->server) &&
+			    target_ready(tap, t, reason, sizeof(reason)))
+				return t;
+		}
+	}
+	return NULL;
+}
+
+static int on_resend(void *user, const struct tcpc_ledger_resend *what)
+{
+	struct delivery_ledger *dl = user;
+	struct delivery *d = dl->delivery;
+	const struct tcpc_journal_head *head = tcpc_journal_get(d->journal, what->record);
+	const struct target *target = open_target(dl->peer, &what->flow);
+
+	if (!target) {
+		d->stats.withheld++;
+		return -EHOSTUNREACH;
+	}
+	if (!head)
+		return -ENOENT;
+	return tcpc_resend_packet(d->resend, head, what->from_seq, what->end_seq,
+				  target->route.mtu);
+}
+
+static void on_release(void *user, __u64 record)
+{
+	struct delivery_ledger *dl = user;
+
+	if (tcpc_journal_release(dl->delivery->journal, record))
+		tcpc_log_debug("the journal does not have record %llu", record);
+}
+
+/* A reset that cannot be sent is counted by the re-sender; what it was for is lost already. */
+static void on_reset(void *user, const struct tcpc_flow *flow, __u32 seq)
+{
+	struct delivery_ledger *dl = user;
+	const struct target *target = open_target(dl->peer, flow);
+
+	if (target)
+		tcpc_resend_reset(dl->delivery->resend, flow, seq, target->route.ifindex);
+	else
+		dl->delivery->stats.withheld++;
+}
+
+static const struct tcpc_ledger_ops ledger_ops = {
+	.resend = on_resend,
+	.release = on_release,
+	.reset = on_reset,
+};
+
+/* ---- the clock --------------------------------------------------------------------------------
+ */
+
+/* How often to look: often while something is on the way, never when there is no account. */
+static unsigned int tick_ms(const struct delivery *d)
+{
+	unsigned int ms = 0;
+
+	for (const struct peer *p = d->online->peers; p; p = p->next) {
+		const struct tcpc_ledger_stats *stats;
+
+		if (!p->ledger)
+			continue;
+		stats = tcpc_ledger_stats(p->ledger->ledger);
+		if (stats->records || tcpc_ledger_bytes(p->ledger->ledger)->held)
+			return TCPC_LEDGER_TICK_MS;
+		if (stats->connections)
+			ms = IDLE_TICK_MS;
+	}
+	return ms;
+}
+
+static void on_tick(uv_timer_t *timer);
+
+static void set_tick(struct delivery *d, unsigned int ms)
+{
+	if (ms == d->tick_ms)
+		return;
+	d->tick_ms = ms;
+	if (ms)
+		uv_timer_start(d->tick, on_tick, ms, ms);
+	else
+		uv_timer_stop(d->tick);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct delivery *d = timer->data;
+
+	for (struct peer *p = d->online->peers; p; p = p->next)
+		if (p->ledger)
+			tcpc_ledger_tick(p->ledger->ledger, now(p->ledger));
+	set_tick(d, tick_ms(d));
+}
+
+/* ---- copies -----------------------------------------------------------------------------------
+ */
+
+static struct peer *find_peer(const struct tcpc_online *online, __u32 id)
+{
+	struct peer *peer = online->peers;
+
+	while (peer && peer->id != id)
+		peer = peer->next;
+	return peer;
+}
+
+static void on_record(void *user, __u64 id, const struct tcpc_journal_head *head)
+{
+	struct delivery *d = user;
+	struct peer *peer = find_peer(d->online, head->target_id);
+	struct tcpc_ledger_packet packet = {
+		.seq = head->seq,
+		.ack = head->ack,
+		.payload_bytes = head->payload_bytes,
+		.record_bytes = sizeof(*head) + head->ip_bytes,
+		.record = id,
+		.flags = head->flags,
+	};
+
+	if (!peer || !peer->ledger) {
+		d->stats.orphans++;
+		tcpc_journal_release(d->journal, id);
+		return;
+	}
+	/* When it left, not when it is read: that is how long the answer took. */
+	tcpc_ledger_copied(peer->ledger->ledger, later(peer->ledger, head->time_ns), &head->flow,
+			   &packet);
+	set_tick(d, TCPC_LEDGER_TICK_MS);
+}
+
+/* The bound is the daemon's: whoever keeps most gives up, whatever its target. */
+static void on_pressure(void *user)
+{
+	struct delivery *d = user;
+	struct delivery_ledger *most = NULL;
+	__u64 bytes = 0;
+
+	for (struct peer *p = d->online->peers; p; p = p->next) {
+		if (!p->ledger || tcpc_ledger_stats(p->ledger->ledger)->retained_bytes <= bytes)
+			continue;
+		most = p->ledger;
+		bytes = tcpc_ledger_stats(most->ledger)->retained_bytes;
+	}
+	if (most)
+		tcpc_ledger_give_up_largest(most->ledger, now(most));
+}
+
+/* ---- what targets say -------------------------------------------------------------------------
+ */
+
+/* Copies come first: what an answer is about has to be known. */
+static struct delivery_ledger *read_copies(struct peer *peer)
+{
+	if (peer->ledger)
+		tcpc_journal_read(peer->ledger->delivery->journal);
+	return peer->ledger;
+}
+
+void delivery_receipts(struct peer *peer, const struct tcpc_receipt *receipts, unsigned int n)
+{
+	struct delivery_ledger *dl = read_copies(peer);
+	__u64 at;
+
+	if (!dl)
+		return;
+	at = now(dl);
+	for (unsigned int i = 0; i < n; i++)
+		tcpc_ledger_receipt(dl->ledger, at, &receipts[i]);
+}
+
+void delivery_held(struct peer *peer, const struct tcpc_flow *flow, __u32 seq, __u32 end)
+{
+	struct delivery_ledger *dl = read_copies(peer);
+
+	if (dl)
+		tcpc_ledger_taken(dl->ledger, now(dl), flow, seq, end);
+}
+
+void delivery_shed(struct peer *peer, const struct tcpc_flow *flow)
+{
+	struct delivery_ledger *dl = read_copies(peer);
+
+	if (dl)
+		tcpc_ledger_shed(dl->ledger, now(dl), flow);
+}
+
+static bool reachable(const struct peer *peer)
+{
+	char reason[256];
+
+	for (const struct tap *tap = peer->online->taps; tap; tap = tap->next)
+		for (unsigned int i = 0; i < tap->n_targets; i++)
+			if (tap->targets[i].peer == peer &&
+			    target_ready(tap, &tap->targets[i], reason, sizeof(reason)))
+				return true;
+	return false;
+}
+
+void delivery_peer_changed(struct peer *peer)
+{
+	struct delivery_ledger *dl = peer->ledger;
+
+	if (!dl)
+		return;
+	if (reachable(peer))
+		tcpc_ledger_resumed(dl->ledger, now(dl));
+	else
+		tcpc_ledger_paused(dl->ledger, now(dl));
+}
+
+/* ---- life -------------------------------------------------------------------------------------
+ */
+
+int delivery_add_peer(struct delivery *d, struct peer *peer, struct tcpc_err *err)
+{
+	struct tcpc_ledger_config config = {
+		.max_connections = MAX_ACCOUNTS,
+		.max_outage_ns = MAX_OUTAGE_NS,
+	};
+	struct delivery_ledger *dl;
+
+	if (peer->ledger)
+		return 0;
+	dl = calloc(1, sizeof(*dl));
+	if (!dl)
+		return tcpc_err_set(err, ENOMEM, "out of memory");
+	dl->delivery = d;
+	dl->peer = peer;
+	memcpy(config.hash_key, d->online->hash_key, sizeof(config.hash_key));
+	dl->ledger = tcpc_ledger_new(&config, &ledger_ops, dl, now(dl));
+	if (!dl->ledger) {
+		free(dl);
+		return tcpc_err_set(err, ENOMEM, "out of memory");
+	}
+	peer->ledger = dl;
+	delivery_peer_changed(peer);
+	return 0;
+}
+
+void delivery_remove_peer(struct peer *peer)
+{
+	if (!peer->ledger)
+		return;
+	tcpc_ledger_free(peer->ledger->ledger);
+	free(peer->ledger);
+	peer->ledger = NULL;
+}
+
+void delivery_split(__u32 retain_mb, __u32 *ret_ring, __u64 *ret_heap)
+{
+	tcpc_retention_split((__u64)retain_mb << 20, TCPC_JOURNAL_RING_MIN, TCPC_JOURNAL_RING_MAX,
+			     ret_ring, ret_heap);
+}
+
+int delivery_open(struct tcpc_online *online, __u64 heap_bytes, struct delivery **ret,
+		  struct tcpc_err *err)
+{
+	struct delivery *d = calloc(1, sizeof(*d));
+	struct tcpc_journal_config config = {
+		.heap_bytes = heap_bytes,
+		.record = on_record,
+		.pressure = on_pressure,
+		.user = d,
+	};
+	int r;
+
+	if (!d)
+		return tcpc_err_set(err, ENOMEM, "out of memory");
+	d->online = online;
+	config.ring_fd =
+		tcpc_dp_online_journal(online->dp, &config.ring_bytes, &config.reader_sleeps);
+	r = tcpc_resend_open(&d->resend, err);
+	r = r ?: tcpc_journal_open(online->config.loop, &config, &d->journal, err);
+	if (!r) {
+		d->tick = online_start_timer(online->config.loop, on_tick, 0, 0, d);
+		r = d->tick ? 0 : tcpc_err_set(err, ENOMEM, "out of memory");
+	}
+	if (r) {
+		delivery_close(d);
+		return r;
+	}
+	*ret = d;
+	return 0;
+}
+
+void delivery_close(struct delivery *d)
+{
+	if (!d)
+		return;
+	online_stop_timer(&d->tick);
+	if (d->journal)
+		tcpc_journal_close(d->journal);
+	tcpc_resend_close(d->resend);
+	free(d);
+}
+
+/* ---- to be shown ------------------------------------------------------------------------------
+ */
+
+const struct tcpc_ledger *delivery_ledger_of(const struct peer *peer)
+{
+	return peer->ledger ? peer->ledger->ledger : NULL;
+}
+
+void delivery_stats(const struct delivery *d, struct delivery_stats *ret,
+		    struct tcpc_retention_stats *ret_journal, struct tcpc_resend_stats *ret_resend)
+{
+	*ret = d->stats;
+	tcpc_journal_stats(d->journal, ret_journal);
+	*ret_resend = *tcpc_resend_stats(d->resend);
+}
