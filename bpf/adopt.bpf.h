@@ -61,19 +61,30 @@ static __always_inline int clone_for_another_pass(struct __sk_buff *skb, __u32 m
 	return r;
 }
 
+/* A SYN that was sent again because the word that it had arrived was late: the connection has had
+ * requests since, and must not have them once more. */
+static __always_inline int is_spent_syn(const struct tcpc_pkt *pkt)
+{
+	struct tcpc_exchange *x = exchange_of(pkt);
+
+	return x && x->exchanges && x->syn_seq == pkt->seq;
+}
+
 /* Does an older connection from the same port keep this SYN from opening one? */
 static __always_inline int stands_in_way(const struct tcpc_pkt *pkt, const struct connection *conn)
 {
-	struct tcpc_exchange *x;
-
+	if (is_spent_syn(pkt))
+		return 0;
 	switch (conn->state) {
 	case CONN_OPENING: /* the same SYN again is answered by the stack */
 		return pkt->seq + 1 != conn->rcv_nxt;
 	case CONN_CLOSING: /* TIME_WAIT takes a later one by itself (RFC 9293, 3.6.1) */
 		return conn->fin_wait || !tcpc_seq_lt(conn->rcv_nxt, pkt->seq);
-	case CONN_OPEN:
-		x = exchange_of(pkt);
+	case CONN_OPEN: {
+		struct tcpc_exchange *x = exchange_of(pkt);
+
 		return !x || x->syn_seq != pkt->seq;
+	}
 	default:
 		return 0;
 	}
@@ -130,6 +141,17 @@ static __always_inline int begins_http(struct __sk_buff *skb, const struct tcpc_
 	}
 }
 
+/* How far behind what was seen last a packet can be and still belong to the same connection. */
+#define BEHIND_BYTES (16u << 20)
+
+/* Has the packet come before? Sent again to a connection that has ended here meanwhile, requests
+ * must not begin another one: they have been answered. */
+static __always_inline int came_before(const struct tcpc_pkt *pkt, const struct tcpc_exchange *x)
+{
+	return x->exchanges && tcpc_seq_lt(pkt->seq, x->request_end) &&
+	       x->request_end - pkt->seq < BEHIND_BYTES;
+}
+
 /*
  * Does this packet begin a request? It does if its client's ACK number has advanced since the byte
  * just before its first: the client has read an answer in between. So the packet before it must
@@ -155,6 +177,8 @@ static __always_inline int begins_request(struct __sk_buff *skb, const struct tc
 	}
 	/* A keep-alive probe repeats the last byte. */
 	if (pkt->payload_bytes == 1 && x->request_end == pkt->seq + 1)
+		return 0;
+	if (came_before(pkt, x))
 		return 0;
 	begins = x->request_end == pkt->seq && tcpc_seq_lt(x->client_ack, pkt->ack);
 	/* Forward or not: what is known may be of an older connection from this port. */

@@ -60,6 +60,16 @@ static __always_inline int is_old(const struct tcpc_pkt *pkt, const struct tcpc_
 	       tcpc_seq_leq(pkt->seq + pkt->payload_bytes, x->request_end);
 }
 
+/* Does it stand in front of all that waits? It was lost on the way and is sent again: behind the
+ * queue it would wait for an answer that cannot come without it. */
+static __always_inline int fills_gap(const struct tcpc_pkt *pkt, const struct connection *conn,
+				     const struct tcpc_exchange *x)
+{
+	return conn->state == CONN_OPEN && x->exchanges && pkt->payload_bytes &&
+	       !(pkt->flags & TCPC_TCP_RST) && tcpc_seq_leq(pkt->seq, x->request_end) &&
+	       tcpc_seq_lt(conn->rcv_nxt, pkt->seq + pkt->payload_bytes);
+}
+
 /* Did this packet come before the target was ready for it? */
 static __always_inline int must_hold(const struct tcpc_pkt *pkt, const struct connection *conn,
 				     struct tcpc_target_stats *st)
@@ -68,7 +78,7 @@ static __always_inline int must_hold(const struct tcpc_pkt *pkt, const struct co
 
 	if (!x)
 		return 0;
-	if (x->held)
+	if (x->held && !fills_gap(pkt, conn, x))
 		return 1;
 	if (conn->state < CONN_OPENING)
 		return 0;

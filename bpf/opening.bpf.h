@@ -46,6 +46,16 @@ static __always_inline int is_mute(const struct tcpc_pkt *pkt)
 	return !(pkt->flags & (TCPC_TCP_ACK | TCPC_TCP_RST));
 }
 
+/* A client's first words whose SYN was lost on the way, or comes behind. What is known of the port
+ * is nothing, or of an older connection. */
+static __always_inline int lacks_syn(const struct tcpc_pkt *pkt, const struct tcpc_exchange *x,
+				     enum pass pass)
+{
+	return pkt->greeting && pkt->payload_bytes && pass < PASS_LAST &&
+	       !(pkt->flags & (TCPC_TCP_RST | TCPC_TCP_SYN)) &&
+	       (!x || (!x->held && x->syn_seq != pkt->seq - 1 && !came_before(pkt, x)));
+}
+
 /*
  * A full accept queue makes the target drop what would complete the handshake, data included, and a
  * SYN. A packet just from the network may be one of a batch of which none is delivered yet: it
@@ -56,6 +66,8 @@ static __always_inline enum opening opening_of(const struct tcpc_pkt *pkt,
 {
 	struct tcpc_exchange *x = exchange_of(pkt);
 
+	if (conn->state == CONN_LISTEN && lacks_syn(pkt, x, pass))
+		return OPENING_AGAIN;
 	if (!x || x->exchanges || (pkt->flags & TCPC_TCP_RST) ||
 	    (pass == PASS_FIRST && is_mute(pkt)))
 		return OPENING_READY;
@@ -75,6 +87,8 @@ static __always_inline enum opening opening_at_once(const struct tcpc_pkt *pkt,
 {
 	struct tcpc_exchange *x = exchange_of(pkt);
 
+	if (conn->state == CONN_LISTEN && lacks_syn(pkt, x, pass))
+		return OPENING_AGAIN;
 	if (conn->state != CONN_LISTEN || !x || !x->start_ns || x->exchanges ||
 	    pkt->seq != x->syn_seq + 1 || !pkt->payload_bytes)
 		return OPENING_READY;

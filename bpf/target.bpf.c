@@ -87,6 +87,10 @@ static __always_inline int align_syn(struct __sk_buff *skb, struct tcpc_pkt *pkt
 		COUNT(st, no_listener);
 		return VERDICT_DROP;
 	}
+	if (conn->state == CONN_LISTEN && is_spent_syn(pkt)) {
+		COUNT(st, spent_syn);
+		return VERDICT_DROP;
+	}
 	err = blank_options(skb, pkt->l4_off, pkt->tcp_bytes, TCPC_OPTS_SYN_BLANK);
 	if (err > 0) {
 		if (err == BLANK_SIGNED)

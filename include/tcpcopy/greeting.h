@@ -5,6 +5,9 @@
  * may come. Only the handshake tells: the client's first ACK is one beyond the server's initial
  * sequence number, its first data acknowledge the greeting too. Pure.
  *
+ * That a packet has a client's first words the target must know too: if the SYN before it was lost
+ * it can open the connection with them, and must not wait for the second request to do so.
+ *
  * The greeting's length travels in the urgent pointer of that packet's copy, where nobody looks
  * without URG (RFC 9293, 3.8.5); align clears it.
  *
@@ -21,6 +24,9 @@
 #include "tcpcopy/parse.h"
 
 #define TCPC_GREETING_MAX 65535 /* what fits into the urgent pointer; longer ones count as this */
+/* Instead of a greeting's length: the client's first words, before which it had read nothing. No
+ * server greets with a single byte. */
+#define TCPC_GREETING_NONE 1
 #define TCPC_HANDSHAKE_WAYS 7
 
 /** A handshake; sequence numbers in host order. */
@@ -97,7 +103,8 @@ static inline void tcpc_handshake_ack(struct tcpc_handshake_set *set, __u32 seq,
 /**
  * tcpc_handshake_greeting - a packet with data, FIN or RST.
  * Returns: how many bytes of the server's its client had read, if it is the connection's first
- * one (again, if it is sent again), up to TCPC_GREETING_MAX; 0 if it is not, or none were read.
+ * one (again, if it is sent again), up to TCPC_GREETING_MAX; TCPC_GREETING_NONE if none were read;
+ * 0 if it is not the first.
  */
 static inline __u32 tcpc_handshake_greeting(struct tcpc_handshake_set *set, __u32 seq, __u32 ack)
 {
@@ -108,10 +115,10 @@ static inline __u32 tcpc_handshake_greeting(struct tcpc_handshake_set *set, __u3
 		return 0;
 	set->spoken |= 1u << i;
 	if (!set->way[i].ack)
-		return 0;
+		return TCPC_GREETING_NONE;
 	bytes = ack - set->way[i].ack;
-	if ((__s32)bytes < 0)
-		return 0;
+	if ((__s32)bytes <= 0)
+		return TCPC_GREETING_NONE;
 	return bytes > TCPC_GREETING_MAX ? TCPC_GREETING_MAX : bytes;
 }
 

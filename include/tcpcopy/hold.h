@@ -8,6 +8,7 @@
 
 #include "tcpcopy/abi.h"
 #include "tcpcopy/bytes.h"
+#include "tcpcopy/greeting.h"
 #include "tcpcopy/parse.h"
 #include "tcpcopy/seq.h"
 
@@ -163,7 +164,9 @@ static inline int tcpc_hold_answered_in_all(const struct tcpc_exchange *x, __u32
 static inline __u32 tcpc_hold_awaited(const struct tcpc_exchange *x, __u32 ack, __u8 flags,
 				      __u16 greeting)
 {
-	return x->exchanges ? tcpc_hold_expected(x->client_ack, ack, flags) : greeting;
+	if (x->exchanges)
+		return tcpc_hold_expected(x->client_ack, ack, flags);
+	return greeting > TCPC_GREETING_NONE ? greeting : 0;
 }
 
 #endif

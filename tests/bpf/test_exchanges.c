@@ -162,7 +162,8 @@ static void test_new(void **state)
 	need_netns();
 	memset(&old, 0x5a, sizeof(old));
 	old.held = 4;
-	/* The same number: it is no repetition where there is no connection. */
+	old.exchanges = 0;
+	/* The same number: it is no repetition where there is no connection, and no request was. */
 	for (old.syn_seq = 998; old.syn_seq < 1000; old.syn_seq++) {
 		c.listener = connection_listen(lab_variant.family, SERVICE_PORT);
 		bpf_map_update_elem(bpf_map__fd(lab.skel->maps.exchanges), &flow, &old, BPF_ANY);
@@ -180,6 +181,37 @@ static void test_new(void **state)
 		frame_free(&frame);
 		close(c.listener);
 	}
+}
+
+/* Sent again to a connection that has had requests and is gone: they must not come once more. */
+static void test_spent(void **state)
+{
+	struct connection c = {lab_variant.family, -1, -1, -1, CLIENT_PORT, SERVICE_PORT};
+	struct tcpc_exchange old = {.syn_seq = 999, .exchanges = 1, .request_end = 1100}, x;
+	struct tcpc_flow flow = flow_of(&c);
+	struct frame_spec spec = connection_frame(&c);
+	static struct bpf_run run;
+
+	(void)state;
+	need_netns();
+	c.listener = connection_listen(lab_variant.family, SERVICE_PORT);
+	for (spec.seq = 998; spec.seq < 1001; spec.seq++) {
+		bool spent = spec.seq == old.syn_seq;
+		struct frame frame;
+
+		bpf_map_update_elem(bpf_map__fd(lab.skel->maps.exchanges), &flow, &old, BPF_ANY);
+		spec.flags = TCPC_TCP_SYN;
+		spec.payload_bytes = 0;
+		frame = frame_build(&spec);
+		run.ifindex = lab.live;
+		bpf_run("SYN", lab.align_fd, &run, frame.data, frame.bytes);
+		expect_u64("SYN", "verdict", (__u32)run.verdict,
+			   (__u32)(spent ? VERDICT_DROP : VERDICT_NEXT));
+		expect_true("SYN", "there is an entry", read_exchange(&c, &x));
+		expect_u64("SYN", "exchanges", x.exchanges, spent);
+		frame_free(&frame);
+	}
+	close(c.listener);
 }
 
 /* Sequence numbers wrap (RFC 9293, 3.4). */
@@ -339,6 +371,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		both_families(test_new),
+		both_families(test_spent),
 		both_families(test_advance),
 		both_families(test_wrap),
 		both_families(test_reset_begins_nothing),

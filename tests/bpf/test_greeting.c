@@ -126,7 +126,9 @@ static void expect_story(__u16 sport, const struct packet *packets, size_t n)
 				.urgent = p->urgent,
 			};
 
-			expect_passed_on(p->row, &spec, p->want && p->want != p->urgent, p->want);
+			expect_passed_on(p->row, &spec,
+					 p->want > TCPC_GREETING_NONE && p->want != p->urgent,
+					 p->want);
 		}
 }
 
@@ -154,14 +156,14 @@ static void test_client_first(void **state)
 		{
 			{"SYN", TCPC_TCP_SYN, 0, 0, 0, 0, 0},
 			{"handshake's ACK", TCPC_TCP_ACK, 1, 1, 0, 0, 0},
-			{"request", PSH_ACK, 1, 1, 1000, 0, 0},
+			{"request", PSH_ACK, 1, 1, 1000, 0, TCPC_GREETING_NONE},
 			{"next request", PSH_ACK, 1001, 301, 10, 0, 0},
 		},
 				   at_once[] =
 					   {
 						   {"SYN", TCPC_TCP_SYN, 0, 0, 0, 0, 0},
 						   {"request with the handshake's ACK", PSH_ACK, 1,
-						    1, 1000, 0, 0},
+						    1, 1000, 0, TCPC_GREETING_NONE},
 					   },
 				   unknown[] = {
 					   {"ACK", TCPC_TCP_ACK, 1, 1, 0, 0, 0},

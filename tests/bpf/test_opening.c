@@ -92,6 +92,74 @@ static void test_no_syn(void **state)
 	connection_close(&c);
 }
 
+/* A client's first words, told by what they say of a greeting, whose SYN never came. What is known
+ * is of an older connection, or that this one has been here. */
+static void test_first_words(void **state)
+{
+	static const struct {
+		const char *description;
+		struct tcpc_exchange x;
+		__u16 port, urgent;
+		__u32 mark;
+		enum what what;
+	} words[] = {
+		{"an older connection",
+		 {.syn_seq = 7, .exchanges = 3, .request_end = SYN_SEQ - 100},
+		 HOLD_PORT,
+		 TCPC_GREETING_NONE,
+		 0,
+		 REOPENS},
+		{"with a greeting",
+		 {.syn_seq = 7, .exchanges = 3, .request_end = SYN_SEQ - 100},
+		 HOLD_PORT,
+		 40,
+		 0,
+		 REOPENS},
+		{"nothing can be held",
+		 {.syn_seq = 7, .exchanges = 3, .request_end = SYN_SEQ - 100},
+		 SERVICE_PORT,
+		 TCPC_GREETING_NONE,
+		 0,
+		 REOPENS},
+		{"not the first words",
+		 {.syn_seq = 7, .exchanges = 3, .request_end = SYN_SEQ - 100},
+		 HOLD_PORT,
+		 0,
+		 0,
+		 LOST},
+		{"the SYN made of them was not taken",
+		 {.syn_seq = 7, .exchanges = 3, .request_end = SYN_SEQ - 100},
+		 HOLD_PORT,
+		 TCPC_GREETING_NONE,
+		 LAST_MARK,
+		 LOST},
+		{"its connection is over",
+		 {.syn_seq = SYN_SEQ, .exchanges = 1},
+		 HOLD_PORT,
+		 TCPC_GREETING_NONE,
+		 0,
+		 LOST},
+		{"they came before",
+		 {.syn_seq = 7, .exchanges = 1, .request_end = SYN_SEQ + 101},
+		 HOLD_PORT,
+		 TCPC_GREETING_NONE,
+		 0,
+		 LOST},
+	};
+
+	(void)state;
+	need_netns();
+	for (size_t i = 0; i < COUNT_OF(words); i++) {
+		struct connection c = only_listener(words[i].port);
+		struct frame_spec spec = first_data(&c);
+
+		spec.urgent = words[i].urgent;
+		hold_write_exchange(&c, &words[i].x);
+		expect_row(words[i].description, words[i].what, &c, words[i].mark, &spec);
+		connection_close(&c);
+	}
+}
+
 /* Without a hold queue: the SYN cookie's own ACK number, or the SYN anew, but nothing waits. */
 static void test_relaxed(void **state)
 {
@@ -245,7 +313,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_outlived_reset), cmocka_unit_test(test_listener),
 		cmocka_unit_test(test_no_syn),	       cmocka_unit_test(test_relaxed),
-		cmocka_unit_test(test_full_listener),  cmocka_unit_test(test_full_opening),
+		cmocka_unit_test(test_first_words),    cmocka_unit_test(test_full_listener),
+		cmocka_unit_test(test_full_opening),
 	};
 
 	return cmocka_run_group_tests(tests, opening_enter, target_leave);

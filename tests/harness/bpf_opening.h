@@ -105,6 +105,7 @@ static inline void expect_reopens(const char *row, __u32 mark, const struct fram
 	syn.ack = 0;
 	syn.window = TCPC_OPEN_WINDOW;
 	syn.payload_bytes = 0;
+	syn.urgent = 0;
 	syn.tcp_option_bytes = 8;
 	memcpy(syn.tcp_options, "\x02\x04\x05\xb4\x01\x03\x03\x07", 8);
 	want = frame_build(&syn);

@@ -39,8 +39,8 @@ static const struct story {
 	{"the server speaks first", {SYN(0), ACK(1, 1), SAYS(1, 41, 40)}},
 	{"the client acknowledges the greeting before it speaks",
 	 {SYN(0), ACK(1, 1), ACK(1, 21), ACK(1, 41), SAYS(1, 41, 40)}},
-	{"the client speaks first", {SYN(0), ACK(1, 1), SAYS(1, 1, 0)}},
-	{"at once, in the handshake's last packet", {SYN(0), SAYS(1, 1, 0)}},
+	{"the client speaks first", {SYN(0), ACK(1, 1), SAYS(1, 1, TCPC_GREETING_NONE)}},
+	{"at once, in the handshake's last packet", {SYN(0), SAYS(1, 1, TCPC_GREETING_NONE)}},
 	{"sent again, with more read meanwhile",
 	 {SYN(0), ACK(1, 1), SAYS(1, 41, 40), SAYS(1, 41, 40), SAYS(1, 141, 140)}},
 	{"what the client says later",
@@ -56,8 +56,8 @@ static const struct story {
 	{"the longest", {SYN(0), ACK(1, 1), SAYS(1, 65536, 65535)}},
 	{"longer", {SYN(0), ACK(1, 1), SAYS(1, 65537, 65535)}},
 	{"2 GB", {SYN(0), ACK(1, 1), SAYS(1, 0x80000000, 65535)}},
-	{"an older ACK", {SYN(0), ACK(1, 1), SAYS(1, 0, 0)}},
-	{"half the numbers back", {SYN(0), ACK(1, 1), SAYS(1, 0x80000001, 0)}},
+	{"an older ACK", {SYN(0), ACK(1, 1), SAYS(1, 0, TCPC_GREETING_NONE)}},
+	{"half the numbers back", {SYN(0), ACK(1, 1), SAYS(1, 0x80000001, TCPC_GREETING_NONE)}},
 };
 
 static void run_step(const char *name, struct tcpc_handshake_set *set, const struct step *s,
@@ -102,7 +102,7 @@ static void test_none(void **state)
 	expect_u64("SYN at the end", "greeting", tcpc_handshake_greeting(&set, 0, 99), 0);
 	tcpc_handshake_begin(&set, 10);
 	tcpc_handshake_ack(&set, 11, 0);
-	expect_u64("ACK 0", "greeting", tcpc_handshake_greeting(&set, 11, 40), 0);
+	expect_u64("ACK 0", "greeting", tcpc_handshake_greeting(&set, 11, 40), TCPC_GREETING_NONE);
 }
 
 /* A set holds its ways' worth of handshakes, and then forgets the oldest. */

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""ids.py serve ADDRESS PORT LOG
+ids.py load ADDRESS PORT KIND CONNECTIONS REQUESTS RATE
+
+A server that logs the id of each request once it has read it whole, and clients that give each
+request an id of its own. KIND: keep (connections stay), close (one connection a request), post
+(32 KB each, connections stay). RATE: requests a second over all, 0 is as fast as answers come.
+Clients wait for each answer, close when the last one is there, and say how many they got.
+"""
+import asyncio
+import sys
+
+BODY = b"x" * 32768
+
+
+async def read_head(reader):
+    """The lines of one request or answer, and its body. None at the end of the connection."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return None
+    length = 0
+    for line in head.split(b"\r\n"):
+        if line.lower().startswith(b"content-length:"):
+            length = int(line.split(b":")[1])
+    if length:
+        await reader.readexactly(length)
+    return head
+
+
+async def answer(reader, writer, log):
+    try:
+        while head := await read_head(reader):
+            log.write(head.split(b" ", 2)[1] + b"\n")
+            close = b"Connection: close" in head
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n")
+            await writer.drain()
+            if close:
+                break
+    except (ConnectionError, asyncio.IncompleteReadError):
+        pass
+    finally:
+        writer.close()
+
+
+async def serve(address, port, path):
+    with open(path, "ab", buffering=0) as log:
+        server = await asyncio.start_server(
+            lambda r, w: answer(r, w, log), address, int(port), backlog=4096
+        )
+        print("ready", flush=True)
+        await server.serve_forever()
+
+
+def request(kind, number):
+    words = [b"POST" if kind == "post" else b"GET", b"/%d" % number, b"HTTP/1.1\r\nHost: lab\r\n"]
+    text = b" ".join(words)
+    if kind == "close":
+        text += b"Connection: close\r\n"
+    if kind == "post":
+        return text + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+    return text + b"\r\n"
+
+
+async def one_client(address, port, kind, numbers, gap, offset):
+    reader = writer = None
+    got = 0
+    loop = asyncio.get_running_loop()
+    due = loop.time() + offset
+    for number in numbers:
+        if gap:
+            await asyncio.sleep(max(0, due - loop.time()))
+            due += gap
+        if not writer:
+            reader, writer = await asyncio.open_connection(address, port)
+        writer.write(request(kind, number))
+        got += (await read_head(reader)) is not None
+        if kind == "close":
+            writer.close()
+            writer = None
+    if writer:
+        writer.close()
+    return got
+
+
+async def load(address, port, kind, connections, requests, rate):
+    gap = connections / rate if rate else 0
+    clients = [
+        one_client(
+            address, port, kind, range(i, requests, connections), gap, gap * i / connections
+        )
+        for i in range(connections)
+    ]
+    got = sum(await asyncio.gather(*clients))
+    print(f"answered {got}", flush=True)
+    return 0 if got == requests else 1
+
+
+def main():
+    if len(sys.argv) == 5 and sys.argv[1] == "serve":
+        asyncio.run(serve(*sys.argv[2:]))
+    elif len(sys.argv) == 8 and sys.argv[1] == "load":
+        address, port, kind, connections, requests, rate = sys.argv[2:]
+        sys.exit(
+            asyncio.run(
+                load(address, int(port), kind, int(connections), int(requests), float(rate))
+            )
+        )
+    else:
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

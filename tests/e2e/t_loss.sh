@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What is lost on the way is sent again: a router that loses copies, and packets of the feedback
+# link. Each request has an id; every id that the online host has read is read at the target, just
+# once, and the ledger's sums are the truth. Without recovery they are not, which is the control.
+# engines: nfqueue tc
+set -euo pipefail
+# shellcheck source=tests/harness/tap.sh
+. "$(dirname "$0")/../harness/tap.sh"
+# shellcheck source=tests/harness/lab.sh
+. "$(dirname "$0")/../harness/lab.sh"
+# shellcheck source=tests/harness/router.sh
+. "$(dirname "$0")/../harness/router.sh"
+
+HERE=$(realpath "$(dirname "$0")")
+SETTLE=20 # seconds; eight timeouts in a row take 18
+
+ids_serve() {
+	lab_spawn "$1" "$LAB_DIR/ids-$1.out" "$HERE/ids.py" serve "$2" "$PORT" "$LAB_DIR/ids-$1.log"
+	wait_for 5 grep -q ready "$LAB_DIR/ids-$1.out" || lab_die "$(tail -n 1 "$LAB_DIR/ids-$1.out")"
+}
+
+ids_count() {
+	wc -l <"$LAB_DIR/ids-$1.log"
+}
+
+ids_complete() {
+	[ "$(ids_count target)" -ge "$(ids_count online)" ]
+}
+
+# ids_load KIND CONNECTIONS REQUESTS RATE: to the end.
+ids_load() {
+	: >"$LAB_DIR/ids-online.log"
+	: >"$LAB_DIR/ids-target.log"
+	in_ns client timeout 60 "$HERE/ids.py" load "$ONLINE_IP" "$PORT" "$@" \
+		>"$LAB_DIR/load.out" 2>&1 || not_ok "clients: $(tail -n 1 "$LAB_DIR/load.out")"
+}
+
+# ledger FILTER: one value of it.
+ledger() {
+	ctl_json online ".result$1" ledger
+}
+
+nothing_under_way() {
+	[ "$(ledger '.total | [.bytes, .exchanges] | map(.in_flight + .held) | add')" = 0 ]
+}
+
+no_records() {
+	[ "$(ledger .journal.records)" = 0 ]
+}
+
+# delivered TEXT MOST_LOST KIND CONNECTIONS REQUESTS RATE: a load. Every id of the online host is at
+# the target, once, but for MOST_LOST at most that the ledger knows of.
+delivered() {
+	local text=$1 most=$2 lost copied missing twice
+	shift 2
+	lost=$(ledger .total.exchanges.lost)
+	copied=$(ledger .total.exchanges.copied)
+	ids_load "$@"
+	wait_for $SETTLE ids_complete || true
+	wait_for $SETTLE nothing_under_way || not_ok "$text: something stays under way"
+	sort "$LAB_DIR/ids-online.log" >"$LAB_DIR/want"
+	sort "$LAB_DIR/ids-target.log" >"$LAB_DIR/got"
+	missing=$(comm -23 "$LAB_DIR/want" "$LAB_DIR/got" | wc -l)
+	twice=$(uniq -d "$LAB_DIR/got" | wc -l)
+	is "$text: ids at the target that come twice, or are none of online" \
+		"$((twice + $(comm -13 "$LAB_DIR/want" "$LAB_DIR/got" | wc -l)))" 0
+	compare "$text: ids missing of $(ids_count online)" "$missing" "<=" "$most"
+	is "$text: exchanges lost, as the ledger says" \
+		"$(($(ledger .total.exchanges.lost) - lost))" "$missing"
+	is "$text: exchanges copied, as the ledger says" \
+		"$(($(ledger .total.exchanges.copied) - copied))" "$(ids_count online)"
+}
+
+# adds_up TEXT: copied = acknowledged + held + in flight + lost, in each sum there is.
+adds_up() {
+	is "$1: sums of the ledger that do not add up" "$(ledger ' | [.total, .targets[]] |
+		map(.bytes, .exchanges) | map(select(.copied !=
+		.acknowledged + .held + .in_flight + .lost or .lost != (.reasons | add))) | length')" 0
+}
+
+lab_up
+router_up
+ids_serve online "$ONLINE_IP"
+ids_serve target "$TARGET_IP"
+copy_up
+router_loses 1
+delivered "1 % lost, keep-alive, paced" 0 keep 8 600 300
+delivered "1 % lost, keep-alive, full speed" 0 keep 8 2000 0
+delivered "1 % lost, one connection a request" 0 close 8 400 200
+delivered "1 % lost, 32 KB posts" 0 post 4 150 0
+adds_up "1 % lost"
+# SYN and first request lost together: the connection is taken up later, which can cost two.
+router_loses 5
+delivered "5 % lost, keep-alive, full speed" 4 keep 8 1000 0
+delivered "5 % lost, one connection a request" 0 close 8 300 150
+delivered "5 % lost, 32 KB posts" 4 post 4 100 0
+adds_up "5 % lost"
+compare "copies that the router dropped" "$(router_lost)" ">=" 30
+compare "packets sent again" "$(ledger .ledger.resent)" ">=" "$(router_lost)"
+is "copies that the journal had no room for" \
+	"$(ctl_json online '.result.online.journal_full' stats)" 0
+# A FIN, which is no byte of the account, may still be on its way.
+try "the journal is empty in the end" wait_for $SETTLE no_records
+[ "$TAP_FAILED" -eq 0 ] || show_counters
+
+# The control: the same way without recovery.
+ask online detach eth0
+ATTACH=(--recovery off)
+attach || lab_die "attach failed"
+wait_for 5 copying || lab_die "copying does not begin: $(ctl online status)"
+ids_load keep 8 1000 0
+wait_for 2 ids_complete || true
+compare "--recovery off, 5 % lost: ids at the target, of 1000" "$(ids_count target)" "<" 1000
+is "--recovery off: what ledger says" "$(ctl online ledger 2>&1 || true)" \
+	"tcpcopyctl: there is no ledger: recovery is off; detach, and attach without --recovery off"
+tap_done
