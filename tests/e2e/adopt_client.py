@@ -8,7 +8,7 @@ adopt_client.py uploads ADDRESS PORT CONNECTIONS
         each connection I posts 1 MB to /post/I/0, /post/I/1 and so on, slowly; each piece of a body
         looks like a request for /evil
 adopt_client.py ports ADDRESS PORT CONNECTIONS NAME
-        from port 41000 + I: one request for /m/NAME/I, then nothing; its end is a reset
+        from port 21000 + I, below those that the kernel gives out: one request for /m/NAME/I, then nothing; its end is a reset
 
 "ready" is printed when all connections have been answered at least once.
 """
@@ -19,7 +19,7 @@ import struct
 import sys
 import threading
 
-FIRST_PORT = 41000
+FIRST_PORT = 21000
 BODY_BYTES, PIECE_BYTES, PIECE_PAUSE = 1 << 20, 16 << 10, 0.01
 PHASE = 0.1  # the connections are not in step
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What vanished clients leave at the target is cleaned up: their connections after --idle, and what
 # the kernel programs remember of connections that have ended. Those who live are left alone.
+# mostly waits
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

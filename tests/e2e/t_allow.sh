@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The allow-list, changed while copying runs: a client in it uses the target as if we were not
 # there, and what it sends to the online host is not copied. Both within 100 ms of the command.
-# engines: nfqueue tc
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

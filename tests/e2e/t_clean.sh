@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A daemon that is asked to stop leaves nothing behind, in the middle of its work too; SIGHUP reads
 # the configuration again.
+# mostly waits
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

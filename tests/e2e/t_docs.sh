@@ -3,6 +3,7 @@
 # What the documents say against what is there: counters, commands, options, bounds, paths. Needs no
 # network and no root.
 # shellcheck disable=SC2016 # backquotes are what the documents have around names
+# mostly waits
 set -euo pipefail
 HERE=$(realpath "$(dirname "$0")")
 # shellcheck source=tests/harness/tap.sh

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Invariant 7: bad input gets one clear line and exit status 1 (failed) or 2 (bad usage), and
 # changes nothing: neither what `status` says nor what the kernel holds.
+# mostly waits
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # IPv6: everything that is shown for IPv4 elsewhere, in short; nothing of it leaks whoever stops or
 # dies; one socket for both families; and without ip6tables IPv6 is left alone while IPv4 works.
-# engines: nfqueue tc
 set -euo pipefail
 LAB_FAMILY=6
 # shellcheck source=tests/harness/tap.sh

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # 10,000 open copied connections: the daemons take 20 MB at most, beside the journal's ring. That has
 # its size from the start (--retain), and counts as resident where the daemon maps it.
-# engines: nfqueue tc
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Responses stay inside also where the way back to a client is not the way its copies came
 # (another interface), and where the port belongs to somebody else's stack (a container's).
+# mostly waits
 # engines: nfqueue tc
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # No copies flow until the target has said that it intercepts, and `status` says why they do not:
 # nobody there, another port, another key, another version, somebody else's server.
+# mostly waits
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

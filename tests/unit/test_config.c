@@ -186,7 +186,7 @@ static const struct {
 	{"allow add 10.0.0.9 \\\n10.0.0.8\n", EINVAL, 1, "'\\' is not a prefix"},
 	{"frobnicate\nallow add nonsense\n", EINVAL, 1, "'frobnicate'"}, /* the first one */
 	{"attach eth0 --to [fe80::9]:80\n", EINVAL, 1, "is link-local"},
-	{"ledger\n", EOPNOTSUPP, 1, "`ledger` is not available"},
+	{"ledger\n", EINVAL, 1, "'ledger' does not belong in a configuration"},
 	/* What answers a question, or takes something back that is not in the file. */
 	{"status\n", EINVAL, 1, "'status' does not belong in a configuration; attach, intercept,"},
 	{"stats\n", EINVAL, 1, "'stats' does not belong in a configuration"},
