@@ -26,7 +26,9 @@ lab_nginx() {
 	}
 }
 
+# lab_nginx_config DIR CONNECTIONS [OPTIONS OF listen [LINES OF location /post [LAST FIELD OF THE LOG]]]
 lab_nginx_config() {
+	local last=${5:-\$body_bytes_sent}
 	cat <<-END
 		daemon off;
 		user root;
@@ -37,7 +39,7 @@ lab_nginx_config() {
 			worker_connections $2;
 		}
 		http {
-			log_format lab '\$remote_addr \$request_method \$uri \$status \$request_length \$body_bytes_sent';
+			log_format lab '\$remote_addr \$request_method \$uri \$status \$request_length $last';
 			access_log $1/access.log lab;
 			client_body_temp_path $1/tmp/body;
 			proxy_temp_path $1/tmp/proxy;
@@ -48,13 +50,16 @@ lab_nginx_config() {
 			client_body_buffer_size 1m;
 			keepalive_requests 1000000000;
 			keepalive_timeout 300s;
+			http2_max_concurrent_streams 128;
+			limit_req_zone \$server_port zone=slow:1m rate=300r/s;
 			server {
-				listen 0.0.0.0:$PORT backlog=4096;
-				$([ -z "${LAB_V6:-}" ] || echo "listen [::]:$PORT backlog=4096;")
+				listen 0.0.0.0:$PORT backlog=4096 ${3:-};
+				$([ -z "${LAB_V6:-}" ] || echo "listen [::]:$PORT backlog=4096 ${3:-};")
 				root $1/www;
 				location /m/ { return 200 "marked\n"; }
 				# The whole body is read before the answer is made.
 				location /post {
+					${4:-}
 					proxy_pass http://unix:$1/sink.sock:/;
 					proxy_pass_request_body off;
 					proxy_set_header Content-Length "";

@@ -11,56 +11,10 @@ work_nginx() {
 	head -c 102400 /dev/zero | tr '\0' 'x' >"$dir/www/100k"
 	head -c 10485760 /dev/zero | tr '\0' 'x' >"$dir/www/10m"
 	: >"$dir/access.log"
-	work_nginx_config "$dir" "${2:-}" "${3:-}" >"$dir/nginx.conf"
+	lab_nginx_config "$dir" 16000 "${2:-}" "${3:-}" "\$remote_port" >"$dir/nginx.conf"
 	# Descriptors for 10,000 connections; of this process alone.
 	work_serve "$host" prlimit --nofile=20000 nginx -p "$dir" -e "$dir/error.log" \
 		-c "$dir/nginx.conf"
-}
-
-work_nginx_config() {
-	cat <<-END
-		daemon off;
-		user root;
-		worker_processes 1;
-		pid $1/nginx.pid;
-		error_log $1/error.log warn;
-		events {
-			worker_connections 16000;
-		}
-		http {
-			log_format lab '\$remote_addr \$request_method \$uri \$status \$request_length \$remote_port';
-			access_log $1/access.log lab;
-			client_body_temp_path $1/tmp/body;
-			proxy_temp_path $1/tmp/proxy;
-			fastcgi_temp_path $1/tmp/fastcgi;
-			uwsgi_temp_path $1/tmp/uwsgi;
-			scgi_temp_path $1/tmp/scgi;
-			client_max_body_size 64m;
-			client_body_buffer_size 1m;
-			keepalive_requests 1000000000;
-			keepalive_timeout 300s;
-			http2_max_concurrent_streams 128;
-			limit_req_zone \$server_port zone=slow:1m rate=300r/s;
-			server {
-				listen 0.0.0.0:$PORT backlog=4096 $2;
-				$([ "$FAMILY" = 4 ] || echo "listen [::]:$PORT backlog=4096 $2;")
-				root $1/www;
-				location /m/ { return 200 "marked\n"; }
-				# The whole body is read before the answer is made.
-				location /post {
-					$3
-					proxy_pass http://unix:$1/sink.sock:/;
-					proxy_pass_request_body off;
-					proxy_set_header Content-Length "";
-				}
-			}
-			server {
-				listen unix:$1/sink.sock;
-				access_log off;
-				location / { return 200 "taken\n"; }
-			}
-		}
-	END
 }
 
 # nginx_both: servers on both sides, copying.
