@@ -148,9 +148,11 @@ static int recovery_options(struct json_object *request, struct tcpc_attach_spec
 				    "'%.80s'",
 				    MAX_RETAIN_MB, retain);
 	if (text && retain && !strcmp(text, "on") != !!mb)
-		return tcpc_err_set(err, EINVAL,
-				    "--recovery %s and --retain %.20s contradict each other", text,
-				    retain);
+		return tcpc_err_set(
+			err, EINVAL,
+			"--recovery %s and --retain %.20s contradict each other: leave one "
+			"of them out",
+			text, retain);
 	if (text && !strcmp(text, "on") && spec->feedback_none)
 		return tcpc_err_set(err, EINVAL,
 				    "--recovery on needs to hear of the target: not together with "
