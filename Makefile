@@ -34,6 +34,7 @@ SKEL     := $(BPF_SRC:bpf/%.bpf.c=$(BUILD)/skel/%.skel.h)
 TESTS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c)) \
 	    $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
 BENCHES  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/bench_*.c))
+BENCH_BPF := $(patsubst %.bpf.c,$(BUILD)/%.bpf.o,$(wildcard tests/bench/*.bpf.c))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: help all test check lint bench table fuzz install uninstall deb clean demo setup unit test-bin
@@ -59,7 +60,7 @@ demo: setup ## the main job on real servers, in network namespaces (as root)
 	@$(MAKE) --no-print-directory all
 	@tests/e2e/demo.sh $(BUILD)
 
-bench: all $(BENCHES) ## figures, as ratios within one run (as root)
+bench: all $(BENCHES) $(BENCH_BPF) ## figures, as ratios within one run (as root)
 	@scripts/bench $(BUILD)
 
 table: all ## what arrives, for each engine, family and workload; an hour and more (as root)
@@ -92,6 +93,10 @@ clean: ## remove the build directory
 	rm -rf $(BUILD)
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h vmlinux/*.h include/tcpcopy/*.h) Makefile
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(BUILD)/tests/bench/%.bpf.o: tests/bench/%.bpf.c Makefile
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 

@@ -13,6 +13,7 @@
 #include "tcpcopy/options.h"
 
 #define BATCH 256
+#define READ_MS 1 /* the hold queue waits for answers */
 
 struct tcpc_receipts {
 	struct ring_buffer *ring;
@@ -47,8 +48,7 @@ static int on_record(void *user, void *data, size_t bytes)
 	return 0;
 }
 
-/* Returns the number of records. */
-static int read_all(void *user)
+static unsigned int read_all(void *user)
 {
 	struct tcpc_receipts *r = user;
 	int n = ring_buffer__consume(r->ring);
@@ -56,7 +56,7 @@ static int read_all(void *user)
 	hand_on(r);
 	if (n < 0)
 		tcpc_log_error("reading receipts: %s", strerror(-n));
-	return n > 0 ? n : 0;
+	return n > 0 ? READ_MS : 0;
 }
 
 static void on_closed(void *user)

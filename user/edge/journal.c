@@ -16,6 +16,12 @@
  * its end. The kernel would map all of it twice, but then it would count twice as our memory. */
 #define LARGEST_BYTES (TCPC_JOURNAL_PACKET_MAX + 4096)
 
+/* Nothing waits for the journal: before a receipt is looked at it is read anyway. So seldom, unless
+ * what came since the last time is a good part of the ring. */
+#define READ_MS 8
+#define READ_SOON_MS 1
+#define GOOD_PART 32
+
 /*
  * A BPF ring buffer as user space maps it: one page with the consumer's position, which is all that
  * can be written, one with the producer's, then the data. In front of each record stand its length
@@ -30,6 +36,7 @@ struct tcpc_journal {
 	const __u8 *data;
 	size_t page_bytes, map_bytes; /* map_bytes: from @producer on */
 	unsigned long published;      /* what stands in @consumer */
+	unsigned long paced;	      /* how far it had been read at the last turn of @pace */
 	bool out_of_memory;	      /* said so already */
 };
 
@@ -100,9 +107,17 @@ int tcpc_journal_read(struct tcpc_journal *j)
 	return n;
 }
 
-static int on_pace(void *user)
+static unsigned int on_pace(void *user)
 {
-	return tcpc_journal_read(user);
+	struct tcpc_journal *j = user;
+	unsigned long came;
+
+	tcpc_journal_read(j);
+	came = tcpc_retention_end(j->retention) - j->paced;
+	j->paced += came;
+	if (!came)
+		return 0;
+	return came < j->config.ring_bytes / GOOD_PART ? READ_MS : READ_SOON_MS;
 }
 
 int tcpc_journal_release(struct tcpc_journal *j, __u64 id)

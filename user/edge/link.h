@@ -24,7 +24,7 @@
 #define TCPC_LINK_MAX_PEERS 64
 #define TCPC_LINK_MAX_SERVICES 256
 #define TCPC_LINK_KEY_BYTES 32
-#define TCPC_LINK_FLUSH_MS 1 /* receipts wait at most this long for company */
+#define TCPC_LINK_FLUSH_MS 5 /* receipts wait at most this long for company */
 
 /* How long after the end of a connection its other side may still copy: it notices within its
  * lease, and if its daemon is stuck the data path goes on for the lease of the heartbeat. */

@@ -9,7 +9,7 @@
 
 #include "edge/log.h"
 
-#define READ_MS 1
+#define FIRST_READ_MS 1
 #define EMPTY_READS 5 /* in a row, then sleep */
 /* The program may have looked at `sleeps` just before it was set: one look afterwards. */
 #define LAST_LOOK_MS 10
@@ -25,22 +25,23 @@ struct tcpc_pace {
 
 static void on_timer(uv_timer_t *timer);
 
-static void stay_awake(struct tcpc_pace *p)
+static void stay_awake(struct tcpc_pace *p, unsigned int ms)
 {
 	if (uv_is_closing((uv_handle_t *)&p->timer))
 		return; /* stopped by what was read */
 	p->empty_reads = 0;
 	__atomic_store_n(p->config.sleeps, 0, __ATOMIC_SEQ_CST);
-	if (uv_timer_get_repeat(&p->timer) != READ_MS || !uv_is_active((uv_handle_t *)&p->timer))
-		uv_timer_start(&p->timer, on_timer, READ_MS, READ_MS);
+	if (uv_timer_get_repeat(&p->timer) != ms || !uv_is_active((uv_handle_t *)&p->timer))
+		uv_timer_start(&p->timer, on_timer, ms, ms);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
 	struct tcpc_pace *p = timer->data;
+	unsigned int ms = p->config.read(p->config.user);
 
-	if (p->config.read(p->config.user)) {
-		stay_awake(p);
+	if (ms) {
+		stay_awake(p, ms);
 		return;
 	}
 	if (++p->empty_reads < EMPTY_READS)
@@ -56,6 +57,7 @@ static void on_wake(uv_poll_t *poll, int status, int events)
 {
 	struct tcpc_pace *p = poll->data;
 	struct epoll_event event;
+	unsigned int ms;
 
 	(void)events;
 	while (!status && epoll_wait(p->wake_fd, &event, 1, 0) < 0 && errno == EINTR)
@@ -64,8 +66,8 @@ static void on_wake(uv_poll_t *poll, int status, int events)
 		tcpc_log_error("waiting for a ring buffer: %s", uv_strerror(status));
 		return;
 	}
-	p->config.read(p->config.user);
-	stay_awake(p);
+	ms = p->config.read(p->config.user);
+	stay_awake(p, ms ?: FIRST_READ_MS);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -118,7 +120,7 @@ int tcpc_pace_start(uv_loop_t *loop, const struct tcpc_pace_config *config, stru
 	p->poll.data = p->timer.data = p;
 	p->open_handles = 2;
 	uv_poll_start(&p->poll, UV_READABLE, on_wake);
-	stay_awake(p);
+	stay_awake(p, FIRST_READ_MS);
 	*ret = p;
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * pace.h - read a BPF ring buffer on the loop without a wake-up for each record: once a
- * millisecond while records come, and not at all while none do.
+ * pace.h - read a BPF ring buffer on the loop without a wake-up for each record: at intervals
+ * while records come, and not at all while none do.
  *
  * `sleeps` lies in memory shared with the program: set, it says that nobody reads; the program
  * then clears it and wakes (BPF_RB_FORCE_WAKEUP) with its next record. No other record need wake,
@@ -15,10 +15,14 @@
 
 struct tcpc_pace;
 
+#define TCPC_PACE_MAX_MS 10
+
 struct tcpc_pace_config {
 	int ring_fd;		    /* of the map; borrowed, must stay open until the stop */
 	__u32 *sleeps;		    /* shared with the program; not used after the stop */
-	int (*read)(void *user);    /* read all there is; returns how many records it found */
+	/* Read all there is. Returns how long the next may wait, in milliseconds of at most
+	 * TCPC_PACE_MAX_MS; 0: nothing has come since the last time. */
+	unsigned int (*read)(void *user);
 	void (*closed)(void *user); /* after the stop, when no call is under way; NULL: none */
 	void *user;
 };

@@ -1,0 +1,73 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+# bench.sh - what the benchmarks in labs share. A benchmark compares variants within one run: they
+# take turns, so that what else the machine does hits all of them, and the medians are shown. Sourced
+# after lab.sh. Nothing here passes or fails.
+
+BENCH_ROUNDS=${BENCH_ROUNDS:-5}   # of each variant
+BENCH_SECONDS=${BENCH_SECONDS:-3} # of load, each time
+declare -A BENCH_ROWS=()          # figures by "VARIANT COLUMN", separated by blanks
+
+# bench_note VARIANT COLUMN VALUE: one more figure.
+bench_note() {
+	BENCH_ROWS["$1 $2"]+=" $3"
+}
+
+# bench_median VARIANT COLUMN: - if there is none.
+bench_median() {
+	xargs -n 1 <<<"${BENCH_ROWS["$1 $2"]:-}" | sort -g | awk '
+		NF { v[++n] = $1 }
+		END { print n ? (n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2) : "-" }'
+}
+
+# bench_spread VARIANT COLUMN: lowest and highest.
+bench_spread() {
+	xargs -n 1 <<<"${BENCH_ROWS["$1 $2"]:-}" | sort -g | awk '
+		NF { if (!n++) low = $1; high = $1 } END { print n ? low ".." high : "-" }'
+}
+
+# bench_turns COMMAND VARIANT...: run each variant BENCH_ROUNDS times; every second round backwards,
+# so that none always comes first.
+bench_turns() {
+	local command=$1 round variant
+	shift
+	local forth=("$@") back=()
+	for variant in "$@"; do
+		back=("$variant" "${back[@]}")
+	done
+	for ((round = 0; round < BENCH_ROUNDS; round++)); do
+		if ((round % 2)); then set -- "${back[@]}"; else set -- "${forth[@]}"; fi
+		for variant in "$@"; do
+			"$command" "$variant"
+		done
+	done
+}
+
+# bench_pace MS: a script for wrk whose connections wait so long before each request; 0: do not.
+bench_pace() {
+	if [ "$1" = 0 ]; then
+		echo "" >"$LAB_DIR/pace.lua"
+	else
+		echo "function delay() return $1 end" >"$LAB_DIR/pace.lua"
+	fi
+	echo "$LAB_DIR/pace.lua"
+}
+
+# bench_ratio A B: A as a multiple of B.
+bench_ratio() {
+	awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.2f", a / b; else print "-" }'
+}
+
+# process_ns PID: processor time that all its threads have had, in nanoseconds.
+process_ns() {
+	cat /proc/"$1"/task/*/schedstat | awk '{ ns += $1 } END { printf "%.0f", ns }'
+}
+
+# skip TEXT: what lab.sh says when the machine lacks something.
+skip() {
+	echo "skip - $*"
+}
+
+tap_done() {
+	:
+}
