@@ -12,6 +12,7 @@ ENGINE=${TCPC_ENGINE:-nfqueue} # nfqueue, tc
 FAMILY=${TCPC_FAMILY:-4}       # 4, 6
 SCALE=${TCPC_SCALE:-short}     # short: a few seconds; long: what scripts/table runs
 PACE=${TCPC_PACE:-full}        # full: as fast as it goes; paced: with pauses, so that CPUs idle
+LOSS=${TCPC_LOSS:-}            # percent of copies and of the link's packets that a router loses
 
 W_ONLINE= W_TARGET= # requests that the applications saw
 W_LEAST=            # requests online below which a run would prove little
@@ -21,6 +22,9 @@ W_SERVERS=()        # processes of this cell
 W_FACTS=            # figures for the reader, no results
 W_KEEP=             # set: the daemons stay for the next cell, which saves 4 s
 W_COPYING=none      # the options of intercept that are in force
+
+# shellcheck source=tests/harness/loss.sh
+[ -z "$LOSS" ] || . "$LAB_HERE/loss.sh"
 
 if [ "$FAMILY" = 6 ]; then
 	# shellcheck disable=SC2034 # read by lab.sh
@@ -34,10 +38,11 @@ else
 	W_CLIENTS=("$CLIENT_IP" "$LAB_NET".{101..120})
 fi
 
-# work_lab: the lab, with the clients' addresses of the family.
+# work_lab: the lab, with the clients' addresses of the family, and the router that loses packets.
 work_lab() {
 	local address
 	lab_up
+	[ -z "$LOSS" ] || loss_lab
 	[ "$FAMILY" = 6 ] || return 0
 	for address in "${W_CLIENTS[@]}"; do
 		ip -n "$LAB_ID-client" addr replace "$address/64" dev eth0 nodad
@@ -94,6 +99,7 @@ work_copy() {
 	work_watch
 	work_intercept "$@"
 	work_attach
+	[ -z "$LOSS" ] || loss_begin
 }
 
 # work_watch: with TCPC_CAPTURE=FILE, everything that the target sees on any device, for the finder of
@@ -179,7 +185,7 @@ work_sorted() {
 
 # work NAME: run one workload and report it (work_report is the caller's).
 work() {
-	W_ONLINE=0 W_TARGET=0 W_LEAST=1 W_PERCENT=100 W_WRONG=() W_FACTS=
+	W_ONLINE=0 W_TARGET=0 W_LEAST=1 W_PERCENT=100 W_WRONG=() W_FACTS= LOSS_EXCHANGES=1
 	rm -rf "$LAB_DIR"/nginx-* "$LAB_DIR"/{online,target}.txt
 	work_nstat >"$LAB_DIR/nstat-before"
 	"work_${1//-/_}"

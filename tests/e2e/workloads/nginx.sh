@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
-# HTTP/1.1 between nginx and nginx. Each line of the access log is a request; the last field is the
-# client's port, so that connections can be compared as well.
+# HTTP/1.1 between nginx and nginx. Each line of the access log is a request; the sixth field is the
+# client's port, so that connections can be compared as well, the seventh the request's id where it
+# has one (loss.sh).
 
 # work_nginx HOST [OPTIONS OF listen [LINES OF location /post]]: a server for this cell.
 work_nginx() {
@@ -11,7 +12,7 @@ work_nginx() {
 	head -c 102400 /dev/zero | tr '\0' 'x' >"$dir/www/100k"
 	head -c 10485760 /dev/zero | tr '\0' 'x' >"$dir/www/10m"
 	: >"$dir/access.log"
-	lab_nginx_config "$dir" 16000 "${2:-}" "${3:-}" "\$remote_port" >"$dir/nginx.conf"
+	lab_nginx_config "$dir" 16000 "${2:-}" "${3:-}" "\$remote_port \$args" >"$dir/nginx.conf"
 	# Descriptors for 10,000 connections; of this process alone.
 	work_serve "$host" prlimit --nofile=20000 nginx -p "$dir" -e "$dir/error.log" \
 		-c "$dir/nginx.conf"
@@ -50,7 +51,9 @@ nginx_forgive_cut() {
 # nginx_compare: counts; the target answered as the online server did, on the same connections.
 # wrk cuts off what is under way at its end: that may be a 499 on one side and not on the other.
 nginx_compare() {
+	[ -z "$LOSS" ] || loss_settle
 	work_settle
+	[ -z "$LOSS" ] || loss_compare
 	[ "$W_ONLINE" != "$W_TARGET" ] || work_same_log "${1:-1-3,6}"
 	work_same "answers other than 200 and 499" "$(nginx_not_200 target)" "$(nginx_not_200 online)"
 }
@@ -70,6 +73,23 @@ wrk_delay() {
 	[ "$PACE" = full ] || echo "function delay() return $1 end"
 }
 
+# wrk_ids SECONDS [MOST]: lines that give each request an id and end before wrk does, after MOST or
+# SECONDS, so that no request is cut off: an empty one sends nothing. Only with loss: it costs wrk.
+wrk_ids() {
+	[ -n "$LOSS" ] || return 0
+	cat <<-END
+		local id, stop, none = 0, os.time() + $1, ''
+		function next_id()
+			id = id + 1
+			if os.time() < stop and id <= ${2:-1e9} then return id end
+		end
+		function request()
+			local i = next_id()
+			return i and wrk.format(nil, wrk.path .. '?' .. i) or none
+		end
+	END
+}
+
 # work_wrk SECONDS CONNECTIONS URI [OPTIONS]: from start to end, without an error for the clients.
 work_wrk() {
 	work_wrk_start "$@"
@@ -78,7 +98,9 @@ work_wrk() {
 }
 
 work_wrk_start() {
-	lab_spawn client "$LAB_DIR/wrk.log" wrk -t 1 -c "$2" -d "${1}s" --timeout 10s "${@:4}" \
+	local seconds=$1
+	[ -z "$LOSS" ] || seconds=$((seconds + 2)) # see wrk_ids
+	lab_spawn client "$LAB_DIR/wrk.log" wrk -t 1 -c "$2" -d "${seconds}s" --timeout 10s "${@:4}" \
 		"http://$W_ONLINE_AT$3"
 }
 
@@ -93,7 +115,9 @@ work_wrk_errors() {
 work_keepalive() {
 	nginx_both
 	W_LEAST=1000
-	work_wrk "$(pick 2 15)" 32 / -s "$(wrk_script keepalive "$(wrk_delay 20)")"
+	local seconds
+	seconds=$(pick 2 15)
+	work_wrk "$seconds" 32 / -s "$(wrk_script keepalive "$(wrk_ids "$seconds") $(wrk_delay 20)")"
 	nginx_compare
 }
 
@@ -105,7 +129,8 @@ work_close() {
 	W_LEAST=$wanted
 	[ "$PACE" = paced ] || [ "$ENGINE" != nfqueue ] || W_PERCENT=99.95
 	in_ns client sysctl -qw net.ipv4.ip_local_port_range="20000 27999"
-	script=$(wrk_script close "wrk.headers['Connection'] = 'close' $(wrk_delay 20)")
+	script=$(wrk_script close "wrk.headers['Connection'] = 'close'
+		$(wrk_ids 300 $((wanted + 1))) $(wrk_delay 20)") # wrk asks for one to look at it
 	work_wrk_start 300 32 / -s "$script"
 	close_from_many "$wanted" || work_wrong "no $wanted requests in 300 s"
 	kill -INT "$LAST_PID"
@@ -128,14 +153,18 @@ close_from_many() {
 work_answers_100k() {
 	nginx_both
 	W_LEAST=200
-	work_wrk "$(pick 2 15)" 16 /100k -s "$(wrk_script 100k "$(wrk_delay 20)")"
+	local seconds
+	seconds=$(pick 2 15)
+	work_wrk "$seconds" 16 /100k -s "$(wrk_script 100k "$(wrk_ids "$seconds") $(wrk_delay 20)")"
 	nginx_compare
 }
 
 work_answers_10m() {
 	nginx_both
 	W_LEAST=8
-	work_wrk "$(pick 3 15)" 8 /10m -s "$(wrk_script 10m "$(wrk_delay 200)")"
+	local seconds
+	seconds=$(pick 3 15)
+	work_wrk "$seconds" 8 /10m -s "$(wrk_script 10m "$(wrk_ids "$seconds") $(wrk_delay 200)")"
 	nginx_compare
 	nginx_forgive_cut 1
 }
@@ -144,12 +173,21 @@ work_answers_10m() {
 work_pipelined() {
 	nginx_both
 	W_LEAST=1000
-	work_wrk "$(pick 2 15)" 16 / -s "$(wrk_script pipelined "init = function()
+	local seconds
+	seconds=$(pick 2 15)
+	LOSS_EXCHANGES=1/16
+	work_wrk "$seconds" 16 / -s "$(wrk_script pipelined "function sixteen(name)
 		local r = {}
-		for i = 1, 16 do r[i] = wrk.format('GET', '/m/' .. i) end
-		all = table.concat(r)
+		for i = 1, 16 do r[i] = wrk.format('GET', name .. i) end
+		return table.concat(r)
 		end
-		request = function() return all end
+		init = function() all = sixteen('/m/') end
+		$(wrk_ids "$seconds")
+		request = function()
+			if not next_id then return all end
+			local i = next_id()
+			return i and sixteen('/m/' .. i .. '/') or none
+		end
 		$(wrk_delay 20)")"
 	nginx_compare
 	nginx_forgive_cut 16
@@ -159,8 +197,11 @@ work_pipelined() {
 work_post_32k() {
 	nginx_both
 	W_LEAST=$(pick 400 2000)
-	work_wrk "$(pick 3 20)" 32 /post -s "$(wrk_script post32k "wrk.method = 'POST'
+	local seconds
+	seconds=$(pick 3 20)
+	work_wrk "$seconds" 32 /post -s "$(wrk_script post32k "wrk.method = 'POST'
 		wrk.body = string.rep('x', 32768)
+		$(wrk_ids "$seconds")
 		function delay() return 60 end")"
 	nginx_compare 1-3,5,6
 }
@@ -205,6 +246,7 @@ work_chunked() {
 # The client sends the body only when it has read "100 Continue".
 work_expect() {
 	nginx_both
+	LOSS_EXCHANGES=2
 	work_curl "$(pick 50 1000)" 8 --data-binary "$(body 50000)" -H 'Expect: 100-continue' \
 		--expect100-timeout 20
 	nginx_compare 1-3,5,6
