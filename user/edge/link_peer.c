@@ -10,6 +10,7 @@
 
 #include "edge/link.h"
 #include "edge/link_input.h"
+#include "edge/link_nudge.h"
 
 /* ---- end ------------------------------------------------------------------------------------ */
 
@@ -34,6 +35,7 @@ static void shut(struct tcpc_link_peer *peer, bool reset)
 {
 	peer->phase = TCPC_LINK_DOWN;
 	uv_close((uv_handle_t *)&peer->deadline, on_closed);
+	uv_close((uv_handle_t *)&peer->nudge, on_closed);
 	if (!reset || uv_tcp_close_reset(&peer->tcp, on_closed))
 		uv_close((uv_handle_t *)&peer->tcp, on_closed);
 }
@@ -117,6 +119,26 @@ void tcpc_link_peer_deadline(struct tcpc_link_peer *peer, __u32 after_ms)
 
 /* ---- output --------------------------------------------------------------------------------- */
 
+static void on_nudge(uv_timer_t *timer)
+{
+	struct tcpc_link_peer *peer = timer->data;
+	enum tcpc_link_nudge what = TCPC_LINK_NUDGE_DONE;
+	uv_os_fd_t fd;
+
+	if (peer->phase == TCPC_LINK_UP && !uv_fileno((uv_handle_t *)&peer->tcp, &fd))
+		what = tcpc_link_nudge_look(fd);
+	if (what == TCPC_LINK_NUDGE_DONE)
+		uv_timer_stop(timer);
+	else if (what == TCPC_LINK_NUDGE_SEND && !peer->writing)
+		tcpc_link_peer_ping(peer);
+}
+
+static void nudge_later(struct tcpc_link_peer *peer)
+{
+	if (!uv_is_active((uv_handle_t *)&peer->nudge))
+		uv_timer_start(&peer->nudge, on_nudge, TCPC_LINK_NUDGE_MS, TCPC_LINK_NUDGE_MS);
+}
+
 static void on_written(uv_write_t *req, int status)
 {
 	struct tcpc_link_peer *peer = req->data;
@@ -145,6 +167,7 @@ void tcpc_link_peer_flush(struct tcpc_link_peer *peer)
 		n = uv_try_write((uv_stream_t *)&peer->tcp, &buf, 1);
 		if (n >= 0) {
 			tcpc_link_queue_consume(&peer->out, n);
+			nudge_later(peer);
 			continue;
 		}
 		if (n == UV_EAGAIN) {
@@ -252,9 +275,11 @@ struct tcpc_link_peer *tcpc_link_peer_new(uv_loop_t *loop, const __u8 *key, bool
 	/* Neither of them can fail: no socket is made yet. */
 	uv_tcp_init(loop, &peer->tcp);
 	uv_timer_init(loop, &peer->deadline);
-	peer->handles = 2;
+	uv_timer_init(loop, &peer->nudge);
+	peer->handles = 3;
 	peer->tcp.data = peer;
 	peer->deadline.data = peer;
+	peer->nudge.data = peer;
 	peer->connect.data = peer;
 	peer->write.data = peer;
 	return peer;

@@ -74,6 +74,7 @@ struct tcpc_link_peer_ops {
 struct tcpc_link_peer {
 	uv_tcp_t tcp;
 	uv_timer_t deadline; /* of the handshake, then of the lease */
+	uv_timer_t nudge;    /* after something was sent, until it is acknowledged */
 	uv_connect_t connect;
 	uv_write_t write;
 	const struct tcpc_link_peer_ops *ops;
