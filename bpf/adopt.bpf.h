@@ -48,7 +48,7 @@ static __always_inline enum pass pass_of(struct __sk_buff *skb)
 
 struct adopt_syn {
 	struct tcphdr tcp;
-	__u8 options[8];
+	__u8 options[12];
 };
 
 static __always_inline int clone_for_another_pass(struct __sk_buff *skb, __u32 mark)
@@ -90,33 +90,59 @@ static __always_inline int stands_in_way(const struct tcpc_pkt *pkt, const struc
 	}
 }
 
-/* The packet becomes the reset that ends the old connection: it must stand exactly at rcv_nxt
- * (RFC 5961, 3.2). Its clone comes again. Returns a verdict. */
-static __always_inline int end_old(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
-				   const struct connection *conn, struct tcpc_target_stats *st)
+/* The packet becomes a reset. It must stand exactly at rcv_nxt (RFC 5961, 3.2). */
+static __always_inline int become_reset(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+					const struct connection *conn)
 {
 	__u32 check = pkt->l4_off + offsetof(struct tcphdr, check);
 	__be32 seq = tcpc_htonl(conn->rcv_nxt);
 	__be16 from, to;
 	__u32 diff;
 
-	if (clone_for_another_pass(skb, AGAIN_MARK))
-		goto failed;
 	if (bpf_skb_load_bytes(skb, pkt->l4_off + 12, &from, sizeof(from)))
-		goto failed;
+		return -1;
 	to = (from & ~tcpc_htons(0x1ff)) | tcpc_htons(TCPC_TCP_RST);
 	diff = tcpc_csum_diff32(tcpc_htonl(pkt->seq), seq, 0);
 	diff = tcpc_csum_diff16(from, to, diff);
 	if (bpf_l4_csum_replace(skb, check, 0, diff, 0) ||
 	    bpf_skb_store_bytes(skb, pkt->l4_off + offsetof(struct tcphdr, seq), &seq, sizeof(seq),
-				0) ||
-	    bpf_skb_store_bytes(skb, pkt->l4_off + 12, &to, sizeof(to), 0))
-		goto failed;
+				0))
+		return -1;
+	return bpf_skb_store_bytes(skb, pkt->l4_off + 12, &to, sizeof(to), 0) ? -1 : 0;
+}
+
+/* The packet becomes the reset that ends the old connection. Its clone comes again. Returns a
+ * verdict. */
+static __always_inline int end_old(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+				   const struct connection *conn, struct tcpc_target_stats *st)
+{
+	if (clone_for_another_pass(skb, AGAIN_MARK) || become_reset(skb, pkt, conn)) {
+		COUNT(st, rewrite_failed);
+		return VERDICT_DROP;
+	}
 	COUNT(st, old_ended);
 	return VERDICT_NEXT;
-failed:
-	COUNT(st, rewrite_failed);
-	return VERDICT_DROP;
+}
+
+/* The online host has given the connection up, and does not know how far it has come here. Returns
+ * a verdict. */
+static __always_inline int end_given_up(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+					const struct connection *conn, struct tcpc_target_stats *st)
+{
+	struct tcpc_exchange *x = exchange_of(pkt);
+
+	if (x)
+		note_seen(x, pkt->flags);
+	if (conn->state < CONN_CLOSING) {
+		COUNT(st, no_connection);
+		return VERDICT_DROP;
+	}
+	if (become_reset(skb, pkt, conn)) {
+		COUNT(st, rewrite_failed);
+		return VERDICT_DROP;
+	}
+	COUNT(st, given_up);
+	return VERDICT_NEXT;
 }
 
 /* An HTTP request begins with its method. HTTP/2 cannot be entered in the middle: its header
@@ -216,6 +242,10 @@ static __always_inline void build_syn(const struct tcpc_pkt *pkt, struct adopt_s
 	syn->options[5] = TCPC_OPT_WSCALE;
 	syn->options[6] = 3;
 	syn->options[7] = ADOPT_WSCALE;
+	/* Or holes in what follows would be mended one by one. */
+	syn->options[8] = TCPC_OPT_SACK_PERM;
+	syn->options[9] = 2;
+	syn->options[10] = syn->options[11] = TCPC_OPT_NOP;
 	syn->tcp.check = tcpc_csum_fold(
 		tcpc_csum_partial(syn, sizeof(*syn), tcpc_pseudo_sum(pkt, sizeof(*syn))));
 }

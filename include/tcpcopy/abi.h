@@ -331,7 +331,8 @@ struct tcpc_raw_receipt {
 	X(syn_data, "SYN packets with data, which follows as a segment of its own")                \
 	X(held_early, "held because the target has not opened the connection yet")                 \
 	X(reopened, "connections whose SYN the target had not taken, opened again")                \
-	X(spent_syn, "dropped: SYN sent again of a connection that has ended here")
+	X(spent_syn, "dropped: SYN sent again of a connection that has ended here")                \
+	X(given_up, "connections ended because the online host has given them up")
 
 /* Counters of one NFQUEUE queue, written by its thread. */
 #define TCPC_QUEUE_COUNTERS(X)                                                                     \

@@ -260,8 +260,8 @@ static void expect_adopted(const char *row, const struct frame_spec *spec, const
 	syn.window = TCPC_OPEN_WINDOW;
 	syn.payload_bytes = 0;
 	syn.padding = 0;
-	syn.tcp_option_bytes = 8;
-	memcpy(syn.tcp_options, "\x02\x04\x05\xb4\x01\x03\x03\x07", 8); /* MSS 1460, scale 7 */
+	syn.tcp_option_bytes = 12;
+	memcpy(syn.tcp_options, "\x02\x04\x05\xb4\x01\x03\x03\x07\x04\x02\x01\x01", 12);
 	want = frame_build(&syn);
 	adopt_run(row, mark, &frame, VERDICT_NEXT, &want, &moved);
 	expect_again(row, &frame);
@@ -320,7 +320,7 @@ static const struct {
 	{"small letters", DATA_SEQ, 0, 1, "get ", false, true, 100, 0},
 	{"no text", DATA_SEQ, 0, 1, any_text, false, true, 100, 0},
 	{"shorter than the SYN's options", DATA_SEQ, 0, 1, "GET ", true, true, 4, 0},
-	{"as long as the SYN's options", DATA_SEQ, 0, 1, "GET ", true, true, 8, 0},
+	{"as long as the SYN's options", DATA_SEQ, 0, 1, "GET ", true, true, 12, 0},
 	{"shorter than a method", DATA_SEQ, 0, 1, "GET", false, true, 3, 0},
 	{"much data", DATA_SEQ, 0, 1, "GET ", true, true, 3000, 0},
 	{"sequence number zero", 0, 0, 1, "GET ", true, true, 100, 0},

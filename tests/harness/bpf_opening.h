@@ -106,8 +106,8 @@ static inline void expect_reopens(const char *row, __u32 mark, const struct fram
 	syn.window = TCPC_OPEN_WINDOW;
 	syn.payload_bytes = 0;
 	syn.urgent = 0;
-	syn.tcp_option_bytes = 8;
-	memcpy(syn.tcp_options, "\x02\x04\x05\xb4\x01\x03\x03\x07", 8);
+	syn.tcp_option_bytes = 12;
+	memcpy(syn.tcp_options, "\x02\x04\x05\xb4\x01\x03\x03\x07\x04\x02\x01\x01", 12);
 	want = frame_build(&syn);
 	run_align(row, mark, &frame);
 	expect_run(row, &run, VERDICT_NEXT, &want);

@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "core/pieces.h"
+#include "tcpcopy/hold.h"
 
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 #define SYN TCPC_TCP_SYN
@@ -353,6 +354,7 @@ static void test_reset(void **state)
 		expect_u64("RST", "flags", pkt.flags, RST);
 		expect_u64("RST", "seq", pkt.seq, SEQ);
 		expect_u64("RST", "ACK", pkt.ack, 0);
+		expect_u64("RST", "given up", tcpc_hold_is_given_up(pkt.flags, pkt.greeting), 1);
 		expect_u64("RST", "source", tcpc_addr_equal(&pkt.saddr, &flow.client), 1);
 		expect_u64("RST", "destination", tcpc_addr_equal(&pkt.daddr, &flow.server), 1);
 		expect_u64("RST", "source port", pkt.sport, flow.client_port);

@@ -41,6 +41,17 @@ static void shed_largest(struct tcpc_hold *hold)
 	shed(hold, largest);
 }
 
+/* The online host sends no more of this connection: what waits would wait in vain. */
+static void drop_all(struct tcpc_hold *hold, struct held *f)
+{
+	while (f->head) {
+		free(hold_pop(hold, f));
+		hold->stats.lost++;
+	}
+	f->unseen = NOTHING;
+	f->shut_ns = f->retry_ns = 0;
+}
+
 /* ---- the decision -----------------------------------------------------------------------------
  */
 
@@ -153,6 +164,8 @@ static enum decision decide(const struct tcpc_hold *hold, const struct held *f,
 
 	if (p->flags & TCPC_TCP_SYN)
 		return decide_syn(f, x, now_ns);
+	if (tcpc_hold_is_given_up(p->flags, p->greeting))
+		return RELEASE;
 	if ((x->answer_flags & TCPC_TCP_RST) && f->unseen != NEW_CONNECTION)
 		return RELEASE; /* the target has no such connection any more */
 	decision = decide_order(hold, f, p, x, now_ns);
@@ -342,6 +355,8 @@ void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *data, size
 	memcpy(&tag, frame + SOURCE_MAC_OFF, sizeof(tag));
 	flow = hold_flow(&pkt);
 	at = hold_find(hold, &flow);
+	if (*at && tcpc_hold_is_given_up(pkt.flags, pkt.greeting))
+		drop_all(hold, *at);
 	if (*at && hold_has(*at, &pkt)) {
 		take_again(hold, *at, now_ns, &pkt, &tag);
 		return;

@@ -237,7 +237,9 @@ __u64 tcpc_ledger_give_up(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc
 
 __u64 tcpc_ledger_give_up_largest(struct tcpc_ledger *l, __u64 now_ns)
 {
-	return give_up_retained(l, ledger_largest(l), now_ns);
+	__u64 bytes = ledger_thin_largest(l);
+
+	return bytes ? bytes : give_up_retained(l, ledger_largest(l), now_ns);
 }
 
 void tcpc_ledger_paused(struct tcpc_ledger *l, __u64 now_ns)

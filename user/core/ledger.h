@@ -183,8 +183,10 @@ void tcpc_ledger_shed(struct tcpc_ledger *ledger, __u64 now_ns, const struct tcp
 __u64 tcpc_ledger_give_up(struct tcpc_ledger *ledger, __u64 now_ns, const struct tcpc_flow *flow);
 
 /**
- * tcpc_ledger_give_up_largest - the same with the connection that retains most (of more than 64
- * that are about as large, one of the largest). Returns: bytes, 0 only if nothing is retained.
+ * tcpc_ledger_give_up_largest - make room: forget the contents of what the target has in SACK
+ * blocks of a large connection, or if there is none, the same as above with the connection that
+ * retains most (of more than 64 that are about as large, one of the largest). Returns: bytes, 0
+ * only if nothing is retained.
  */
 __u64 tcpc_ledger_give_up_largest(struct tcpc_ledger *ledger, __u64 now_ns);
 

@@ -355,6 +355,16 @@ static void lose_exchanges(struct tcpc_ledger *l, struct ledger_account *a,
 	add_open(l, a, -(int)a->open);
 }
 
+__u64 ledger_thin(struct tcpc_ledger *l, struct ledger_account *a)
+{
+	__u32 before = a->retained;
+
+	for (struct ledger_piece *p = a->head; a->n_sacked && p; p = p->next)
+		if (p->flags & LEDGER_PIECE_SACKED)
+			leave_record(l, a, p);
+	return before - a->retained;
+}
+
 void ledger_strip(struct tcpc_ledger *l, struct ledger_account *a)
 {
 	for (struct ledger_piece *p = a->head; p; p = p->next)

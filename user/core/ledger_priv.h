@@ -51,7 +51,7 @@ struct ledger_record {
 /** Sequence space that has left and is not acknowledged. */
 struct ledger_piece {
 	struct ledger_piece *next;
-	struct ledger_record *record; /* NULL: held, so never to be sent again */
+	struct ledger_record *record; /* NULL: held or thinned out, so never to be sent again */
 	__u64 copied_ns;
 	__u64 sent_ns; /* last time */
 	__u32 seq, end;
@@ -178,6 +178,10 @@ void ledger_resize(struct tcpc_ledger *l, struct ledger_account *a, __s64 bytes)
 /** ledger_largest - the account that retains most, or NULL. */
 struct ledger_account *ledger_largest(const struct tcpc_ledger *l);
 
+/** ledger_thin_largest - ledger_thin() for the largest of which something can be released (of 64 in
+ * each class of size). Returns: bytes released. */
+__u64 ledger_thin_largest(struct tcpc_ledger *l);
+
 /* ---- ledger_piece.c ---- */
 
 /** ledger_payload - bytes of payload in @p. */
@@ -203,6 +207,10 @@ bool ledger_mark(struct tcpc_ledger *l, struct ledger_account *a, __u32 seq, __u
 
 /** ledger_forget - release all that @a keeps; the sums stay as they are. */
 void ledger_forget(struct tcpc_ledger *l, struct ledger_account *a);
+
+/** ledger_thin - release the records of what the target's TCP has in SACK blocks. It is allowed to
+ * throw that away (RFC 2018, 8), so only when the journal is full. Returns: bytes released. */
+__u64 ledger_thin(struct tcpc_ledger *l, struct ledger_account *a);
 
 /** ledger_strip - release the records of @a, but remember what is in flight. */
 void ledger_strip(struct tcpc_ledger *l, struct ledger_account *a);

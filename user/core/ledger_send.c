@@ -68,6 +68,16 @@ static __u64 round_trip_ns(const struct tcpc_ledger *l, const struct ledger_acco
 	return (us ? us : GUESS_US) * 1000;
 }
 
+/* How soon a burst may follow another. The time to a receipt has what the target takes to answer in
+ * it, and grows when the link stands still: at 70 ms an upload of 100 MB/s of which a twentieth is
+ * lost would not be mended before the journal is full. */
+static __u64 burst_ns(const struct tcpc_ledger *l, const struct ledger_account *a)
+{
+	__u64 rtt = round_trip_ns(l, a);
+
+	return rtt < GRANULARITY_US * 1000ULL ? rtt : GRANULARITY_US * 1000ULL;
+}
+
 /* A packet that was overtaken by another may still come: RFC 8985 waits a quarter of a round trip.
  */
 static __u64 patience_ns(const struct tcpc_ledger *l, const struct ledger_account *a)
@@ -142,7 +152,7 @@ static void resend_piece(struct tcpc_ledger *l, struct ledger_account *a, struct
 /* False: the burst of this round trip is used up. The last piece may go beyond it. */
 static bool spend(const struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns, __u32 bytes)
 {
-	if (!a->budget_ns || now_ns - a->budget_ns >= round_trip_ns(l, a)) {
+	if (!a->budget_ns || now_ns - a->budget_ns >= burst_ns(l, a)) {
 		a->budget_ns = now_ns;
 		a->budget = TCPC_LEDGER_BURST_BYTES;
 	}
@@ -201,7 +211,7 @@ static bool mend_one(struct tcpc_ledger *l, struct ledger_account *a, struct led
 		return true;
 	}
 	if (!spend(l, a, now_ns, p->end - p->seq)) {
-		look_at(a, a->budget_ns + round_trip_ns(l, a));
+		look_at(a, a->budget_ns + burst_ns(l, a));
 		return false;
 	}
 	resend_piece(l, a, p, now_ns);
@@ -277,9 +287,13 @@ void ledger_give_up(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_n
 /* A target short of memory may throw away what it has said to have (RFC 2018, 8). */
 static void forget_sacks(struct ledger_account *a)
 {
-	for (struct ledger_piece *p = a->head; p; p = p->next)
+	for (struct ledger_piece *p = a->head; p; p = p->next) {
+		/* Of what made room for others there is nothing to be sent. */
+		if (!(p->flags & LEDGER_PIECE_SACKED) || !p->record)
+			continue;
 		p->flags &= ~LEDGER_PIECE_SACKED;
-	a->n_sacked = 0;
+		a->n_sacked--;
+	}
 }
 
 /* RFC 6298, 5.4: the first one only; its ACK calls for the others. */

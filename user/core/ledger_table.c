@@ -223,6 +223,21 @@ struct ledger_account *ledger_largest(const struct tcpc_ledger *l)
 	return largest;
 }
 
+__u64 ledger_thin_largest(struct tcpc_ledger *l)
+{
+	__u64 bytes = 0;
+
+	for (int c = LEDGER_CLASSES - 1; c > 0 && !bytes; c--) {
+		struct ledger_link *head = &l->sizes[c], *at = head->next, *next;
+
+		for (int i = 0; at != head && i < COMPARE_LARGEST && !bytes; i++, at = next) {
+			next = at->next; /* what releases something changes its class */
+			bytes = ledger_thin(l, ACCOUNT_OF(at, size));
+		}
+	}
+	return bytes;
+}
+
 /* ---- making and end ---------------------------------------------------------------------------
  */
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tcpcopy/csum.h"
+#include "tcpcopy/hold.h"
 #include "tcpcopy/reflect.h"
 #include "tcpcopy/seq.h"
 
@@ -132,6 +133,7 @@ __u32 tcpc_pieces_reset(const struct tcpc_flow *flow, __u32 seq, void *out)
 	tcp->ack_seq = 0;
 	tcp->rst = 1;
 	tcp->window = 0;
+	tcp->urg_ptr = tcpc_htons(TCPC_HOLD_GIVEN_UP);
 	tcp->check = 0;
 	tcp->check = tcpc_csum_fold(
 		tcpc_csum_partial(tcp, sizeof(*tcp), tcpc_pseudo_sum(&response, sizeof(*tcp))));
