@@ -223,6 +223,7 @@ static bool cut_head(struct tcpc_hold *hold, struct held *f, const struct tcpc_e
 	front->seq_end -= left;
 	front->bytes = front->room = p->bytes - left;
 	front->flags &= ~(TCPC_TCP_PSH | TCPC_TCP_FIN);
+	hold->untold_bytes -= p->told ? 0 : n;
 	p->payload_bytes = left;
 	p->bytes -= n;
 	f->head = front;
@@ -311,6 +312,19 @@ static void take_again(struct tcpc_hold *hold, struct held *f, __u64 now_ns,
 			hold_end_of(pkt->seq + pkt->payload_bytes, pkt->flags));
 }
 
+/* It is the target host's now: the online host need not send it again. */
+static void tell_old(struct tcpc_hold *hold, __u64 now_ns)
+{
+	struct packet *p;
+
+	while ((p = hold->oldest) && (now_ns - p->since_ns >= TCPC_HOLD_TELL_NS ||
+				      hold->untold_bytes > TCPC_HOLD_TELL_BYTES)) {
+		hold_is_told(hold, p);
+		hold->ops.taken(hold->user, &p->of->flow, hold_seq(p),
+				hold_end_of(p->seq_end, p->flags));
+	}
+}
+
 static void take(struct tcpc_hold *hold, struct held **at, __u64 now_ns, struct packet *p,
 		 const struct tcpc_hold_tag *tag)
 {
@@ -323,18 +337,7 @@ static void take(struct tcpc_hold *hold, struct held **at, __u64 now_ns, struct 
 		try_later(f, now_ns);
 	else if (f->head == p)
 		run(hold, at, now_ns);
-}
-
-/* It is the target host's now: the online host need not send it again. */
-static void tell_old(struct tcpc_hold *hold, __u64 now_ns)
-{
-	struct packet *p;
-
-	while ((p = hold->oldest) && now_ns - p->since_ns >= TCPC_HOLD_TELL_NS) {
-		hold_is_told(hold, p);
-		hold->ops.taken(hold->user, &p->of->flow, hold_seq(p),
-				hold_end_of(p->seq_end, p->flags));
-	}
+	tell_old(hold, now_ns);
 }
 
 void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *data, size_t head_bytes,

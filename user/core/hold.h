@@ -28,6 +28,9 @@
 /* What has waited for so long is told. At full speed much waits for less than a millisecond, and
  * its receipt comes soon enough: nothing is sent again before 200 ms (TCPC_LEDGER_RTO_MIN_MS). */
 #define TCPC_HOLD_TELL_NS (20 * 1000000ULL)
+/* But no more than so much waits to be told: the online host keeps it until then, in a journal that
+ * an upload fills within 100 ms. */
+#define TCPC_HOLD_TELL_BYTES (256u << 10)
 /* How often tcpc_hold_tick() wants to be called while something is held. */
 #define TCPC_HOLD_TICK_MS 10
 

@@ -54,6 +54,7 @@ struct held {
 struct tcpc_hold {
 	struct held *buckets[BUCKETS];
 	struct packet *oldest, *newest; /* of those not told yet */
+	size_t untold_bytes;		/* payload of these */
 	size_t limit_bytes;
 	__u64 max_lag_ns;
 	struct tcpc_hold_ops ops;

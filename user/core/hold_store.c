@@ -183,6 +183,7 @@ static bool is_before(const struct packet *p, const struct packet *of, bool earl
 
 void hold_is_told(struct tcpc_hold *hold, struct packet *p)
 {
+	hold->untold_bytes -= p->payload_bytes;
 	*(p->older ? &p->older->newer : &hold->oldest) = p->newer;
 	*(p->newer ? &p->newer->older : &hold->newest) = p->older;
 	p->told = 1;
@@ -190,6 +191,7 @@ void hold_is_told(struct tcpc_hold *hold, struct packet *p)
 
 static void is_not_told(struct tcpc_hold *hold, struct packet *p)
 {
+	hold->untold_bytes += p->payload_bytes;
 	p->told = 0;
 	p->newer = NULL;
 	p->older = hold->newest;
