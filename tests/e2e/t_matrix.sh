@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Invariants 2 and 3 against everything that can happen to a daemon: under load, no client sees an
+# error, nothing leaks, copying stops within a second, and comes back. See t_matrix_net.sh for what
+# can happen around it.
+#	MATRIX_RUNS=3 MATRIX_ONLY=stop tests/e2e/t_matrix.sh
+# mostly waits
+set -euo pipefail
+# shellcheck source=tests/harness/tap.sh
+. "$(dirname "$0")/../harness/tap.sh"
+# shellcheck source=tests/harness/lab.sh
+. "$(dirname "$0")/../harness/lab.sh"
+# shellcheck source=tests/harness/matrix.sh
+. "$(dirname "$0")/../harness/matrix.sh"
+
+# killed HOST: and a new one, perhaps of another version, is started.
+killed() {
+	broke
+	daemon_kill "$1"
+	stays_broken
+	healed
+	daemon_up "$1"
+}
+
+online_killed() { killed online; }
+target_killed() { killed target; }
+
+# stopped HOST: as an upgrade does it.
+stopped() {
+	broke
+	daemon_stop "$1" || not_ok "$2: exit status $?"
+	stays_broken
+	healed
+	daemon_up "$1"
+}
+
+online_stopped() { stopped online "$1"; }
+target_stopped() { stopped target "$1"; }
+
+# paused HOST: it lives, but does not run.
+paused() {
+	broke
+	kill -STOP "${DAEMON_PID[$1]}"
+	stays_broken
+	healed
+	kill -CONT "${DAEMON_PID[$1]}"
+}
+
+online_paused() { paused online; }
+target_paused() { paused target; }
+
+# both_restarted FIRST SECOND
+both_restarted() {
+	broke
+	daemon_stop "$1" || not_ok "$3: exit status $?"
+	daemon_stop "$2" || not_ok "$3: exit status $?"
+	stays_broken
+	healed
+	daemon_up "$2"
+	daemon_up "$1"
+}
+
+online_then_target() { both_restarted online target "$1"; }
+target_then_online() { both_restarted target online "$1"; }
+
+both_killed() {
+	broke
+	daemon_kill target
+	daemon_kill online
+	stays_broken
+	healed
+	daemon_up online
+	daemon_up target
+}
+
+lab_up
+lab_nginx online
+lab_nginx target
+matrix_config
+matrix_case "kill -9 of the online daemon" online_killed
+matrix_case "kill -9 of the target's daemon" target_killed
+matrix_case "stop and start of the online daemon" online_stopped
+matrix_case "stop and start of the target's daemon" target_stopped
+matrix_case "SIGSTOP of the online daemon" online_paused
+matrix_case "SIGSTOP of the target's daemon" target_paused
+matrix_case "both stopped, online first" online_then_target
+matrix_case "both stopped, target first" target_then_online
+matrix_case "kill -9 of both" both_killed
+matrix_show
+tap_done
