@@ -210,6 +210,7 @@ static void put_tap(FILE *out, struct json_object *tap)
 static void put_intercept(FILE *out, struct json_object *intercept)
 {
 	const char *ipv6 = render_text(intercept, "ipv6");
+	const char *reason = render_text(intercept, "reason");
 
 	fputs("  ", out);
 	put(out, word(intercept, "iface"));
@@ -230,6 +231,10 @@ static void put_intercept(FILE *out, struct json_object *intercept)
 	if (ipv6 && strcmp(ipv6, "intercepted")) {
 		fputs("; IPv6 is left alone: ", out);
 		put(out, ipv6);
+	}
+	if (reason && *reason) {
+		fputs("; ", out);
+		put(out, reason);
 	}
 	putc('\n', out);
 }

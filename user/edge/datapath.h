@@ -149,6 +149,10 @@ int tcpc_dp_target_allow(struct tcpc_dp_target *dp, const struct tcpc_prefix *pr
 int tcpc_dp_target_hold_device(struct tcpc_dp_target *dp, int hold_ifindex, int ifindex,
 			       struct tcpc_attachment *ret, struct tcpc_err *err);
 
+/** tcpc_dp_target_hold_gives - change the interface by which it comes in. */
+int tcpc_dp_target_hold_gives(struct tcpc_dp_target *dp, int hold_ifindex, int ifindex,
+			      struct tcpc_err *err);
+
 /** tcpc_dp_target_exchange - the exchange @flow is in; false if none is known. */
 bool tcpc_dp_target_exchange(struct tcpc_dp_target *dp, const struct tcpc_flow *flow,
 			     struct tcpc_exchange *ret);

@@ -115,11 +115,18 @@ int tcpc_dp_target_receipts_fd(struct tcpc_dp_target *dp)
 	return bpf_map__fd(dp->skel->maps.receipts);
 }
 
+int tcpc_dp_target_hold_gives(struct tcpc_dp_target *dp, int hold_ifindex, int ifindex,
+			      struct tcpc_err *err)
+{
+	__u32 key = hold_ifindex, value = ifindex;
+
+	return tcpc_datapath_write(dp->skel->maps.hold_devices, &key, &value, "hold devices", err);
+}
+
 int tcpc_dp_target_hold_device(struct tcpc_dp_target *dp, int hold_ifindex, int ifindex,
 			       struct tcpc_attachment *ret, struct tcpc_err *err)
 {
-	__u32 key = hold_ifindex, value = ifindex;
-	int r = tcpc_datapath_write(dp->skel->maps.hold_devices, &key, &value, "hold devices", err);
+	int r = tcpc_dp_target_hold_gives(dp, hold_ifindex, ifindex, err);
 
 	return r
 		       ?: tcpc_datapath_attach(bpf_program__fd(dp->skel->progs.hold_return),

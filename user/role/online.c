@@ -73,6 +73,8 @@ static void close_datapath(struct tcpc_online *online)
 
 	online_stop_timer(&online->heartbeat);
 	online_stop_timer(&online->routes);
+	tcpc_netwatch_stop(online->watch);
+	online->watch = NULL;
 	delivery_close(online->delivery);
 	online->delivery = NULL;
 	if (online->dp)
@@ -97,25 +99,10 @@ void online_remove_tap(struct tcpc_online *online, struct tap **at)
 		close_datapath(online);
 }
 
-/* Routes change and interfaces go while we run; a tap whose interface is gone goes too. */
+/* Routes change while we run. Of interfaces we hear; but a message may have been lost. */
 static void on_routes(uv_timer_t *timer)
 {
-	struct tcpc_online *online = timer->data;
-	struct tap **at = &online->taps;
-
-	while (*at) {
-		char name[IFNAMSIZ];
-
-		if (!if_indextoname((*at)->ifindex, name)) {
-			tcpc_log_warn("%s is gone: detached", (*at)->iface);
-			online_remove_tap(online, at);
-			if (!online->dp)
-				return;
-			continue;
-		}
-		tap_refresh_routes(*at);
-		at = &(*at)->next;
-	}
+	online_on_netwatch(timer->data, 0);
 }
 
 static int create_copy_device(struct tcpc_online *online, struct tcpc_err *err)
@@ -183,6 +170,9 @@ static int open_datapath(struct tcpc_online *online, const struct tcpc_attach_sp
 	r = tcpc_datapath_probe(err) ?: tcpc_probe_bpffs(online->config.bpffs, err);
 	r = r ?: create_copy_device(online, err);
 	r = r ?: load(online, spec, err);
+	r = r
+		    ?: tcpc_netwatch_start(online->config.loop, online_on_netwatch, online,
+					   &online->watch, err);
 	if (!r) {
 		extend_lease(online);
 		online->heartbeat =
@@ -224,23 +214,6 @@ static bool has_ethernet_header(const struct tcpc_iface *iface)
 	return iface->type == ARPHRD_ETHER || iface->type == ARPHRD_LOOPBACK;
 }
 
-/* Do its packets begin with the IP header? The kernel's own list (dev_is_mac_header_xmit()). */
-static bool has_no_header(const struct tcpc_iface *iface)
-{
-	switch (iface->type) {
-	case ARPHRD_NONE: /* tun, WireGuard */
-	case ARPHRD_RAWIP:
-	case ARPHRD_PPP:
-	case ARPHRD_TUNNEL:
-	case ARPHRD_TUNNEL6:
-	case ARPHRD_SIT:
-	case ARPHRD_IPGRE:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static int check_iface(struct tcpc_online *online, const char *name, struct tcpc_iface *ret,
 		       struct tcpc_err *err)
 {
@@ -256,7 +229,7 @@ static int check_iface(struct tcpc_online *online, const char *name, struct tcpc
 	if (!(ret->flags & IFF_UP))
 		return tcpc_err_set(err, ENETDOWN, "%s is down; `ip link set %s up` first", name,
 				    name);
-	if (!has_ethernet_header(ret) && !has_no_header(ret))
+	if (!has_ethernet_header(ret) && !online_has_no_header(ret->type))
 		return tcpc_err_set(err, EPROTONOSUPPORT,
 				    "%s has link headers that are not known here (type %u); attach "
 				    "to an Ethernet interface or to one without link headers (tun, "
@@ -265,19 +238,16 @@ static int check_iface(struct tcpc_online *online, const char *name, struct tcpc
 	return 0;
 }
 
-static int set_up_tap(struct tap *tap, const struct tcpc_iface *iface,
-		      struct tcpc_attach_spec *spec, struct tcpc_err *err)
+static int set_up_tap(struct tap *tap, struct tcpc_attach_spec *spec, struct tcpc_err *err)
 {
-	bool raw = has_no_header(iface);
-	int r = raw ? open_raw(tap->online, err) : 0;
+	int r = online_has_no_header(tap->type) ? open_raw(tap->online, err) : 0;
 
 	for (unsigned int i = 0; i < spec->n_targets && !r; i++)
 		r = tap_add_target(tap, &spec->targets[i], err);
 	r = r ?: tap_write_filter(tap, &spec->filter, err);
 	if (!r) {
 		memset(&spec->filter, 0, sizeof(spec->filter)); /* the lists are the tap's now */
-		r = tcpc_dp_online_attach(tap->online->dp, tap->ifindex, raw, spec->hook,
-					  &tap->attachment, err);
+		r = online_hook(tap, err);
 	}
 	return r;
 }
@@ -292,8 +262,7 @@ void tcpc_online_attach(struct tcpc_online *online, struct tcpc_attach_spec *spe
 
 	if (!r) {
 		tap = tap_new(online, &iface, spec);
-		r = tap ? set_up_tap(tap, &iface, spec, &err)
-			: tcpc_err_set(&err, ENOMEM, "out of memory");
+		r = tap ? set_up_tap(tap, spec, &err) : tcpc_err_set(&err, ENOMEM, "out of memory");
 	}
 	if (r) {
 		if (tap)

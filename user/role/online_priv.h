@@ -5,6 +5,7 @@
  * online.c        the datapath's life, heartbeat, commands
  * online_wait.c   commands that answer once their targets have been heard of
  * online_tap.c    one attached interface: its maps
+ * online_iface.c  interfaces that go, come back, change their names
  * online_peer.c   one feedback link: who is ready, whom the target allows
  * online_change.c what is changed while attached: targets, filters
  * online_delivery.c  journal, ledgers, sending again
@@ -17,6 +18,7 @@
 #include "edge/datapath.h"
 #include "edge/link.h"
 #include "edge/netlink.h"
+#include "edge/netwatch.h"
 #include "role/online.h"
 
 struct delivery;
@@ -69,7 +71,10 @@ struct tap {
 	struct tap *next;
 	struct tcpc_online *online;
 	char iface[IFNAMSIZ];
-	int ifindex;
+	int ifindex;		     /* 0: the interface is gone; waiting for one of its name */
+	unsigned short type;	     /* ARPHRD_* */
+	enum tcpc_hook hook;	     /* as asked for */
+	char absent[TCPC_ERR_BYTES]; /* what an interface that came back lacks */
 	struct tcpc_attachment attachment;
 	__be16 ports[TCPC_MAX_PORTS];
 	unsigned int n_ports;
@@ -100,6 +105,7 @@ struct tcpc_online {
 	struct waiter *waiters;
 	uv_timer_t *heartbeat;
 	uv_timer_t *routes;
+	struct tcpc_netwatch *watch;
 	__u32 next_filter_set;
 	__u32 next_peer_id;
 };
@@ -137,6 +143,22 @@ void tap_refresh_routes(struct tap *tap);
 /** target_ready - may copies flow to this target?  @ret_reason: why not, one line. */
 bool target_ready(const struct tap *tap, const struct target *target, char *ret_reason,
 		  size_t size);
+
+/** tap_unhook - detach, and delete the map elements that name its interface. */
+void tap_unhook(struct tap *tap);
+
+/* ---- online_iface.c ---- */
+
+/** online_has_no_header - do packets of this type of interface (ARPHRD_*) begin with the IP header?
+ */
+bool online_has_no_header(unsigned short type);
+
+/** online_hook - attach @tap to its interface. Its filter and targets have been written. */
+int online_hook(struct tap *tap, struct tcpc_err *err);
+
+/** online_on_netwatch - look at every tap's interface and routes: follow its new name, wait for one
+ * that is gone, take up one that is back. For tcpc_netwatch_start(). */
+void online_on_netwatch(void *user, int gone_ifindex);
 
 /* ---- online_peer.c ---- */
 

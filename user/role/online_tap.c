@@ -20,6 +20,8 @@ struct tap *tap_new(struct tcpc_online *online, const struct tcpc_iface *iface,
 	tap->online = online;
 	memcpy(tap->iface, iface->name, sizeof(tap->iface));
 	tap->ifindex = iface->ifindex;
+	tap->type = iface->type;
+	tap->hook = spec->hook;
 	memcpy(tap->ports, spec->ports, sizeof(tap->ports));
 	tap->n_ports = spec->n_ports;
 	tap->feedback_none = spec->feedback_none;
@@ -166,6 +168,12 @@ bool target_ready(const struct tap *tap, const struct target *target, char *ret_
 {
 	const char *why;
 
+	if (!tap->ifindex) {
+		snprintf(ret_reason, size,
+			 "%s is gone%s%.180s; it is attached again when it is back", tap->iface,
+			 tap->absent[0] ? ": " : "", tap->absent);
+		return false;
+	}
 	if (!target->route.ifindex) {
 		snprintf(ret_reason, size, "no route to it");
 		return false;
@@ -248,6 +256,8 @@ int tap_publish(struct tap *tap, struct tcpc_err *err)
 	for (unsigned int i = 0; i < tap->n_targets; i++)
 		if (tap->targets[i].peer)
 			delivery_peer_changed(tap->targets[i].peer);
+	if (!tap->ifindex)
+		return 0; /* there is nothing that could be copied */
 	r = tcpc_dp_online_targets(tap->online->dp, tap->ifindex, &set, err);
 	return r ?: write_services(tap, err);
 }
@@ -276,17 +286,24 @@ void tap_refresh_routes(struct tap *tap)
 		tcpc_log_error("%s: %s", tap->iface, err.text);
 }
 
-void tap_free(struct tap *tap)
+void tap_unhook(struct tap *tap)
 {
 	struct tcpc_dp_online *dp = tap->online->dp;
 	struct tcpc_err err;
 
+	if (!tap->ifindex)
+		return;
 	tcpc_attachment_close(&tap->attachment);
 	for (unsigned int i = 0; i < tap->n_ports; i++)
 		if (tcpc_dp_online_service(dp, tap->ifindex, tap->ports[i], NULL, &err))
 			tcpc_log_warn("%s: %s", tap->iface, err.text);
 	if (tcpc_dp_online_targets(dp, tap->ifindex, NULL, &err))
 		tcpc_log_warn("%s: %s", tap->iface, err.text);
+}
+
+void tap_free(struct tap *tap)
+{
+	tap_unhook(tap);
 	if (tap->filter_set)
 		delete_set(tap, tap->filter_set, &tap->filter);
 	while (tap->n_targets) {

@@ -57,6 +57,8 @@ static void close_all(struct tcpc_target_role *role)
 {
 	age_close(role);
 	target_stop_timer(&role->addresses_timer);
+	tcpc_netwatch_stop(role->watch);
+	role->watch = NULL;
 	target_close_link(role);
 	if (role->receipts)
 		tcpc_receipts_stop(role->receipts);
@@ -82,6 +84,12 @@ static void on_tc_receipts(void *user, const struct tcpc_receipt *receipts, unsi
 		tcpc_link_server_receipts(role->link, receipts, n);
 }
 
+/* We hear of changes; but a message may have been lost. */
+static void on_timer(uv_timer_t *timer)
+{
+	target_on_netwatch(timer->data, 0);
+}
+
 static int open_all(struct tcpc_target_role *role, const struct tcpc_endpoint *listen,
 		    struct tcpc_err *err)
 {
@@ -98,8 +106,11 @@ static int open_all(struct tcpc_target_role *role, const struct tcpc_endpoint *l
 	r = r ?: target_write_allow(role, err);
 	r = r ?: tcpc_diag_open(&role->diag, err);
 	r = r ?: age_open(role, err);
+	r = r
+		    ?: tcpc_netwatch_start(role->config.loop, target_on_netwatch, role,
+					   &role->watch, err);
 	if (!r) {
-		role->addresses_timer = target_start_timer(role->config.loop, target_on_addresses,
+		role->addresses_timer = target_start_timer(role->config.loop, on_timer,
 							   ADDRESSES_MS, ADDRESSES_MS, role);
 		if (!role->addresses_timer)
 			r = tcpc_err_set(err, ENOMEM, "out of memory");
@@ -233,8 +244,8 @@ static int start_queues(struct intercept *i, struct tcpc_err *err)
 	return tcpc_nfqueue_start(i->role->config.loop, &options, &i->nfq, err);
 }
 
-static int set_services(struct intercept *i, const struct tcpc_intercept *value,
-			struct tcpc_err *err)
+int intercept_set_services(struct intercept *i, const struct tcpc_intercept *value,
+			   struct tcpc_err *err)
 {
 	int r = 0;
 
@@ -259,7 +270,7 @@ void intercept_free(struct intercept *i)
 	i->hold = NULL;
 	tcpc_attachment_close(&i->align);
 	tcpc_attachment_close(&i->absorb);
-	if (role->dp && set_services(i, NULL, &err))
+	if (role->dp && intercept_set_services(i, NULL, &err))
 		tcpc_log_warn("%s: %s", i->iface, err.text);
 	if (role->dp)
 		intercept_forget_addresses(i);
@@ -291,7 +302,7 @@ static void on_installed(void *user, int status, const struct tcpc_err *err)
 			target_engine_name(i->spec.engine), i->queue_first, i->queue_last,
 			i->n_left_alone ? "; IPv6 is left alone: " : "",
 			i->n_left_alone ? i->no_ipv6 : "");
-	if (i->role->stopped)
+	if (i->role->stopped || i->role->release_all)
 		intercept_release(i);
 }
 
@@ -313,7 +324,6 @@ static int check_services(const struct tcpc_target_role *role, struct tcpc_err *
 /* Everything up to the iptables rule, which comes later and may still fail. */
 static int set_up(struct intercept *i, const struct tcpc_intercept_spec *spec, struct tcpc_err *err)
 {
-	struct tcpc_intercept service = {};
 	int r = open_all(i->role, spec->has_listen ? &spec->listen : NULL, err);
 
 	r = r ?: choose_queues(i, spec, err);
@@ -330,14 +340,12 @@ static int set_up(struct intercept *i, const struct tcpc_intercept_spec *spec, s
 	r = start_queues(i, err);
 	if (!r && !spec->relaxed)
 		r = hold_open(i, spec, err);
-	service.hold_ifindex = hold_ifindex(i->hold);
+	i->service.hold_ifindex = hold_ifindex(i->hold);
 	if (spec->adopt != TCPC_ADOPT_NONE)
-		service.flags = spec->adopt == TCPC_ADOPT_ANY ? TCPC_INTERCEPT_ADOPT_ANY
-							      : TCPC_INTERCEPT_ADOPT_HTTP;
-	r = r ?: set_services(i, &service, err);
-	if (!r && spec->engine == TCPC_ENGINE_TC)
-		r = tcpc_dp_target_absorb(i->role->dp, i->ifindex, &i->absorb, err);
-	r = r ?: tcpc_dp_target_attach(i->role->dp, i->ifindex, &i->align, err);
+		i->service.flags = spec->adopt == TCPC_ADOPT_ANY ? TCPC_INTERCEPT_ADOPT_ANY
+								 : TCPC_INTERCEPT_ADOPT_HTTP;
+	r = r ?: intercept_set_services(i, &i->service, err);
+	r = r ?: intercept_hook(i, err);
 	return r ?: intercept_install_rules(i, on_installed, err);
 }
 

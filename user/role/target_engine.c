@@ -69,7 +69,7 @@ static void finish(struct intercept *i, int status, const struct tcpc_err *err)
 		tcpc_log_info("%s: the engine is %s now", i->iface, name);
 		tcpc_reply_text(reply, "%s: the engine is %s now", i->iface, name);
 	}
-	if (i->role->stopped)
+	if (i->role->stopped || i->role->release_all)
 		intercept_release(i);
 }
 
@@ -116,6 +116,12 @@ void intercept_switch(struct intercept *i, const struct tcpc_intercept_spec *spe
 {
 	struct tcpc_err err;
 
+	if (!i->ifindex) {
+		tcpc_err_set(&err, ENODEV, "%s is gone; its engine can be changed when it is back",
+			     i->iface);
+		tcpc_reply_fail(reply, &err);
+		return;
+	}
 	if (!is_same_but_engine(i, spec)) {
 		tcpc_err_set(&err, EEXIST,
 			     "%s is intercepted with other options; to change the engine repeat "

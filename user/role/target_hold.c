@@ -149,6 +149,13 @@ void hold_receipts(struct hold_room *room, const struct tcpc_receipt *receipts, 
 	}
 }
 
+int hold_give_to(struct hold_room *room, int ifindex, struct tcpc_err *err)
+{
+	if (!room)
+		return 0;
+	return tcpc_dp_target_hold_gives(room->intercept->role->dp, room->ifindex, ifindex, err);
+}
+
 int hold_ifindex(const struct hold_room *room)
 {
 	return room ? room->ifindex : 0;

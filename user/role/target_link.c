@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 
 #include "edge/log.h"
+#include "edge/sockdiag.h"
 
 /* ---- what peers are told --------------------------------------------------------------------- */
 
@@ -44,6 +45,42 @@ static bool is_in(const struct tcpc_addr *addr, const struct tcpc_addr *list, in
 {
 	for (int i = 0; i < n; i++)
 		if (tcpc_addr_equal(&list[i], addr))
+			return true;
+	return false;
+}
+
+/** Addresses of an intercept, and those that it has now. */
+struct change {
+	struct intercept *intercept;
+	const struct tcpc_addr *now;
+	int n;
+};
+
+static bool came_to_lost_address(void *user, const struct tcpc_flow *flow)
+{
+	const struct change *c = user;
+
+	return intercept_copied(c->intercept, flow) && !is_in(&flow->server, c->now, c->n);
+}
+
+/* Copied connections to an address end before it is no longer ours: they would go on sending when
+ * it comes back, here or on another interface, and nothing would keep that inside. */
+static void end_lost(struct intercept *i, const struct tcpc_addr *now, int n)
+{
+	struct change change = {i, now, n};
+	unsigned int left;
+	struct tcpc_err err;
+
+	if (tcpc_sockdiag_destroy(i->ports, i->n_ports, came_to_lost_address, &change, &left,
+				  &err) < 0)
+		tcpc_log_error("%s: connections to an address that is gone stay open: %s", i->iface,
+			       err.text);
+}
+
+static bool any_lost(const struct intercept *i, const struct tcpc_addr *now, int n)
+{
+	for (int a = 0; a < i->n_addresses; a++)
+		if (!is_in(&i->addresses[a], now, n))
 			return true;
 	return false;
 }
@@ -97,6 +134,8 @@ bool intercept_refresh_addresses(struct intercept *i)
 	if (n > MAX_ADDRESSES)
 		n = MAX_ADDRESSES;
 	n = keep_ours(i, now, n);
+	if (any_lost(i, now, n))
+		end_lost(i, now, n);
 	if (n == i->n_addresses && !memcmp(now, i->addresses, n * sizeof(now[0])))
 		return false;
 	write_changes(i, now, n);
@@ -105,9 +144,8 @@ bool intercept_refresh_addresses(struct intercept *i)
 	return true;
 }
 
-void target_on_addresses(uv_timer_t *timer)
+void target_refresh_addresses(struct tcpc_target_role *role)
 {
-	struct tcpc_target_role *role = timer->data;
 	bool changed = false;
 
 	for (struct intercept *i = role->intercepts; i; i = i->next)

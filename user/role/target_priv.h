@@ -4,6 +4,7 @@
  *
  * target.c          life of the datapath, `intercept`
  * target_engine.c   how responses are kept inside, and changing that while it runs
+ * target_iface.c    interfaces that go, come back, change their names
  * target_link.c     what peers are told, and waiting until they have acted on it
  * target_rules.c    the iptables rules of both families
  * target_release.c  `release` and stopping: the safe order
@@ -20,6 +21,7 @@
 #include "edge/iptables.h"
 #include "edge/link.h"
 #include "edge/netlink.h"
+#include "edge/netwatch.h"
 #include "edge/nfqueue.h"
 #include "role/target.h"
 
@@ -40,7 +42,8 @@ struct intercept {
 	struct tcpc_target_role *role;
 	enum intercept_state state;
 	char iface[IFNAMSIZ];
-	int ifindex;
+	int ifindex;		     /* 0: the interface is gone; waiting for one of its name */
+	char absent[TCPC_ERR_BYTES]; /* what an interface that came back lacks */
 	__be16 ports[TCPC_MAX_PORTS];
 	unsigned int n_ports;
 	struct tcpc_addr addresses[MAX_ADDRESSES];
@@ -51,6 +54,7 @@ struct intercept {
 	unsigned int queue_first, queue_last;
 	unsigned int slot;		 /* first element of the queues map */
 	struct tcpc_intercept_spec spec; /* as asked for; its engine is the one in force */
+	struct tcpc_intercept service;	 /* what our programs read of it */
 	struct tcpc_attachment align;
 	struct tcpc_attachment absorb; /* engine tc only */
 	struct tcpc_nfqueue *nfq;
@@ -95,6 +99,7 @@ struct tcpc_target_role {
 	char peers[MAX_PEER_NAMES][TCPC_TEXT_BYTES];
 	unsigned int n_peers;
 	uv_timer_t *addresses_timer;
+	struct tcpc_netwatch *watch;
 	/* stopping */
 	tcpc_target_done stopped;
 	void *stopped_user;
@@ -113,6 +118,21 @@ void target_stop_timer(uv_timer_t **timer);
 /** intercept_free - take all of it out of the kernel but for the iptables rules, which must be gone
  * or never have been. Closes datapath and link with the last one. */
 void intercept_free(struct intercept *intercept);
+
+/** intercept_set_services - write @value for each of its ports, or delete them (NULL). */
+int intercept_set_services(struct intercept *intercept, const struct tcpc_intercept *value,
+			   struct tcpc_err *err);
+
+/* ---- target_iface.c ---- */
+
+/** intercept_hook - attach what belongs on its interface. Services must have been written. */
+int intercept_hook(struct intercept *intercept, struct tcpc_err *err);
+
+/** intercept_why - why nothing is copied to it, or "". */
+void intercept_why(const struct intercept *intercept, char ret[TCPC_ERR_BYTES]);
+
+/** target_on_netwatch - look at interfaces and addresses again. For tcpc_netwatch_start(). */
+void target_on_netwatch(void *user, int gone_ifindex);
 
 /* ---- target_engine.c ---- */
 
@@ -149,8 +169,8 @@ bool intercept_refresh_addresses(struct intercept *intercept);
 /** intercept_forget_addresses - responses from them need not stay inside any more. */
 void intercept_forget_addresses(struct intercept *intercept);
 
-/** target_on_addresses - timer: do so for all, publish a change. */
-void target_on_addresses(uv_timer_t *timer);
+/** target_refresh_addresses - do so for all, publish a change. */
+void target_refresh_addresses(struct tcpc_target_role *role);
 
 /** target_tell_held - peers hear that the hold queue has this of @flow, see ledger.h: `taken`. */
 void target_tell_held(struct tcpc_target_role *role, const struct tcpc_flow *flow, __u32 seq,
@@ -197,6 +217,9 @@ int hold_open(struct intercept *intercept, const struct tcpc_intercept_spec *spe
 /** hold_close - drop what is held; NULL is fine. */
 void hold_close(struct hold_room *room);
 
+/** hold_give_to - what it gives back comes in by interface @ifindex from now on. NULL is fine. */
+int hold_give_to(struct hold_room *room, int ifindex, struct tcpc_err *err);
+
 /** hold_ifindex - its device, 0 without one. */
 int hold_ifindex(const struct hold_room *room);
 
@@ -219,6 +242,9 @@ const struct tcpc_age_stats *age_stats(const struct tcpc_target_role *role);
 
 /** target_find - the intercept of an interface, or NULL. */
 struct intercept *target_find(struct tcpc_target_role *role, const char *iface);
+
+/** target_is_loopback - 127.0.0.0/8 or ::1. */
+bool target_is_loopback(const struct tcpc_addr *addr);
 
 /** intercept_copied - is it a copied connection: to an address of the interface, from neither this
  * host nor an allowed client? The port is not looked at. @intercept: as void, for sockdiag. */

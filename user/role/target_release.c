@@ -19,7 +19,7 @@
 #define PASS_MS 20  /* between attempts to destroy what is left */
 #define MAX_PASSES 50
 
-static bool is_loopback(const struct tcpc_addr *a)
+bool target_is_loopback(const struct tcpc_addr *a)
 {
 	static const struct tcpc_addr v6 = {{0, 0, 0, tcpc_htonl(1)}};
 
@@ -41,7 +41,7 @@ bool intercept_copied(void *user, const struct tcpc_flow *flow)
 	const struct intercept *i = user;
 
 	return is_address_of(i, &flow->server) && !is_address_of(i, &flow->client) &&
-	       !is_loopback(&flow->client) && !target_allows(i->role, &flow->client);
+	       !target_is_loopback(&flow->client) && !target_allows(i->role, &flow->client);
 }
 
 static void next_of_all(struct tcpc_target_role *role)

@@ -12,7 +12,7 @@ static struct json_object *show_intercept(const struct intercept *i)
 	static const char *const states[] = {"starting", "active", "switching", "releasing"};
 	struct json_object *o = json_object_new_object(), *peers = json_object_new_array();
 	const struct tcpc_target_role *role = i->role;
-	char queues[32], text[TCPC_TEXT_BYTES];
+	char queues[32], text[TCPC_TEXT_BYTES], why[TCPC_ERR_BYTES];
 
 	snprintf(queues, sizeof(queues), "%u:%u", i->queue_first, i->queue_last);
 	tcpc_show_string(o, "iface", i->iface);
@@ -22,7 +22,9 @@ static struct json_object *show_intercept(const struct intercept *i)
 	tcpc_show_string(o, "order", i->hold ? "strict" : "relaxed");
 	tcpc_show_number(o, "idle_s", i->spec.idle_s);
 	tcpc_show_string(o, "hook", tcpc_attach_kind_name(i->align.kind));
-	tcpc_show_string(o, "state", states[i->state]);
+	tcpc_show_string(o, "state", i->ifindex ? states[i->state] : "waiting");
+	intercept_why(i, why);
+	tcpc_show_string(o, "reason", why);
 	tcpc_show_string(o, "ipv6", i->ipv6 ? "intercepted" : i->no_ipv6);
 	target_listen_text(role, text);
 	tcpc_show_string(o, "listen", text);
