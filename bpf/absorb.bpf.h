@@ -2,8 +2,10 @@
 /*
  * absorb.bpf.h - engine tc: a response becomes its own ACK on its way out, and comes in again.
  *
- * Hangs on clsact (TCX knows no STOLEN) of the intercepted interface; what leaves by another one
- * is caught in OUTPUT and goes to the daemon's queue. ICMP errors always do. Part of target.bpf.c.
+ * Hangs on the intercepted interface; what leaves by another one is caught in OUTPUT and goes to
+ * the daemon's queue. ICMP errors always do. With engine nfqueue it is the second line: it sees
+ * what no rule has queued, because somebody flushed the rules or put his own before them. Part of
+ * target.bpf.c.
  */
 #ifndef TCPCOPY_BPF_ABSORB_H
 #define TCPCOPY_BPF_ABSORB_H
@@ -17,6 +19,18 @@
 #define REFLECT_MARK 0x74637266
 
 #define ETH_BYTES 14
+
+/* No interface has this number. */
+#define NOWHERE 0x7fffffff
+
+/*
+ * The end of a packet. TCX knows no STOLEN, and SHOT is told to TCP as congestion; what is
+ * redirected counts as sent, even if there is no such interface.
+ */
+static __always_inline int end_here(void)
+{
+	return bpf_redirect(NOWHERE, 0);
+}
 
 /* Is this what absorb has made? Clears the mark, which is not the stack's business. */
 static __always_inline int is_reflected(struct __sk_buff *skb)
@@ -113,43 +127,49 @@ static __always_inline int absorb_response(struct __sk_buff *skb, struct tcpc_pk
 		tcpc_is_keepalive_probe(pkt, x->answer_end);
 	if (!tcpc_reflect_needed(pkt) && !probe) {
 		COUNT(st, absorbed_quiet);
-		return VERDICT_STOLEN;
+		return end_here();
 	}
 	pkt->seq += probe; /* the byte that it seems to send again is there already */
 	if (morph(skb, pkt)) {
 		COUNT(st, absorb_failed);
-		return VERDICT_STOLEN;
+		return end_here();
 	}
 	skb->mark = REFLECT_MARK;
 	COUNT(st, absorbed);
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
-/* TC egress (clsact) of an intercepted interface, engine tc. */
+/* TC egress of an intercepted interface. */
 SEC("tc")
 int absorb(struct __sk_buff *skb)
 {
 	struct tcpc_target_stats *st = bpf_map_lookup_elem(&stats, &zero);
 	struct tcpc_service_key key = {.ifindex = skb->ifindex};
+	struct tcpc_intercept *service;
 	struct tcpc_pkt pkt;
-	int result;
+	int result, queued;
 
 	if (!st)
-		return VERDICT_STOLEN;
+		return end_here();
 	result = read_headers(skb, TCPC_LINK_ETHER, &pkt);
 	if (result < 0) {
 		COUNT(st, absorb_failed);
-		return VERDICT_STOLEN; /* it could be a response */
+		return end_here(); /* it could be a response */
 	}
 	if (result != TCPC_PARSE_OK)
 		return VERDICT_NEXT;
 	key.port = pkt.sport;
-	if (!bpf_map_lookup_elem(&services, &key) || !bpf_map_lookup_elem(&addresses, &pkt.saddr))
+	service = bpf_map_lookup_elem(&services, &key);
+	if (!service || !bpf_map_lookup_elem(&addresses, &pkt.saddr))
 		return VERDICT_NEXT;
+	queued = service->flags & TCPC_INTERCEPT_QUEUED;
 	if (allow_state(&pkt.daddr) == TCPC_ALLOW_DIRECT) {
-		COUNT(st, allowed_out);
+		if (!queued) /* else queue_filter has counted it */
+			COUNT(st, allowed_out);
 		return VERDICT_NEXT;
 	}
+	if (queued)
+		COUNT(st, past_rule);
 	return absorb_response(skb, &pkt, st);
 }
 

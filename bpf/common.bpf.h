@@ -13,9 +13,6 @@
 /* Verdicts that mean the same to TCX and to clsact (TC_ACT_UNSPEC, TC_ACT_SHOT). */
 #define VERDICT_NEXT (-1)
 #define VERDICT_DROP 2
-/* clsact only: on its way out, a packet that ends here counts as sent. TC_ACT_SHOT would be local
- * congestion to TCP. */
-#define VERDICT_STOLEN 4
 
 #define PACKET_HOST 0 /* linux/if_packet.h */
 

@@ -127,6 +127,7 @@ struct tcpc_target_config {
 #define TCPC_INTERCEPT_ADOPT_HTTP                                                                  \
 	(1u << 1)			   /* take up connections in mid-stream where HTTP begins */
 #define TCPC_INTERCEPT_ADOPT_ANY (1u << 2) /* ... at any request */
+#define TCPC_INTERCEPT_QUEUED (1u << 3)	   /* engine nfqueue: absorb sees what a rule let pass */
 #define TCPC_INTERCEPT_ADOPT (TCPC_INTERCEPT_ADOPT_HTTP | TCPC_INTERCEPT_ADOPT_ANY)
 
 /** Target: value of its services map. */
@@ -332,7 +333,8 @@ struct tcpc_raw_receipt {
 	X(held_early, "held because the target has not opened the connection yet")                 \
 	X(reopened, "connections whose SYN the target had not taken, opened again")                \
 	X(spent_syn, "dropped: SYN sent again of a connection that has ended here")                \
-	X(given_up, "connections ended because the online host has given them up")
+	X(given_up, "connections ended because the online host has given them up")                 \
+	X(past_rule, "engine nfqueue: responses that no rule had queued, kept inside by absorb")
 
 /* Counters of one NFQUEUE queue, written by its thread. */
 #define TCPC_QUEUE_COUNTERS(X)                                                                     \

@@ -10,7 +10,7 @@
 #include "tcpcopy/reflect.h"
 
 #define CLIENT_PORT 42200
-#define STOLEN 4
+#define ENDED (-7) /* redirected to no interface: it comes out as it went in */
 #define REFLECT_MARK 0x74637266
 
 static struct bpf_run run;
@@ -75,6 +75,8 @@ static void run_absorb(const char *row, const struct frame *frame, int verdict)
 	run.ifindex = lab.live;
 	run.mark = 0;
 	bpf_run(row, absorb_fd, &run, frame->data, frame->bytes);
+	if (verdict == ENDED)
+		verdict = VERDICT_REDIRECT;
 	expect_u64(row, "verdict", (__u32)run.verdict, (__u32)verdict);
 }
 
@@ -166,13 +168,13 @@ static const struct response responses[] = {
 	 15},
 	{"ACK",
 	 {.flags = TCPC_TCP_ACK, .seq = 15, .ack = 9},
-	 STOLEN,
+	 ENDED,
 	 COUNTER(absorbed_quiet),
 	 15,
 	 0},
 	{"ACK, nothing known",
 	 {.flags = TCPC_TCP_ACK, .seq = 15, .ack = 9},
-	 STOLEN,
+	 ENDED,
 	 COUNTER(absorbed_quiet),
 	 0,
 	 0},
@@ -182,10 +184,10 @@ static const struct response responses[] = {
 	 COUNTER(absorbed),
 	 15,
 	 15},
-	{"RST", {.flags = TCPC_TCP_RST, .seq = 14}, STOLEN, COUNTER(absorbed_quiet), 15, 0},
+	{"RST", {.flags = TCPC_TCP_RST, .seq = 14}, ENDED, COUNTER(absorbed_quiet), 15, 0},
 	{"RST, ACK",
 	 {.flags = TCPC_TCP_RST | TCPC_TCP_ACK, .seq = 15},
-	 STOLEN,
+	 ENDED,
 	 COUNTER(absorbed_quiet),
 	 15,
 	 0},
@@ -250,6 +252,30 @@ static void test_left_alone(void **state)
 		frame_free(&frame);
 	}
 	ring_buffer__consume(ring);
+}
+
+/* With engine nfqueue it sees what no rule has queued, and counts that. */
+static void test_past_rule(void **state)
+{
+	struct tcpc_target_stats moved = {.past_rule = 1, .absorbed = 1};
+	struct frame frame = response_frame(&responses[1], 4);
+	struct tcpc_addr client = frame_host(&(struct frame_spec){.family = 4}, 1);
+
+	(void)state;
+	need_netns();
+	target_service(SERVICE_PORT, TCPC_INTERCEPT_QUEUED);
+	counters_mark(&lab.counters);
+	run_absorb("no rule", &frame, VERDICT_REDIRECT);
+	expect_moved("no rule", &lab.counters, &moved);
+	target_allow(client, 128, TCPC_ALLOW_DIRECT);
+	counters_mark(&lab.counters);
+	run_absorb("allowed", &frame, VERDICT_NEXT);
+	moved = (struct tcpc_target_stats){};
+	expect_moved("allowed: queue_filter has counted it", &lab.counters, &moved);
+	target_allow(client, 128, TCPC_ALLOW_NONE);
+	target_service(SERVICE_PORT, 0);
+	ring_buffer__consume(ring);
+	frame_free(&frame);
 }
 
 /* The ACK passes align once, unmarked and untouched; without the mark it would be dropped. */
@@ -364,7 +390,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_responses), cmocka_unit_test(test_left_alone),
 		cmocka_unit_test(test_comes_in),  cmocka_unit_test(test_wake_ups),
-		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_full),	  cmocka_unit_test(test_past_rule),
 	};
 
 	return cmocka_run_group_tests(tests, enter, leave);

@@ -16,6 +16,7 @@ struct daemon {
 	enum tcpc_hook hook;
 	bool target;	   /* align on live0; else tap there */
 	const char *iface; /* NULL: live0 */
+	bool absorbs;	   /* a target that has absorb there, too */
 	bool allows;	   /* a target that has host 7 in its allow-list */
 };
 
@@ -33,12 +34,14 @@ static int online_daemon(const struct daemon *d, int ifindex)
 static int target_daemon(const struct daemon *d, int ifindex)
 {
 	struct tcpc_prefix prefix = {frame_host(&(struct frame_spec){}, 7), 128};
-	struct tcpc_attachment a;
+	struct tcpc_attachment a, absorb;
 	struct tcpc_dp_target *dp;
 	struct tcpc_err err = {};
 
 	if (tcpc_dp_target_open(d->bpffs, &dp, &err) ||
 	    tcpc_dp_target_attach(dp, ifindex, &a, &err))
+		return -1;
+	if (d->absorbs && tcpc_dp_target_absorb(dp, ifindex, &absorb, &err))
 		return -1;
 	return d->allows ? tcpc_dp_target_allow(dp, &prefix, TCPC_ALLOW_DIRECT, &err) : 0;
 }
@@ -107,6 +110,24 @@ static void test_tcx(void **state)
 	expect_true("sweep", "removes something", sweep(A, "online") > 0);
 	expect_true("swept", "pins are gone", !exists(A "/online"));
 	expect_u64("again", "removed", sweep(A, "online"), 0);
+}
+
+/* Responses stay inside after the daemon has been killed: absorb stays until the sweep. */
+static void test_absorb_stays(void **state)
+{
+	const struct daemon d = {.bpffs = A, .target = true, .absorbs = true};
+
+	(void)state;
+	need_netns();
+	need_tcx();
+	run_and_kill(&d);
+	wait_until(tcx_programs_on(lab.live, TCX_INGRESS) == 0);
+	expect_u64("killed", "programs in egress", tcx_programs_on(lab.live, TCX_EGRESS), 1);
+	sweep(A, "online");
+	expect_u64("wrong side", "programs in egress", tcx_programs_on(lab.live, TCX_EGRESS), 1);
+	sweep(A, "target");
+	wait_until(tcx_programs_on(lab.live, TCX_EGRESS) == 0);
+	expect_true("swept", "pins are gone", !exists(A "/target"));
 }
 
 static void test_clsact(void **state)
@@ -256,6 +277,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_left),
 		cmocka_unit_test(test_tcx),
+		cmocka_unit_test(test_absorb_stays),
 		cmocka_unit_test(test_clsact),
 		cmocka_unit_test(test_qdisc_of_another),
 		cmocka_unit_test(test_filter_of_another),

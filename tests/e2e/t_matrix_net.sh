@@ -113,7 +113,14 @@ flushed() {
 }
 
 flush_nft() { flushed iptables-nft "$1" iptables-nft -F OUTPUT; }
-flush_ruleset() { flushed iptables-nft "$1" nft flush ruleset; }
+flush_ruleset() {
+	if ! command -v nft >/dev/null; then
+		skip "$1: there is no nft here"
+		flush_nft "$1"
+	else
+		flushed iptables-nft "$1" nft flush ruleset
+	fi
+}
 flush_legacy() { flushed iptables-legacy "$1" iptables-legacy -F OUTPUT; }
 
 one_rule() {

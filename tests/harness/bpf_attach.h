@@ -9,6 +9,7 @@
 #include "bpf_run.h"
 
 #define TCX_INGRESS ((enum bpf_attach_type)46) /* libbpf 1.1 has no name for it */
+#define TCX_EGRESS ((enum bpf_attach_type)47)
 #define SERVICE_PORT 80
 
 static struct {
@@ -119,13 +120,18 @@ static __u64 sightings(struct tcpc_dp_online *dp)
 	return seen(dp) - before;
 }
 
-static inline int tcx_programs(int ifindex)
+static inline int tcx_programs_on(int ifindex, enum bpf_attach_type side)
 {
 	__u32 ids[8], n = COUNT_OF(ids), flags;
 
-	if (bpf_prog_query(ifindex, TCX_INGRESS, 0, &flags, ids, &n))
+	if (bpf_prog_query(ifindex, side, 0, &flags, ids, &n))
 		expect_fail("TCX query: %s", strerror(errno));
 	return n;
+}
+
+static inline int tcx_programs(int ifindex)
+{
+	return tcx_programs_on(ifindex, TCX_INGRESS);
 }
 
 /* Does this kernel have TCX at all? */

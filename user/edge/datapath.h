@@ -49,6 +49,7 @@ struct tcpc_attachment {
 	int ifindex;
 	bool egress;
 	int link_fd;	 /* TCX */
+	bool pinned;	 /* TCX: it would outlive its descriptor */
 	bool made_qdisc; /* clsact: the qdisc was not there before */
 	__u32 handle;	 /* clsact: of the filter */
 };
@@ -128,8 +129,10 @@ const char *tcpc_dp_target_pin(const struct tcpc_dp_target *dp);
 int tcpc_dp_target_attach(struct tcpc_dp_target *dp, int ifindex, struct tcpc_attachment *ret,
 			  struct tcpc_err *err);
 
-/** tcpc_dp_target_absorb - engine tc: attach absorb to an interface's egress. From then on what
- * leaves there from an intercepted address and port becomes its own ACK. */
+/** tcpc_dp_target_absorb - attach absorb to an interface's egress, before everybody else's
+ * programs. From then on what leaves there from an intercepted address and port becomes its own
+ * ACK. It stays when this process is killed, and goes with tcpc_attachment_close() or
+ * tcpc_datapath_sweep(). */
 int tcpc_dp_target_absorb(struct tcpc_dp_target *dp, int ifindex, struct tcpc_attachment *ret,
 			  struct tcpc_err *err);
 

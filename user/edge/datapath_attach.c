@@ -164,6 +164,8 @@ void tcpc_attachment_close(struct tcpc_attachment *a)
 {
 	int r = 0;
 
+	if (a->kind == TCPC_ATTACH_TCX && a->pinned)
+		r = bpf_link_detach(a->link_fd);
 	if (a->kind == TCPC_ATTACH_TCX)
 		close(a->link_fd);
 	else if (a->kind == TCPC_ATTACH_CLSACT)
@@ -225,6 +227,22 @@ int tcpc_datapath_filters(int ifindex)
 		out = dump_filters(nl, ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS));
 	mnl_socket_close(nl);
 	return in < 0 ? in : out < 0 ? out : in + out;
+}
+
+int tcpc_datapath_keep(const char *dir, const char *name, struct tcpc_attachment *a,
+		       struct tcpc_err *err)
+{
+	char path[PATH_MAX + 32];
+
+	snprintf(path, sizeof(path), "%s/%s-%d", dir, name, a->ifindex);
+	unlink(path); /* of an interface that had this number before */
+	if (bpf_obj_pin(a->link_fd, path)) {
+		tcpc_err_set(err, errno, "cannot pin %s: %s", path, strerror(errno));
+		tcpc_attachment_close(a);
+		return -err->code;
+	}
+	a->pinned = true;
+	return 0;
 }
 
 void tcpc_datapath_note_qdisc(const char *dir, int map_fd, const struct tcpc_attachment *a)

@@ -19,6 +19,11 @@ int tcpc_datapath_attach(int prog_fd, int ifindex, bool egress, enum tcpc_hook h
 void tcpc_datapath_note_qdisc(const char *dir, int map_fd,
 			      const struct tcpc_attachment *attachment);
 
+/** tcpc_datapath_keep - pin the TCX link of @attachment below @dir as @name-IFINDEX: it stays when
+ * this process is killed. On failure it is detached. */
+int tcpc_datapath_keep(const char *dir, const char *name, struct tcpc_attachment *attachment,
+		       struct tcpc_err *err);
+
 /** tcpc_datapath_remove_qdisc - remove the clsact qdisc with all that hangs on it. */
 void tcpc_datapath_remove_qdisc(int ifindex);
 

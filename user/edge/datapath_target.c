@@ -98,9 +98,11 @@ int tcpc_dp_target_absorb(struct tcpc_dp_target *dp, int ifindex, struct tcpc_at
 			  struct tcpc_err *err)
 {
 	int r = tcpc_datapath_attach(bpf_program__fd(dp->skel->progs.absorb), ifindex, true,
-				     TCPC_HOOK_CLSACT, ret, err);
+				     TCPC_HOOK_TC, ret, err);
 
-	if (!r)
+	if (!r && ret->kind == TCPC_ATTACH_TCX)
+		r = tcpc_datapath_keep(dp->dir, "absorb", ret, err);
+	else if (!r)
 		tcpc_datapath_note_qdisc(dp->dir, bpf_map__fd(dp->skel->maps.config), ret);
 	return r;
 }

@@ -86,4 +86,21 @@ typedef void (*tcpc_iptables_found)(void *user, int status, const struct tcpc_ip
 int tcpc_iptables_find(uv_loop_t *loop, const char *tag, tcpc_iptables_found found, void *user,
 		       struct tcpc_err *err);
 
+struct tcpc_iptables_watch;
+
+/** @n_rules: how many rules in OUTPUT bear the tag now, in both families and variants; or -errno.
+ */
+typedef void (*tcpc_iptables_watch_cb)(void *user, int n_rules);
+
+/**
+ * tcpc_iptables_watch_start - count the rules marked with @tag from now on: at once when the kernel
+ * says that nftables' rules were changed, each 200 ms where the legacy tables have some, each
+ * second in any case. Asks the kernel itself and runs no program. Returns 0 or -errno.
+ */
+int tcpc_iptables_watch_start(uv_loop_t *loop, const char *tag, tcpc_iptables_watch_cb cb,
+			      void *user, struct tcpc_iptables_watch **ret, struct tcpc_err *err);
+
+/** tcpc_iptables_watch_stop - no more calls; frees itself later, on the loop. NULL is fine. */
+void tcpc_iptables_watch_stop(struct tcpc_iptables_watch *watch);
+
 #endif

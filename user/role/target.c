@@ -59,6 +59,8 @@ static void close_all(struct tcpc_target_role *role)
 	target_stop_timer(&role->addresses_timer);
 	tcpc_netwatch_stop(role->watch);
 	role->watch = NULL;
+	tcpc_iptables_watch_stop(role->rules_watch);
+	role->rules_watch = NULL;
 	target_close_link(role);
 	if (role->receipts)
 		tcpc_receipts_stop(role->receipts);
@@ -109,6 +111,9 @@ static int open_all(struct tcpc_target_role *role, const struct tcpc_endpoint *l
 	r = r
 		    ?: tcpc_netwatch_start(role->config.loop, target_on_netwatch, role,
 					   &role->watch, err);
+	r = r
+		    ?: tcpc_iptables_watch_start(role->config.loop, role->tag, target_on_rules,
+						 role, &role->rules_watch, err);
 	if (!r) {
 		role->addresses_timer = target_start_timer(role->config.loop, on_timer,
 							   ADDRESSES_MS, ADDRESSES_MS, role);
@@ -341,9 +346,10 @@ static int set_up(struct intercept *i, const struct tcpc_intercept_spec *spec, s
 	if (!r && !spec->relaxed)
 		r = hold_open(i, spec, err);
 	i->service.hold_ifindex = hold_ifindex(i->hold);
+	i->service.flags = spec->engine == TCPC_ENGINE_NFQUEUE ? TCPC_INTERCEPT_QUEUED : 0;
 	if (spec->adopt != TCPC_ADOPT_NONE)
-		i->service.flags = spec->adopt == TCPC_ADOPT_ANY ? TCPC_INTERCEPT_ADOPT_ANY
-								 : TCPC_INTERCEPT_ADOPT_HTTP;
+		i->service.flags |= spec->adopt == TCPC_ADOPT_ANY ? TCPC_INTERCEPT_ADOPT_ANY
+								  : TCPC_INTERCEPT_ADOPT_HTTP;
 	r = r ?: intercept_set_services(i, &i->service, err);
 	r = r ?: intercept_hook(i, err);
 	return r ?: intercept_install_rules(i, on_installed, err);

@@ -3,9 +3,9 @@
  * target_engine.c - how responses are kept inside, and changing that while it runs.
  *
  * Engine tc takes what leaves by the intercepted interface in TC egress. The rule and its queues
- * stay, for what leaves by any other interface: the way back to a client may lead out anywhere. So
- * the engines differ in which interface the rule leaves out, and in changing from one to the other
- * there is a moment with both and none with neither.
+ * stay, for what leaves by any other interface: the way back to a client may lead out anywhere. And
+ * absorb stays with engine nfqueue, for what no rule has queued. So the engines differ in which
+ * interface the rule leaves out, and in changing there is no moment with neither.
  */
 #include "role/target_priv.h"
 
@@ -20,7 +20,8 @@ const char *target_engine_name(enum tcpc_engine engine)
 
 bool intercept_is_active(const struct intercept *i)
 {
-	return i->state == INTERCEPT_ACTIVE || i->state == INTERCEPT_SWITCHING;
+	return i->state == INTERCEPT_ACTIVE || i->state == INTERCEPT_SWITCHING ||
+	       (i->state == INTERCEPT_MENDING && !i->rules_err.code);
 }
 
 void intercept_rule(const struct intercept *i, struct tcpc_iptables_rule *ret)
@@ -77,6 +78,7 @@ static void on_replaced(void *user, int status, const struct tcpc_err *err)
 {
 	struct intercept *i = user;
 	bool to_tc = i->spec.engine == TCPC_ENGINE_NFQUEUE;
+	struct tcpc_err why;
 
 	/* If IPv6's rule alone stayed as it was, it queues what absorb would take: as good. */
 	if (status && to_tc && i->rule.except[0]) {
@@ -85,11 +87,11 @@ static void on_replaced(void *user, int status, const struct tcpc_err *err)
 	}
 	if (!status) {
 		i->spec.engine = to_tc ? TCPC_ENGINE_TC : TCPC_ENGINE_NFQUEUE;
+		i->service.flags ^= TCPC_INTERCEPT_QUEUED; /* how absorb counts */
+		if (intercept_set_services(i, &i->service, &why))
+			tcpc_log_error("%s: %s", i->iface, why.text);
 		target_publish(i->role);
 	}
-	/* What the rule queues no longer is absorbed, so absorb goes last and came first. */
-	if (to_tc == !!status)
-		tcpc_attachment_close(&i->absorb);
 	finish(i, status, err);
 }
 
@@ -102,13 +104,9 @@ static int begin(struct intercept *i, const struct tcpc_intercept_spec *spec, st
 	i->spec.engine = spec->engine;
 	intercept_rule(i, &rule);
 	i->spec.engine = before;
-	if (spec->engine == TCPC_ENGINE_TC)
+	if (spec->engine == TCPC_ENGINE_TC && i->absorb.kind == TCPC_ATTACH_NONE)
 		r = tcpc_dp_target_absorb(i->role->dp, i->ifindex, &i->absorb, err);
-	if (!r)
-		r = intercept_replace_rules(i, &rule, on_replaced, err);
-	if (r && spec->engine == TCPC_ENGINE_TC)
-		tcpc_attachment_close(&i->absorb);
-	return r;
+	return r ?: intercept_replace_rules(i, &rule, on_replaced, err);
 }
 
 void intercept_switch(struct intercept *i, const struct tcpc_intercept_spec *spec,

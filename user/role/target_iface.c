@@ -15,11 +15,16 @@
 
 int intercept_hook(struct intercept *i, struct tcpc_err *err)
 {
-	int r = 0;
+	struct tcpc_err why;
 
-	if (i->spec.engine == TCPC_ENGINE_TC)
-		r = tcpc_dp_target_absorb(i->role->dp, i->ifindex, &i->absorb, err);
-	return r ?: tcpc_dp_target_attach(i->role->dp, i->ifindex, &i->align, err);
+	/* With engine nfqueue it is the second line, behind the rules. */
+	if (tcpc_dp_target_absorb(i->role->dp, i->ifindex, &i->absorb, &why)) {
+		if (i->spec.engine == TCPC_ENGINE_TC)
+			return tcpc_err_set(err, why.code, "%s", why.text);
+		tcpc_log_warn("%s: nothing but its iptables rules keeps responses inside: %s",
+			      i->iface, why.text);
+	}
+	return tcpc_dp_target_attach(i->role->dp, i->ifindex, &i->align, err);
 }
 
 static void unhook(struct intercept *i)
@@ -90,6 +95,10 @@ void intercept_why(const struct intercept *i, char ret[TCPC_ERR_BYTES])
 		snprintf(ret, TCPC_ERR_BYTES,
 			 "%s is gone%s%.300s; it is intercepted again when it is back", i->iface,
 			 i->absent[0] ? ": " : "", i->absent);
+	else if (i->rules_err.code &&
+		 (i->state == INTERCEPT_BROKEN || i->state == INTERCEPT_MENDING))
+		snprintf(ret, TCPC_ERR_BYTES, "somebody removed its iptables rules: %.400s",
+			 i->rules_err.text);
 }
 
 static void on_rule_renamed(void *user, int status, const struct tcpc_err *err)

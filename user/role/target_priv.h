@@ -7,6 +7,7 @@
  * target_iface.c    interfaces that go, come back, change their names
  * target_link.c     what peers are told, and waiting until they have acted on it
  * target_rules.c    the iptables rules of both families
+ * target_mend.c     putting back rules that others have flushed
  * target_release.c  `release` and stopping: the safe order
  * target_allow.c    the allow-list
  * target_age.c      what clients that vanished left
@@ -28,12 +29,15 @@
 #define MAX_ADDRESSES 64 /* of one interface, that peers are told of */
 #define MAX_PEER_NAMES TCPC_LINK_MAX_PEERS
 
-/* SWITCHING, from one engine to the other, is as good as ACTIVE. */
+/* SWITCHING, from one engine to the other, is as good as ACTIVE. MENDING: its rules were taken away
+ * and are being put back; BROKEN: that has failed and is tried again. */
 enum intercept_state {
 	INTERCEPT_STARTING,
 	INTERCEPT_ACTIVE,
 	INTERCEPT_SWITCHING,
 	INTERCEPT_RELEASING,
+	INTERCEPT_MENDING,
+	INTERCEPT_BROKEN,
 };
 
 /** One intercepted interface. */
@@ -64,8 +68,8 @@ struct intercept {
 	tcpc_iptables_done rules_done; /* of what is under way */
 	struct tcpc_err rules_err;
 	struct tcpc_reply *reply; /* of the command under way, or NULL */
-	/* release */
-	uv_timer_t *timer;
+	__u64 lost_ns;		  /* MENDING, BROKEN: since when */
+	uv_timer_t *timer;	  /* BROKEN: the next try; RELEASING: the next pass */
 	unsigned int passes;
 };
 
@@ -100,6 +104,9 @@ struct tcpc_target_role {
 	unsigned int n_peers;
 	uv_timer_t *addresses_timer;
 	struct tcpc_netwatch *watch;
+	struct tcpc_iptables_watch *rules_watch;
+	int n_rules;	/* the most that were seen since we changed some; 0: not known */
+	__u64 n_mended; /* times that rules were put back */
 	/* stopping */
 	tcpc_target_done stopped;
 	void *stopped_user;
@@ -207,6 +214,12 @@ int intercept_replace_rules(struct intercept *intercept, const struct tcpc_iptab
 
 /** intercept_remove_rules - remove what was installed; @done may come from within the call. */
 void intercept_remove_rules(struct intercept *intercept, tcpc_iptables_done done);
+
+/* ---- target_mend.c ---- */
+
+/** target_on_rules - so many of our rules are there: if some are missing, put them back. For
+ * tcpc_iptables_watch_start(). */
+void target_on_rules(void *user, int n_rules);
 
 /* ---- target_hold.c ---- */
 

@@ -117,6 +117,7 @@ static void on_peers_stopped(void *user)
 
 void intercept_release(struct intercept *i)
 {
+	target_stop_timer(&i->timer);
 	i->state = INTERCEPT_RELEASING;
 	if (target_await(i->role, target_publish(i->role), on_peers_stopped, i))
 		on_peers_stopped(i);
@@ -136,7 +137,7 @@ static void release_every(struct tcpc_target_role *role)
 	role->n_released = 0;
 	for (struct intercept *i = role->intercepts, *next; i; i = next) {
 		next = i->next;
-		if (i->state == INTERCEPT_ACTIVE)
+		if (i->state == INTERCEPT_ACTIVE || i->state == INTERCEPT_BROKEN)
 			intercept_release(i);
 	}
 	next_of_all(role);
@@ -158,9 +159,11 @@ void tcpc_target_release(struct tcpc_target_role *role, const struct tcpc_iface_
 		tcpc_err_set(&err, ENOENT,
 			     "%s is not intercepted; `tcpcopyctl status` lists what is",
 			     spec->iface);
-	else if (!spec->all && i->state != INTERCEPT_ACTIVE)
+	else if (!spec->all && i->state != INTERCEPT_ACTIVE && i->state != INTERCEPT_BROKEN)
 		tcpc_err_set(&err, EALREADY, "%s is being %s just now; try again", spec->iface,
-			     i->state == INTERCEPT_STARTING ? "intercepted" : "released");
+			     i->state == INTERCEPT_STARTING    ? "intercepted"
+			     : i->state == INTERCEPT_RELEASING ? "released"
+							       : "changed");
 	if (err.code) {
 		tcpc_reply_fail(reply, &err);
 	} else if (spec->all) {

@@ -21,6 +21,13 @@ static struct tcpc_iptables_rule ipv6_rule(const struct tcpc_iptables_rule *ipv4
 	return rule;
 }
 
+/* What was counted before does not hold any more. */
+static void rules_done(struct intercept *i, int status, const struct tcpc_err *err)
+{
+	i->role->n_rules = 0;
+	i->rules_done(i, status, err);
+}
+
 /* ---- install --------------------------------------------------------------------------------- */
 
 static void no_ipv6(struct intercept *i, const struct tcpc_err *err)
@@ -42,7 +49,7 @@ static void on_ipv6_installed(void *user, int status, const struct tcpc_err *err
 		no_ipv6(i, err);
 	else
 		intercept_refresh_addresses(i);
-	i->rules_done(i, 0, &none);
+	rules_done(i, 0, &none);
 }
 
 static void on_ipv4_installed(void *user, int status, const struct tcpc_err *err)
@@ -52,7 +59,7 @@ static void on_ipv4_installed(void *user, int status, const struct tcpc_err *err
 
 	i->rule6 = ipv6_rule(&i->rule);
 	if (status)
-		i->rules_done(i, status, err);
+		rules_done(i, status, err);
 	else if (tcpc_iptables_install(i->role->config.loop, &i->rule6, on_ipv6_installed, i, &why))
 		on_ipv6_installed(i, -why.code, &why);
 }
@@ -71,7 +78,7 @@ static void on_ipv6_replaced(void *user, int status, const struct tcpc_err *err)
 
 	if (!status)
 		i->rule6 = ipv6_rule(&i->rule_next);
-	i->rules_done(i, status, err);
+	rules_done(i, status, err);
 }
 
 static void on_ipv4_replaced(void *user, int status, const struct tcpc_err *err)
@@ -85,10 +92,10 @@ static void on_ipv4_replaced(void *user, int status, const struct tcpc_err *err)
 	now = ipv6_rule(&i->rule_next);
 	/* One and the same would be removed as the old one. */
 	if (status || !i->ipv6 || !strcmp(now.except, i->rule6.except))
-		i->rules_done(i, status, err);
+		rules_done(i, status, err);
 	else if (tcpc_iptables_replace(i->role->config.loop, &i->rule6, &now, on_ipv6_replaced, i,
 				       &why))
-		i->rules_done(i, -why.code, &why);
+		rules_done(i, -why.code, &why);
 }
 
 int intercept_replace_rules(struct intercept *i, const struct tcpc_iptables_rule *now,
@@ -115,7 +122,7 @@ static void on_ipv4_removed(void *user, int status, const struct tcpc_err *err)
 		status = -i->rules_err.code;
 		err = &i->rules_err;
 	}
-	i->rules_done(i, status, err);
+	rules_done(i, status, err);
 }
 
 static void on_ipv6_removed(void *user, int status, const struct tcpc_err *err)

@@ -9,7 +9,8 @@
 
 static struct json_object *show_intercept(const struct intercept *i)
 {
-	static const char *const states[] = {"starting", "active", "switching", "releasing"};
+	static const char *const states[] = {"starting",  "active",  "switching",
+					     "releasing", "mending", "broken"};
 	struct json_object *o = json_object_new_object(), *peers = json_object_new_array();
 	const struct tcpc_target_role *role = i->role;
 	char queues[32], text[TCPC_TEXT_BYTES], why[TCPC_ERR_BYTES];
