@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * tcpcopyctl.c - the command: one request over the daemon's socket, the answer shown. It knows no
- * command but the three that need something here: `key`, `version` and `stats --watch`.
+ * command but those that need something here: `key`, `version`, `stats --watch`, and `detach --all`
+ * and `release --all` when there is no daemon.
  */
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,12 +61,68 @@ static int parse_answer(char *line, struct answer *ret, struct tcpc_err *err)
 	return 0;
 }
 
+static const char *command_of(struct json_object *request)
+{
+	return json_object_get_string(json_object_object_get(request, "command"));
+}
+
+/* Has the request this option? */
+static bool has_option(struct json_object *request, const char *name)
+{
+	struct json_object *words;
+
+	return json_object_object_get_ex(request, "options", &words) &&
+	       json_object_object_get_ex(words, name, NULL);
+}
+
 static int ask(const struct options *options, struct json_object *request, struct answer *ret,
 	       struct tcpc_err *err)
 {
 	const char *text = json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN);
 	char *line = NULL;
 	int status = tcpc_ask(options->path, text, &line, err);
+
+	if (status)
+		return status;
+	status = parse_answer(line, ret, err);
+	if (status)
+		free(line);
+	return status;
+}
+
+/* Where tcpcopyd is: beside us, as it was built or installed, else in PATH. */
+static const char *find_daemon(char path[PATH_MAX])
+{
+	static const char *const places[] = {"tcpcopyd", "../sbin/tcpcopyd"};
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	self[n < 0 ? 0 : n] = '\0';
+	slash = strrchr(self, '/');
+	for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
+		snprintf(path, PATH_MAX, "%.*s/%s", (int)(slash - self), self, places[i]);
+		if (!access(path, X_OK))
+			return path;
+	}
+	return "tcpcopyd";
+}
+
+/* What a daemon has left that was killed, tcpcopyd itself clears: it does so at each start. */
+static int sweep(const struct options *options, struct json_object *request, struct answer *ret,
+		 struct tcpc_err *err)
+{
+	bool online = !strcmp(command_of(request), "detach");
+	char path[PATH_MAX], *line = NULL;
+	const char *const argv[] = {find_daemon(path),
+				    "--run-dir",
+				    options->run_dir,
+				    "--log-level",
+				    "warn",
+				    "--sweep",
+				    online ? "online" : "target",
+				    NULL};
+	int status = tcpc_ask_program((char *const *)argv, &line, err);
 
 	if (status)
 		return status;
@@ -98,11 +156,6 @@ static int complain_answer(const struct answer *answer)
 	return complain(&err);
 }
 
-static const char *command_of(struct json_object *request)
-{
-	return json_object_get_string(json_object_object_get(request, "command"));
-}
-
 /* Show one answer. Returns the exit status. */
 static int show(const struct options *options, const char *command, const struct answer *answer)
 {
@@ -121,9 +174,12 @@ static int run_once(const struct options *options, struct json_object *request)
 {
 	struct answer answer;
 	struct tcpc_err err;
-	int status;
+	int status = ask(options, request, &answer, &err);
 
-	if (ask(options, request, &answer, &err))
+	/* No other command with --all ends something. */
+	if ((status == -ENOENT || status == -ECONNREFUSED) && has_option(request, "all"))
+		status = sweep(options, request, &answer, &err);
+	if (status)
 		return complain(&err);
 	status = show(options, command_of(request), &answer);
 	answer_free(&answer);
@@ -210,14 +266,12 @@ static int run_version(const struct options *options, struct json_object *reques
 static int run(const struct options *options, struct json_object *request)
 {
 	const char *command = command_of(request);
-	struct json_object *words;
 
 	if (!strcmp(command, "key"))
 		return run_key(options);
 	if (!strcmp(command, "version"))
 		return run_version(options, request);
-	if (json_object_object_get_ex(request, "options", &words) &&
-	    json_object_object_get_ex(words, "watch", NULL))
+	if (has_option(request, "watch"))
 		return run_watch(options, request);
 	return run_once(options, request);
 }

@@ -3,14 +3,12 @@
  * tcpcopyd.c - the daemon: the only file that knows all rooms. Reads the command line, opens the
  * rooms in their order, and closes them in the safe one.
  */
-#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,15 +19,19 @@
 #include "edge/control.h"
 #include "edge/datapath.h"
 #include "edge/key.h"
+#include "edge/lock.h"
 #include "edge/log.h"
 #include "edge/probe.h"
 #include "role/config.h"
 #include "role/dispatch.h"
 
+#define DEFAULT_RUN_DIR "/run/tcpcopy"
+#define DEFAULT_BPFFS "/sys/fs/bpf/tcpcopy"
 #define DEFAULT_KEY "/etc/tcpcopy/tcpcopy.key"
 
 struct options {
 	const char *run_dir, *bpffs, *config, *key;
+	const char *sweep; /* "online", "target": clear what a daemon left that is gone, and end */
 	bool insecure;
 };
 
@@ -46,6 +48,7 @@ struct daemon {
 	bool starting, stopping;
 	bool reload_again; /* SIGHUP came while a configuration was being applied */
 	int status;
+	char old_bpffs[PATH_MAX]; /* of the daemon to clear up after */
 };
 
 /** A command from the control socket on its way through the roles. */
@@ -160,7 +163,8 @@ static void begin_stop(struct daemon *d)
 		return;
 	d->stopping = true;
 	tcpc_log_info("stopping");
-	tcpc_online_free(d->dispatch.online);
+	if (d->dispatch.online)
+		tcpc_online_free(d->dispatch.online);
 	tcpc_target_stop(d->dispatch.target, on_target_stopped, d);
 }
 
@@ -178,6 +182,50 @@ static void on_signal(uv_signal_t *handle, int number)
 		apply_config(d);
 }
 
+/* ---- clearing up after a daemon that is gone (`detach --all`, `release --all` without one) ----
+ */
+
+/* One line, as the control socket would say it: tcpcopyctl, which runs us, shows it. */
+static void answer_sweep(unsigned int n, const struct tcpc_err *err)
+{
+	struct json_object *o = json_object_new_object(), *result = json_object_new_object();
+	char text[128] = "no daemon runs, and none has left anything";
+
+	if (n)
+		snprintf(text, sizeof(text),
+			 "no daemon runs; %u things that one had left are cleared", n);
+	json_object_object_add(o, "ok", json_object_new_boolean(!err));
+	json_object_object_add(result, "text", json_object_new_string(text));
+	if (err) {
+		json_object_object_add(o, "error", json_object_new_string(err->text));
+		json_object_put(result);
+	} else {
+		json_object_object_add(o, "result", result);
+	}
+	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	json_object_put(o);
+}
+
+/* The lock file says which bpffs directory a daemon used. */
+static void note_bpffs(struct daemon *d)
+{
+	int r = tcpc_lock_write(d->lock_fd, d->options.bpffs);
+
+	if (r)
+		tcpc_log_warn("cannot write %s/tcpcopyd.lock: %s; `tcpcopyctl release --all` would "
+			      "not find what we leave if we are killed",
+			      d->options.run_dir, strerror(-r));
+}
+
+static void recall_bpffs(struct daemon *d)
+{
+	tcpc_lock_read(d->lock_fd, d->old_bpffs, sizeof(d->old_bpffs));
+	if (d->old_bpffs[0] == '/')
+		d->options.bpffs = d->old_bpffs;
+	else if (strcmp(d->options.run_dir, DEFAULT_RUN_DIR))
+		d->options.bpffs = DEFAULT_BPFFS "-none"; /* not the pins of another daemon */
+}
+
 /* The target role has cleared what an earlier daemon left: commands may come. */
 static void on_target_ready(void *user)
 {
@@ -188,6 +236,11 @@ static void on_target_ready(void *user)
 
 	if (d->stopping)
 		return;
+	if (d->options.sweep) {
+		answer_sweep(tcpc_target_cleared(d->dispatch.target), NULL);
+		begin_stop(d);
+		return;
+	}
 	snprintf(path, sizeof(path), "%s/tcpcopyd.sock", d->options.run_dir);
 	r = tcpc_control_listen(&d->loop, path, on_request, d, &d->control, &err);
 	if (r)
@@ -216,29 +269,8 @@ static void watch_signals(struct daemon *d)
 	}
 }
 
-/* One daemon a run directory and a bpffs directory: the locks go with the process, however it ends.
- * A start that finds them taken must leave everything alone. */
-static int lock_dir(const char *dir, const char *file, int *ret_fd, struct tcpc_err *err)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s%s", dir, file);
-	fd = *file ? open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600)
-		   : open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return tcpc_err_set(err, errno, "cannot open %s: %s", path, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		close(fd);
-		return tcpc_err_set(err, EBUSY,
-				    "another tcpcopyd uses %s; give each its own --run-dir and "
-				    "--bpffs",
-				    dir);
-	}
-	*ret_fd = fd;
-	return 0;
-}
-
+/* One daemon a run directory and a bpffs directory: a start that finds them taken must leave
+ * everything alone. */
 static int take_dirs(struct daemon *d, struct tcpc_err *err)
 {
 	const char *dir = d->options.run_dir;
@@ -247,9 +279,13 @@ static int take_dirs(struct daemon *d, struct tcpc_err *err)
 	if (mkdir(dir, 0755) && errno != EEXIST)
 		return tcpc_err_set(err, errno, "cannot make the run directory %s: %s", dir,
 				    strerror(errno));
-	r = lock_dir(dir, "/tcpcopyd.lock", &d->lock_fd, err);
+	r = tcpc_lock_take(dir, "tcpcopyd.lock", &d->lock_fd, err);
+	if (!r && d->options.sweep)
+		recall_bpffs(d);
+	else if (!r)
+		note_bpffs(d);
 	r = r ?: tcpc_probe_bpffs(d->options.bpffs, err);
-	return r ?: lock_dir(d->options.bpffs, "", &d->bpffs_fd, err);
+	return r ?: tcpc_lock_take(d->options.bpffs, "", &d->bpffs_fd, err);
 }
 
 static int load_key(struct daemon *d, struct tcpc_err *err)
@@ -271,6 +307,8 @@ static int check_machine(struct daemon *d, struct tcpc_err *err)
 		return tcpc_err_set(err, EPERM, "run tcpcopyd as root");
 	if (sodium_init() < 0)
 		return tcpc_err_set(err, EIO, "libsodium cannot be initialised");
+	if (d->options.sweep)
+		return take_dirs(d, err);
 	return tcpc_datapath_probe(err) ?: load_key(d, err) ?: take_dirs(d, err);
 }
 
@@ -279,8 +317,7 @@ static int start(struct daemon *d, struct tcpc_err *err)
 	struct tcpc_role_config config = {
 		.loop = &d->loop,
 		.run_dir = d->options.run_dir,
-		.bpffs = d->options.bpffs,
-		.key = d->options.insecure ? NULL : d->key,
+		.key = d->options.insecure || d->options.sweep ? NULL : d->key,
 	};
 	struct tcpc_config *checked = NULL;
 	int r = check_machine(d, err);
@@ -291,16 +328,24 @@ static int start(struct daemon *d, struct tcpc_err *err)
 	tcpc_config_free(checked);
 	if (r)
 		return r;
+	config.bpffs = d->options.bpffs; /* a sweep has just learned which */
 	d->starting = true;
 	d->dispatch.bpffs = d->options.bpffs;
 	d->dispatch.secure = !d->options.insecure;
 	d->dispatch.started_ns = uv_hrtime();
-	r = tcpc_online_new(&config, &d->dispatch.online, err);
+	/* Without a daemon each role's command clears its own half. */
+	if (!d->options.sweep || !strcmp(d->options.sweep, "online"))
+		r = tcpc_online_new(&config, &d->dispatch.online, err);
 	if (r)
 		return r;
+	if (d->options.sweep && d->dispatch.online) {
+		answer_sweep(tcpc_online_cleared(d->dispatch.online), NULL);
+		tcpc_online_free(d->dispatch.online);
+		return 0;
+	}
 	watch_signals(d);
 	r = tcpc_target_new(&config, on_target_ready, d, &d->dispatch.target, err);
-	if (r)
+	if (r && d->dispatch.online)
 		tcpc_online_free(d->dispatch.online);
 	return r;
 }
@@ -308,15 +353,21 @@ static int start(struct daemon *d, struct tcpc_err *err)
 static void clean_up(struct daemon *d)
 {
 	char path[PATH_MAX];
+	bool used = false;
 
 	tcpc_config_free(d->config);
 	tcpc_config_free(d->next_config);
 	sodium_memzero(d->key, sizeof(d->key));
 	if (d->bpffs_fd >= 0) {
-		rmdir(d->options.bpffs); /* stays if somebody's pins are in it */
+		/* Stays if somebody's pins are in it: those of the other role, after a sweep. */
+		used = rmdir(d->options.bpffs) && errno == ENOTEMPTY;
 		close(d->bpffs_fd);
 	}
-	if (d->lock_fd >= 0) {
+	if (d->lock_fd >= 0 && d->options.sweep && used) {
+		close(d->lock_fd); /* the file will be needed for what is left */
+	} else if (d->lock_fd >= 0) {
+		snprintf(path, sizeof(path), "%s/tcpcopyd.sock", d->options.run_dir);
+		unlink(path); /* of a daemon that was killed */
 		/* The lock file goes while we hold the lock. */
 		snprintf(path, sizeof(path), "%s/tcpcopyd.lock", d->options.run_dir);
 		unlink(path);
@@ -329,10 +380,10 @@ static void clean_up(struct daemon *d)
 
 static void usage(FILE *out)
 {
-	fprintf(out,
-		"usage: tcpcopyd [--run-dir DIR=/run/tcpcopy] [--bpffs DIR=/sys/fs/bpf/tcpcopy]\n"
-		"                [--config FILE] [--key FILE | --insecure] [--log-level "
-		"error|warn|info|debug]\n");
+	fprintf(out, "usage: tcpcopyd [--run-dir DIR=" DEFAULT_RUN_DIR
+		     "] [--bpffs DIR=" DEFAULT_BPFFS "]\n"
+		     "                [--config FILE] [--key FILE | --insecure] [--log-level "
+		     "error|warn|info|debug]\n");
 }
 
 /* Returns 0 to go on, 1 when all is said (help, version), -EINVAL. */
@@ -345,6 +396,7 @@ static int parse_options(int argc, char **argv, struct options *o, struct tcpc_e
 		{"key", required_argument, NULL, 'k'},
 		{"insecure", no_argument, NULL, 'i'},
 		{"log-level", required_argument, NULL, 'l'},
+		{"sweep", required_argument, NULL, 's'}, /* for tcpcopyctl */
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'v'},
 		{NULL, 0, NULL, 0},
@@ -361,6 +413,8 @@ static int parse_options(int argc, char **argv, struct options *o, struct tcpc_e
 			o->config = optarg;
 		else if (c == 'k')
 			o->key = optarg;
+		else if (c == 's')
+			o->sweep = optarg;
 		else if (c == 'i')
 			o->insecure = true;
 		else if (c == 'l' && tcpc_log_set_level(optarg, err))
@@ -381,6 +435,8 @@ static int parse_options(int argc, char **argv, struct options *o, struct tcpc_e
 	if (optind < argc)
 		return tcpc_err_set(err, EINVAL, "unexpected word '%s'; commands go to tcpcopyctl",
 				    argv[optind]);
+	if (o->sweep && strcmp(o->sweep, "online") && strcmp(o->sweep, "target"))
+		return tcpc_err_set(err, EINVAL, "--sweep wants online or target");
 	if (o->key && o->insecure)
 		return tcpc_err_set(err, EINVAL, "--key and --insecure exclude each other");
 	return 0;
@@ -389,7 +445,7 @@ static int parse_options(int argc, char **argv, struct options *o, struct tcpc_e
 int main(int argc, char **argv)
 {
 	static struct daemon d = {
-		.options = {.run_dir = "/run/tcpcopy", .bpffs = "/sys/fs/bpf/tcpcopy"},
+		.options = {.run_dir = DEFAULT_RUN_DIR, .bpffs = DEFAULT_BPFFS},
 		.lock_fd = -1,
 		.bpffs_fd = -1,
 	};
@@ -405,7 +461,10 @@ int main(int argc, char **argv)
 	tcpc_datapath_init();
 	uv_loop_init(&d.loop);
 	if (start(&d, &err)) {
-		fprintf(stderr, "tcpcopyd: %s\n", err.text);
+		if (d.options.sweep)
+			answer_sweep(0, &err);
+		else
+			fprintf(stderr, "tcpcopyd: %s\n", err.text);
 		clean_up(&d);
 		return EXIT_FAILURE;
 	}

@@ -73,6 +73,35 @@ both_killed() {
 	daemon_up target
 }
 
+# cleared HOST COMMAND NAME: a daemon that was killed is not started again, but cleared away.
+cleared() {
+	BACK=no
+	broke
+	daemon_kill "$1"
+	sleep 0.3
+	try "$3: $2 --all without a daemon" ask "$1" "$2" --all
+	is "$3: left over" "$(left_over "$1")" ""
+	stays_broken
+	is "$3: once more" "$(ctl "$1" "$2" --all)" \
+		"no daemon runs, and none has left anything"
+}
+
+online_cleared() { cleared online detach "$1"; }
+target_cleared() { cleared target release "$1"; }
+
+# Nobody's rules are left: absorb alone keeps responses inside.
+target_flushed_and_cleared() {
+	BACK=no
+	broke
+	daemon_kill target
+	in_ns target iptables -F OUTPUT
+	in_ns target ip6tables -F OUTPUT
+	sleep 0.3
+	try "$1: release --all without a daemon" ask target release --all
+	is "$1: left over" "$(left_over target)" ""
+	stays_broken
+}
+
 lab_up
 lab_nginx online
 lab_nginx target
@@ -86,5 +115,8 @@ matrix_case "SIGSTOP of the target's daemon" target_paused
 matrix_case "both stopped, online first" online_then_target
 matrix_case "both stopped, target first" target_then_online
 matrix_case "kill -9 of both" both_killed
+matrix_case "kill -9, then detach --all" online_cleared
+matrix_case "kill -9, then release --all" target_cleared
+matrix_case "kill -9, rules flushed, then release --all" target_flushed_and_cleared
 matrix_show
 tap_done

@@ -22,4 +22,12 @@
  */
 int tcpc_ask(const char *path, const char *request, char **ret_answer, struct tcpc_err *err);
 
+/**
+ * tcpc_ask_program - run @argv[0] (looked up in PATH, if it has no slash) and take the first line
+ * of its standard output as the answer. Its standard error stays ours. Blocks until it ends.
+ * @ret_answer: as tcpc_ask().
+ * Returns: 0; -ENOENT: there is no such program; -EIO: it said nothing.
+ */
+int tcpc_ask_program(char *const *argv, char **ret_answer, struct tcpc_err *err);
+
 #endif

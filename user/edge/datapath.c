@@ -247,16 +247,36 @@ int tcpc_datapath_sweep(const char *bpffs, const char *side, struct tcpc_err *er
 	return filters + pins;
 }
 
+static int open_pinned(const char *bpffs, const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", bpffs, name);
+	return bpf_obj_get(path);
+}
+
+unsigned int tcpc_datapath_ports_before(const char *bpffs, __be16 *ret, unsigned int max)
+{
+	struct tcpc_service_key key, *last = NULL;
+	int fd = open_pinned(bpffs, "target/services");
+	unsigned int n = 0;
+
+	while (fd >= 0 && n < max && !bpf_map_get_next_key(fd, last, &key)) {
+		ret[n++] = key.port;
+		last = &key;
+	}
+	if (fd >= 0)
+		close(fd);
+	return n;
+}
+
 bool tcpc_datapath_allowed_before(const char *bpffs, const struct tcpc_addr *client)
 {
 	struct tcpc_allow_key key = {.prefixlen = 128, .addr = *client};
 	struct tcpc_allow value = {};
-	char path[PATH_MAX];
+	int fd = open_pinned(bpffs, "target/allow");
 	bool allowed;
-	int fd;
 
-	snprintf(path, sizeof(path), "%s/target/allow", bpffs);
-	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return false;
 	allowed = !bpf_map_lookup_elem(fd, &key, &value) && value.state == TCPC_ALLOW_DIRECT;

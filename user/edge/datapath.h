@@ -202,6 +202,11 @@ int tcpc_receipts_start(struct uv_loop_s *loop, struct tcpc_dp_target *dp, tcpc_
  * datapath may be closed at once. */
 void tcpc_receipts_stop(struct tcpc_receipts *receipts);
 
+/** tcpc_datapath_ports_before - the ports that an earlier daemon intercepted, by the map that it
+ * left pinned below @bpffs. @ret: room for @max, wire order. Returns how many, 0 if nothing was
+ * left. */
+unsigned int tcpc_datapath_ports_before(const char *bpffs, __be16 *ret, unsigned int max);
+
 /** tcpc_datapath_allowed_before - was @client allowed by the map that an earlier daemon left
  * pinned below @bpffs? */
 bool tcpc_datapath_allowed_before(const char *bpffs, const struct tcpc_addr *client);

@@ -313,7 +313,9 @@ static int delete_if_ours(void *user, const struct tcpc_iface *iface)
 	if (strcmp(iface->alias, online->alias))
 		return 0;
 	tcpc_log_info("removing %s, left by an earlier daemon", iface->name);
-	if (tcpc_netlink_delete(iface->ifindex, &err) && err.code != ENODEV)
+	if (!tcpc_netlink_delete(iface->ifindex, &err))
+		online->n_cleared++;
+	else if (err.code != ENODEV)
 		tcpc_log_warn("%s", err.text);
 	return 0;
 }
@@ -346,6 +348,7 @@ int tcpc_online_new(const struct tcpc_role_config *config, struct tcpc_online **
 	r = tcpc_datapath_sweep(config->bpffs, "online", err);
 	if (r > 0)
 		tcpc_log_info("cleared %d things that an earlier daemon left (online)", r);
+	online->n_cleared = r > 0 ? r : 0;
 	if (r >= 0)
 		r = tcpc_netlink_each_iface(delete_if_ours, online, err);
 	if (r < 0) {
@@ -354,6 +357,11 @@ int tcpc_online_new(const struct tcpc_role_config *config, struct tcpc_online **
 	}
 	*ret = online;
 	return 0;
+}
+
+unsigned int tcpc_online_cleared(const struct tcpc_online *online)
+{
+	return online->n_cleared;
 }
 
 void tcpc_online_free(struct tcpc_online *online)

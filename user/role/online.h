@@ -26,6 +26,9 @@ struct tcpc_online;
 int tcpc_online_new(const struct tcpc_role_config *config, struct tcpc_online **ret,
 		    struct tcpc_err *err);
 
+/** tcpc_online_cleared - how many things of an earlier daemon's were cleared. */
+unsigned int tcpc_online_cleared(const struct tcpc_online *online);
+
 /** tcpc_online_free - detach everything; freed when this returns, but for handles that the loop
  * closes later. */
 void tcpc_online_free(struct tcpc_online *online);

@@ -113,6 +113,7 @@ struct tcpc_target_role {
 	/* `release --all` under way */
 	struct tcpc_reply *release_all;
 	unsigned int n_released;
+	unsigned int n_cleared; /* of an earlier daemon's */
 };
 
 /* ---- target.c ---- */
