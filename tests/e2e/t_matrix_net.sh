@@ -130,14 +130,88 @@ one_rule() {
 # ---- file systems ----------------------------------------------------------------------------
 
 bpffs_unmounted() {
+	local host
 	STOPS=no
 	broke
 	umount -l "$LAB_DIR/bpf"
 	healed
 	flows || not_ok "$1: copies go on without pins"
+	for host in online target; do
+		try "$1: status in $host says so" wait_for 3 pins_are_missed "$host"
+	done
 	mount -t bpf bpf "$LAB_DIR/bpf"
 	try "$1: the pins are back" wait_for 3 pins_are_back
-	rm -f "$LAB_DIR"/bpf/probe
+	for host in online target; do
+		try "$1: status in $host is content" wait_for 3 pins_are_not_missed "$host"
+	done
+}
+
+pins_are_missed() {
+	ctl "$1" status | grep -q 'pins below .* are gone'
+}
+
+pins_are_not_missed() {
+	! pins_are_missed "$1"
+}
+
+# A run directory without a free byte: what runs goes on, and a new daemon starts or says why not.
+disk_full() {
+	local host
+	STOPS=no
+	for host in online target; do
+		daemon_stop "$host"
+		mkdir -p "$(run_dir "$host")"
+		mount -t tmpfs -o size=4k,nr_inodes=8 tmpfs "$(run_dir "$host")"
+	done
+	for host in target online; do
+		daemon_up "$host"
+		broke
+		dd if=/dev/zero of="$(run_dir "$host")/full" bs=1k 2>/dev/null || true
+	done
+	healed
+	wait_for 5 copying || not_ok "$1: copying does not begin again"
+	flows || not_ok "$1: copies go on with a full disk"
+	try "$1: status is answered" ask target status
+	daemon_kill online
+	daemon_up online
+	flows || not_ok "$1: a daemon starts on a full disk"
+	copy_down
+	for host in online target; do
+		rm -f "$(run_dir "$host")/full"
+		umount "$(run_dir "$host")"
+		rmdir "$(run_dir "$host")"
+	done
+	BACK=no
+}
+
+# No file can be made: refused in one line, and nothing else has happened.
+no_inodes() {
+	local dir status=0
+	dir=$(run_dir spare)
+	mkdir "$dir"
+	mount -t tmpfs -o size=4k,nr_inodes=1 tmpfs "$dir"
+	in_ns online "$TCPC_BUILD/tcpcopyd" --run-dir "$dir" --bpffs "$LAB_DIR/bpf/spare" \
+		--insecure >"$LAB_DIR/spare.log" 2>&1 || status=$?
+	is "a full run directory: exit status" "$status" 1
+	is "a full run directory: one line that says so" \
+		"$(grep -c 'tcpcopyd: .*No space left' "$LAB_DIR/spare.log")/$(wc -l <"$LAB_DIR/spare.log")" 1/1
+	umount "$dir"
+	rmdir "$dir"
+}
+
+# bpffs cannot be full; but it can be read-only.
+bpffs_read_only() {
+	local answer status=0
+	lab_daemon online
+	mount -o remount,ro "$LAB_DIR/bpf"
+	answer=$(ctl online attach eth0 --to "$(lab_host_port "$TARGET_IP" "$PORT")" 2>&1) || status=$?
+	mount -o remount,rw "$LAB_DIR/bpf"
+	is "a read-only bpf file system: exit status of attach" "$status" 1
+	is "a read-only bpf file system: one line that says so" \
+		"$(grep -c 'Read-only file system' <<<"$answer")/$(wc -l <<<"$answer")" 1/1
+	try "a read-only bpf file system: the same afterwards" attach
+	copy_down
+	is "a read-only bpf file system: left over" "$(left_over online)" ""
 }
 
 pins_are_back() {
@@ -163,5 +237,10 @@ DAEMON_ENV=(TCPCOPY_IPTABLES=iptables-legacy)
 matrix_case "iptables-legacy -F OUTPUT" flush_legacy
 DAEMON_ENV=()
 matrix_case "bpf file systems unmounted" bpffs_unmounted
+if [ -z "$MATRIX_ONLY" ] || [[ full =~ $MATRIX_ONLY ]]; then
+	no_inodes
+	bpffs_read_only
+fi
+matrix_case "run directories full" disk_full
 matrix_show
 tap_done

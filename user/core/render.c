@@ -149,6 +149,7 @@ static void put_daemon(FILE *out, struct json_object *o)
 {
 	bool has_secure = json_object_is_type(render_member(o, "secure"), json_type_boolean);
 	int64_t rss_bytes = number(o, "rss_bytes");
+	const char *pins = render_text(o, "pins");
 
 	fputs("tcpcopyd ", out);
 	put(out, word(o, "version"));
@@ -164,6 +165,10 @@ static void put_daemon(FILE *out, struct json_object *o)
 	      : has_secure	   ? "without key (insecure)\n"
 				   : "-\n",
 	      out);
+	if (pins && *pins) {
+		put(out, pins);
+		putc('\n', out);
+	}
 }
 
 static const char *const target_columns[] = {"TARGET", "STATE",	 "FEEDBACK", "RECEIPTS",

@@ -192,6 +192,32 @@ int tcpc_datapath_pin(const char *bpffs, const char *side, const struct tcpc_pin
 	return 0;
 }
 
+int tcpc_datapath_pin_again(const char *dir, const char *name, int fd, struct tcpc_err *err)
+{
+	char path[PATH_MAX + 32];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (!access(path, F_OK))
+		return 0;
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		return tcpc_err_set(err, errno, "cannot make %s: %s", dir, strerror(errno));
+	if (bpf_obj_pin(fd, path))
+		return tcpc_err_set(err, errno, "cannot pin %s: %s", path, strerror(errno));
+	return 1;
+}
+
+int tcpc_datapath_pins_again(const char *dir, const struct tcpc_pin *pins, unsigned int n_pins,
+			     struct tcpc_err *err)
+{
+	int r = 0, again = 0;
+
+	for (unsigned int i = 0; i < n_pins && r >= 0; i++) {
+		r = tcpc_datapath_pin_again(dir, pins[i].name, bpf_map__fd(pins[i].map), err);
+		again |= r > 0;
+	}
+	return r < 0 ? r : again;
+}
+
 int tcpc_datapath_unpin(const char *dir)
 {
 	char path[PATH_MAX + 256];

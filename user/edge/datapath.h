@@ -77,6 +77,12 @@ int tcpc_dp_online_open(const char *bpffs, int copy_ifindex, const __u64 hash_ke
 /** tcpc_dp_online_close - unload and unpin. Attachments of the tap must be closed before. */
 void tcpc_dp_online_close(struct tcpc_dp_online *dp);
 
+/** tcpc_dp_online_pin_again - pin again what somebody has removed or unmounted; also the note of
+ * @attachment. Their file system must be there. Returns 1 if something was missing, 0, or -errno.
+ */
+int tcpc_dp_online_pin_again(struct tcpc_dp_online *dp, const struct tcpc_attachment *attachment,
+			     struct tcpc_err *err);
+
 /** tcpc_dp_online_raw - take @copy_ifindex, which has no link header, as the copy device of
  * interfaces like that. Once; closed with the rest. */
 int tcpc_dp_online_raw(struct tcpc_dp_online *dp, int copy_ifindex, struct tcpc_err *err);
@@ -121,6 +127,10 @@ struct tcpc_dp_target;
 /** tcpc_dp_target_open - load the programs, pin maps and queue_filter below @bpffs/target. */
 int tcpc_dp_target_open(const char *bpffs, struct tcpc_dp_target **ret, struct tcpc_err *err);
 void tcpc_dp_target_close(struct tcpc_dp_target *dp);
+
+/** tcpc_dp_target_pin_again - as tcpc_dp_online_pin_again(); @attachment: of align or absorb. */
+int tcpc_dp_target_pin_again(struct tcpc_dp_target *dp, const struct tcpc_attachment *attachment,
+			     struct tcpc_err *err);
 
 /** tcpc_dp_target_pin - path of the pinned queue_filter, for the iptables rule. Borrowed. */
 const char *tcpc_dp_target_pin(const struct tcpc_dp_target *dp);

@@ -245,6 +245,17 @@ int tcpc_datapath_keep(const char *dir, const char *name, struct tcpc_attachment
 	return 0;
 }
 
+int tcpc_datapath_keep_again(const char *dir, const char *name, int map_fd,
+			     const struct tcpc_attachment *a, struct tcpc_err *err)
+{
+	char file[64];
+
+	if (!a->pinned && !a->made_qdisc)
+		return 0;
+	snprintf(file, sizeof(file), "%s-%d", a->pinned ? name : "clsact", a->ifindex);
+	return tcpc_datapath_pin_again(dir, file, a->pinned ? a->link_fd : map_fd, err);
+}
+
 void tcpc_datapath_note_qdisc(const char *dir, int map_fd, const struct tcpc_attachment *a)
 {
 	char path[PATH_MAX + 32];

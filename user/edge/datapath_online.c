@@ -9,6 +9,8 @@
 
 #include "online.skel.h"
 
+#define N_PINS 6
+
 struct tcpc_dp_online {
 	struct online_bpf *skel;
 	struct tcpc_online_config *config; /* shared with the programs */
@@ -16,15 +18,23 @@ struct tcpc_dp_online {
 	char dir[PATH_MAX];
 };
 
-static int set_up(struct tcpc_dp_online *dp, const char *bpffs, int copy_ifindex,
-		  const __u64 hash_key[2], struct tcpc_err *err)
+/* The contract's names. */
+static void list_pins(const struct online_bpf *s, struct tcpc_pin ret[N_PINS])
 {
-	struct online_bpf *s = dp->skel;
-	const struct tcpc_pin pins[] = {
+	const struct tcpc_pin pins[N_PINS] = {
 		{s->maps.services, "services"}, {s->maps.targets, "targets"},
 		{s->maps.filters, "filters"},	{s->maps.peer_allow, "peer_allow"},
 		{s->maps.config, "config"},	{s->maps.stats, "stats"},
 	};
+
+	memcpy(ret, pins, sizeof(pins));
+}
+
+static int set_up(struct tcpc_dp_online *dp, const char *bpffs, int copy_ifindex,
+		  const __u64 hash_key[2], struct tcpc_err *err)
+{
+	struct online_bpf *s = dp->skel;
+	struct tcpc_pin pins[N_PINS];
 
 	dp->config = tcpc_datapath_map_shared(s->maps.config, sizeof(*dp->config));
 	if (!dp->config)
@@ -35,8 +45,8 @@ static int set_up(struct tcpc_dp_online *dp, const char *bpffs, int copy_ifindex
 	if (tcpc_datapath_attach(bpf_program__fd(s->progs.copy), copy_ifindex, true, TCPC_HOOK_TC,
 				 &dp->copy, err))
 		return -err->code;
-	return tcpc_datapath_pin(bpffs, "online", pins, sizeof(pins) / sizeof(pins[0]), dp->dir,
-				 err);
+	list_pins(s, pins);
+	return tcpc_datapath_pin(bpffs, "online", pins, N_PINS, dp->dir, err);
 }
 
 /* The ring takes its memory when it is loaded, whole: without a journal it is as small as can be.
@@ -83,6 +93,18 @@ void tcpc_dp_online_close(struct tcpc_dp_online *dp)
 		munmap(dp->config, sizeof(*dp->config));
 	online_bpf__destroy(dp->skel);
 	free(dp);
+}
+
+int tcpc_dp_online_pin_again(struct tcpc_dp_online *dp, const struct tcpc_attachment *a,
+			     struct tcpc_err *err)
+{
+	int config = bpf_map__fd(dp->skel->maps.config), kept, pinned;
+	struct tcpc_pin pins[N_PINS];
+
+	list_pins(dp->skel, pins);
+	pinned = tcpc_datapath_pins_again(dp->dir, pins, N_PINS, err);
+	kept = tcpc_datapath_keep_again(dp->dir, "tap", config, a, err);
+	return pinned < 0 ? pinned : kept < 0 ? kept : pinned | kept;
 }
 
 int tcpc_dp_online_raw(struct tcpc_dp_online *dp, int copy_ifindex, struct tcpc_err *err)

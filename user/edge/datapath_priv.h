@@ -10,6 +10,12 @@
 
 #include "edge/datapath.h"
 
+/** A map and the name it is pinned under; the contract's names. */
+struct tcpc_pin {
+	struct bpf_map *map;
+	const char *name;
+};
+
 /** tcpc_datapath_attach - attach @prog_fd to one side of an interface, at the front. */
 int tcpc_datapath_attach(int prog_fd, int ifindex, bool egress, enum tcpc_hook hook,
 			 struct tcpc_attachment *ret, struct tcpc_err *err);
@@ -34,11 +40,18 @@ int tcpc_datapath_filters(int ifindex);
  * known, so none is ours) from all interfaces, and drop the qdiscs noted below @dir. */
 int tcpc_datapath_sweep_filters(const char *dir, __u32 map_id);
 
-/** A map and the name it is pinned under; the contract's names. */
-struct tcpc_pin {
-	struct bpf_map *map;
-	const char *name;
-};
+/** tcpc_datapath_pin_again - pin @fd as @dir/@name unless something is there. Returns 1 if it was
+ * not, 0, or -errno. */
+int tcpc_datapath_pin_again(const char *dir, const char *name, int fd, struct tcpc_err *err);
+
+/** tcpc_datapath_pins_again - the same for maps. */
+int tcpc_datapath_pins_again(const char *dir, const struct tcpc_pin *pins, unsigned int n_pins,
+			     struct tcpc_err *err);
+
+/** tcpc_datapath_keep_again - the same for what tcpc_datapath_keep() or _note_qdisc() have pinned.
+ * @name, @map_fd: as given there. */
+int tcpc_datapath_keep_again(const char *dir, const char *name, int map_fd,
+			     const struct tcpc_attachment *attachment, struct tcpc_err *err);
 
 /**
  * tcpc_datapath_pin - pin maps below @bpffs/@side, which is made. All or nothing.

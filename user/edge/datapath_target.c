@@ -19,17 +19,26 @@ struct tcpc_dp_target {
 	char pin[PATH_MAX + 32];
 };
 
+#define N_PINS 6
 #define EXCHANGES_BATCH 256
 #define QUEUES_BYTES (TCPC_MAX_QUEUES * sizeof(struct tcpc_queue_stats))
 
-static int set_up(struct tcpc_dp_target *dp, const char *bpffs, struct tcpc_err *err)
+/* The contract's names. */
+static void list_pins(const struct target_bpf *s, struct tcpc_pin ret[N_PINS])
 {
-	struct target_bpf *s = dp->skel;
-	const struct tcpc_pin pins[] = {
+	const struct tcpc_pin pins[N_PINS] = {
 		{s->maps.services, "services"},	  {s->maps.allow, "allow"},
 		{s->maps.exchanges, "exchanges"}, {s->maps.config, "config"},
 		{s->maps.stats, "stats"},	  {s->maps.queues, "queues"},
 	};
+
+	memcpy(ret, pins, sizeof(pins));
+}
+
+static int set_up(struct tcpc_dp_target *dp, const char *bpffs, struct tcpc_err *err)
+{
+	struct target_bpf *s = dp->skel;
+	struct tcpc_pin pins[N_PINS];
 	int r;
 
 	dp->queues = tcpc_datapath_map_shared(s->maps.queues, QUEUES_BYTES);
@@ -38,7 +47,8 @@ static int set_up(struct tcpc_dp_target *dp, const char *bpffs, struct tcpc_err 
 		return tcpc_err_set(err, errno, "cannot share maps with the programs: %s",
 				    strerror(errno));
 	dp->config->abi_version = TCPC_ABI_VERSION;
-	r = tcpc_datapath_pin(bpffs, "target", pins, sizeof(pins) / sizeof(pins[0]), dp->dir, err);
+	list_pins(s, pins);
+	r = tcpc_datapath_pin(bpffs, "target", pins, N_PINS, dp->dir, err);
 	if (r)
 		return r;
 	snprintf(dp->pin, sizeof(dp->pin), "%s/queue_filter", dp->dir);
@@ -76,6 +86,20 @@ void tcpc_dp_target_close(struct tcpc_dp_target *dp)
 		munmap(dp->config, sizeof(*dp->config));
 	target_bpf__destroy(dp->skel);
 	free(dp);
+}
+
+int tcpc_dp_target_pin_again(struct tcpc_dp_target *dp, const struct tcpc_attachment *a,
+			     struct tcpc_err *err)
+{
+	int config = bpf_map__fd(dp->skel->maps.config), kept, filter, pinned;
+	struct tcpc_pin pins[N_PINS];
+
+	list_pins(dp->skel, pins);
+	pinned = tcpc_datapath_pins_again(dp->dir, pins, N_PINS, err);
+	filter = tcpc_datapath_pin_again(dp->dir, "queue_filter",
+					 bpf_program__fd(dp->skel->progs.queue_filter), err);
+	kept = tcpc_datapath_keep_again(dp->dir, "absorb", config, a, err);
+	return pinned < 0 ? pinned : filter < 0 ? filter : kept < 0 ? kept : pinned | filter | kept;
 }
 
 const char *tcpc_dp_target_pin(const struct tcpc_dp_target *dp)

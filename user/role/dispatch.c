@@ -139,6 +139,7 @@ static void run_status(struct tcpc_dispatch *d, struct json_object *request,
 		       struct tcpc_reply *reply)
 {
 	struct json_object *o = json_object_new_object();
+	const char *pins;
 
 	(void)request;
 	tcpc_show_string(o, "version", TCPC_VERSION);
@@ -147,6 +148,8 @@ static void run_status(struct tcpc_dispatch *d, struct json_object *request,
 	tcpc_show_number(o, "uptime_s", (uv_hrtime() - d->started_ns) / 1000000000);
 	tcpc_show_number(o, "rss_bytes", resident_bytes());
 	json_object_object_add(o, "secure", json_object_new_boolean(d->secure));
+	pins = tcpc_online_pins(d->online);
+	tcpc_show_string(o, "pins", *pins ? pins : tcpc_target_pins(d->target));
 	json_object_object_add(o, "online", tcpc_online_status(d->online));
 	json_object_object_add(o, "target", tcpc_target_status(d->target));
 	tcpc_reply_result(reply, o);

@@ -14,6 +14,7 @@
 #include "edge/log.h"
 #include "edge/probe.h"
 #include "edge/tap.h"
+#include "role/pins.h"
 
 #define MAX_COPY_DEVICES 16
 #define ROUTES_MS 1000
@@ -99,10 +100,26 @@ void online_remove_tap(struct tcpc_online *online, struct tap **at)
 		close_datapath(online);
 }
 
+static void keep_pins(struct tcpc_online *online)
+{
+	const char *bpffs = online->config.bpffs;
+	struct tcpc_err err;
+	int r, result = 0;
+
+	if (!tcpc_pins_mounted(bpffs, &online->no_pins))
+		return;
+	for (struct tap *tap = online->taps; tap && result >= 0; tap = tap->next) {
+		r = tcpc_dp_online_pin_again(online->dp, &tap->attachment, &err);
+		result = r < 0 ? r : result | r;
+	}
+	tcpc_pins_note(result, &err, bpffs, &online->no_pins);
+}
+
 /* Routes change while we run. Of interfaces we hear; but a message may have been lost. */
 static void on_routes(uv_timer_t *timer)
 {
 	online_on_netwatch(timer->data, 0);
+	keep_pins(timer->data);
 }
 
 static int create_copy_device(struct tcpc_online *online, struct tcpc_err *err)

@@ -26,6 +26,9 @@ struct tcpc_online;
 int tcpc_online_new(const struct tcpc_role_config *config, struct tcpc_online **ret,
 		    struct tcpc_err *err);
 
+/** tcpc_online_pins - "", or why pins are missing. Borrowed. */
+const char *tcpc_online_pins(const struct tcpc_online *online);
+
 /** tcpc_online_cleared - how many things of an earlier daemon's were cleared. */
 unsigned int tcpc_online_cleared(const struct tcpc_online *online);
 

@@ -106,7 +106,8 @@ struct tcpc_online {
 	uv_timer_t *heartbeat;
 	uv_timer_t *routes;
 	struct tcpc_netwatch *watch;
-	unsigned int n_cleared; /* of an earlier daemon's */
+	unsigned int n_cleared;	 /* of an earlier daemon's */
+	struct tcpc_err no_pins; /* why some are missing */
 	__u32 next_filter_set;
 	__u32 next_peer_id;
 };

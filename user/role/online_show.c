@@ -98,6 +98,11 @@ struct json_object *tcpc_online_list(const struct tcpc_online *online, const cha
 	return o;
 }
 
+const char *tcpc_online_pins(const struct tcpc_online *online)
+{
+	return online->dp && online->no_pins.code ? online->no_pins.text : "";
+}
+
 struct json_object *tcpc_online_status(const struct tcpc_online *online)
 {
 	struct json_object *all = json_object_new_array();

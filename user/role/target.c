@@ -17,6 +17,7 @@
 #include "edge/probe.h"
 #include "edge/sockdiag.h"
 #include "edge/diag.h"
+#include "role/pins.h"
 
 #define ADDRESSES_MS 1000
 #define DEFAULT_QUEUE 100
@@ -86,10 +87,28 @@ static void on_tc_receipts(void *user, const struct tcpc_receipt *receipts, unsi
 		tcpc_link_server_receipts(role->link, receipts, n);
 }
 
+static void keep_pins(struct tcpc_target_role *role)
+{
+	const char *bpffs = role->config.bpffs;
+	struct tcpc_err err;
+	int r, result = 0;
+
+	if (!tcpc_pins_mounted(bpffs, &role->no_pins))
+		return;
+	for (struct intercept *i = role->intercepts; i && result >= 0; i = i->next) {
+		r = tcpc_dp_target_pin_again(role->dp, &i->absorb, &err);
+		result = r < 0 ? r : result | r;
+		r = r < 0 ? r : tcpc_dp_target_pin_again(role->dp, &i->align, &err);
+		result = r < 0 ? r : result | r;
+	}
+	tcpc_pins_note(result, &err, bpffs, &role->no_pins);
+}
+
 /* We hear of changes; but a message may have been lost. */
 static void on_timer(uv_timer_t *timer)
 {
 	target_on_netwatch(timer->data, 0);
+	keep_pins(timer->data);
 }
 
 static int open_all(struct tcpc_target_role *role, const struct tcpc_endpoint *listen,

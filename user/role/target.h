@@ -25,6 +25,9 @@ typedef void (*tcpc_target_done)(void *user);
 int tcpc_target_new(const struct tcpc_role_config *config, tcpc_target_done ready, void *user,
 		    struct tcpc_target_role **ret, struct tcpc_err *err);
 
+/** tcpc_target_pins - "", or why pins are missing. Borrowed. */
+const char *tcpc_target_pins(const struct tcpc_target_role *role);
+
 /** tcpc_target_cleared - how many things of an earlier daemon's were cleared; once it is ready. */
 unsigned int tcpc_target_cleared(const struct tcpc_target_role *role);
 

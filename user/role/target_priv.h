@@ -113,7 +113,8 @@ struct tcpc_target_role {
 	/* `release --all` under way */
 	struct tcpc_reply *release_all;
 	unsigned int n_released;
-	unsigned int n_cleared; /* of an earlier daemon's */
+	unsigned int n_cleared;	 /* of an earlier daemon's */
+	struct tcpc_err no_pins; /* why some are missing */
 };
 
 /* ---- target.c ---- */

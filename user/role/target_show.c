@@ -35,6 +35,11 @@ static struct json_object *show_intercept(const struct intercept *i)
 	return o;
 }
 
+const char *tcpc_target_pins(const struct tcpc_target_role *role)
+{
+	return role->dp && role->no_pins.code ? role->no_pins.text : "";
+}
+
 struct json_object *tcpc_target_status(const struct tcpc_target_role *role)
 {
 	struct json_object *all = json_object_new_array();
