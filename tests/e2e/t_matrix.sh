@@ -73,6 +73,62 @@ both_killed() {
 	daemon_up target
 }
 
+# memory_group: a control group of our own for memory, in GROUP; fails where there are none.
+memory_group() {
+	local v1=/sys/fs/cgroup/memory
+	GROUP=/sys/fs/cgroup/$LAB_ID
+	LIMIT=memory.max
+	if [ -e "$v1/memory.limit_in_bytes" ]; then
+		GROUP=$v1/$LAB_ID
+		LIMIT=memory.limit_in_bytes
+	elif ! grep -qs memory /sys/fs/cgroup/cgroup.subtree_control; then
+		return 1
+	fi
+	mkdir "$GROUP" 2>/dev/null
+}
+
+on_lab_exit() {
+	[ -z "${GROUP:-}" ] || rmdir "$GROUP" 2>/dev/null || true
+}
+
+# starved PID: the group's memory goes to three neighbours, each smaller than the daemon seems to be.
+# The kernel, not we, ends it.
+starved() {
+	local hogs=() i status=0
+	echo $((32 << 20)) >"$GROUP/$LIMIT" && echo "$1" >"$GROUP/cgroup.procs" &&
+		echo 1000 >"/proc/$1/oom_score_adj" || return 1
+	for i in 1 2 3; do
+		(
+			echo "$BASHPID" >"$GROUP/cgroup.procs"
+			exec timeout 3 python3 -c 'import time; x = b"x" * (14 << 20); time.sleep(2)'
+		) >/dev/null 2>&1 &
+		hogs+=($!)
+	done
+	wait_for 3 gone "$1" || status=1
+	broke
+	wait "${hogs[@]}" 2>/dev/null || true
+	return $status
+}
+
+# out_of_memory HOST NAME
+out_of_memory() {
+	if ! memory_group; then
+		skip "$2: this machine has no control groups for memory; kill -9 all the same"
+		killed "$1"
+		return 0
+	fi
+	try "$2: the kernel has killed it" starved "${DAEMON_PID[$1]}"
+	daemon_kill "$1"
+	stays_broken
+	healed
+	daemon_up "$1"
+	rmdir "$GROUP"
+	GROUP=
+}
+
+online_starved() { out_of_memory online "$1"; }
+target_starved() { out_of_memory target "$1"; }
+
 # cleared HOST COMMAND NAME: a daemon that was killed is not started again, but cleared away.
 cleared() {
 	BACK=no
@@ -115,6 +171,8 @@ matrix_case "SIGSTOP of the target's daemon" target_paused
 matrix_case "both stopped, online first" online_then_target
 matrix_case "both stopped, target first" target_then_online
 matrix_case "kill -9 of both" both_killed
+matrix_case "online daemon out of memory" online_starved
+matrix_case "target's daemon out of memory" target_starved
 matrix_case "kill -9, then detach --all" online_cleared
 matrix_case "kill -9, then release --all" target_cleared
 matrix_case "kill -9, rules flushed, then release --all" target_flushed_and_cleared
