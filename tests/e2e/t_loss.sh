@@ -11,72 +11,29 @@ set -euo pipefail
 . "$(dirname "$0")/../harness/lab.sh"
 # shellcheck source=tests/harness/router.sh
 . "$(dirname "$0")/../harness/router.sh"
+# shellcheck source=tests/harness/ids.sh
+. "$(dirname "$0")/../harness/ids.sh"
 
-HERE=$(realpath "$(dirname "$0")")
 SETTLE=20 # seconds; eight timeouts in a row take 18
-
-ids_serve() {
-	lab_spawn "$1" "$LAB_DIR/ids-$1.out" "$HERE/ids.py" serve "$2" "$PORT" "$LAB_DIR/ids-$1.log"
-	wait_for 5 grep -q ready "$LAB_DIR/ids-$1.out" || lab_die "$(tail -n 1 "$LAB_DIR/ids-$1.out")"
-}
-
-ids_count() {
-	wc -l <"$LAB_DIR/ids-$1.log"
-}
-
-ids_complete() {
-	[ "$(ids_count target)" -ge "$(ids_count online)" ]
-}
-
-# ids_load KIND CONNECTIONS REQUESTS RATE: to the end.
-ids_load() {
-	: >"$LAB_DIR/ids-online.log"
-	: >"$LAB_DIR/ids-target.log"
-	in_ns client timeout 60 "$HERE/ids.py" load "$ONLINE_IP" "$PORT" "$@" \
-		>"$LAB_DIR/load.out" 2>&1 || not_ok "clients: $(tail -n 1 "$LAB_DIR/load.out")"
-}
-
-# ledger FILTER: one value of it.
-ledger() {
-	ctl_json online ".result$1" ledger
-}
-
-nothing_under_way() {
-	[ "$(ledger '.total | [.bytes, .exchanges] | map(.in_flight + .held) | add')" = 0 ]
-}
-
-no_records() {
-	[ "$(ledger .journal.records)" = 0 ]
-}
 
 # delivered TEXT MOST_LOST KIND CONNECTIONS REQUESTS RATE: a load. Every id of the online host is at
 # the target, once, but for MOST_LOST at most that the ledger knows of.
 delivered() {
-	local text=$1 most=$2 lost copied missing twice
+	local text=$1 most=$2 lost copied missing
 	shift 2
 	lost=$(ledger .total.exchanges.lost)
 	copied=$(ledger .total.exchanges.copied)
 	ids_load "$@"
 	wait_for $SETTLE ids_complete || true
 	wait_for $SETTLE nothing_under_way || not_ok "$text: something stays under way"
-	sort "$LAB_DIR/ids-online.log" >"$LAB_DIR/want"
-	sort "$LAB_DIR/ids-target.log" >"$LAB_DIR/got"
-	missing=$(comm -23 "$LAB_DIR/want" "$LAB_DIR/got" | wc -l)
-	twice=$(uniq -d "$LAB_DIR/got" | wc -l)
-	is "$text: ids at the target that come twice, or are none of online" \
-		"$((twice + $(comm -13 "$LAB_DIR/want" "$LAB_DIR/got" | wc -l)))" 0
+	ids_compare
+	missing=$(wc -l <"$LAB_DIR/missing")
+	is "$text: ids at the target that come twice, or are none of online" "$(ids_wrong)" 0
 	compare "$text: ids missing of $(ids_count online)" "$missing" "<=" "$most"
 	is "$text: exchanges lost, as the ledger says" \
 		"$(($(ledger .total.exchanges.lost) - lost))" "$missing"
 	is "$text: exchanges copied, as the ledger says" \
 		"$(($(ledger .total.exchanges.copied) - copied))" "$(ids_count online)"
-}
-
-# adds_up TEXT: copied = acknowledged + held + in flight + lost, in each sum there is.
-adds_up() {
-	is "$1: sums of the ledger that do not add up" "$(ledger ' | [.total, .targets[]] |
-		map(.bytes, .exchanges) | map(select(.copied !=
-		.acknowledged + .held + .in_flight + .lost or .lost != (.reasons | add))) | length')" 0
 }
 
 lab_up

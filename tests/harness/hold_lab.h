@@ -36,6 +36,7 @@ struct hold_lab {
 	bool note_taken; /* what was taken stands in @did as well */
 	__u32 start;	 /* number that its distances are from */
 	unsigned int n_taken;
+	struct tcpc_hold_last last; /* of the connection that was shed last */
 	char did[512]; /* "A0 B2 !1": frame A, tag 0; frame B, tag 2; connection 1 shed */
 };
 
@@ -114,11 +115,13 @@ static inline void lab_taken(void *user, const struct tcpc_flow *flow, __u32 seq
 	strncat(lab->did, text, sizeof(lab->did) - strlen(lab->did) - 1);
 }
 
-static inline void lab_shed(void *user, const struct tcpc_flow *flow)
+static inline void lab_shed(void *user, const struct tcpc_flow *flow,
+			    const struct tcpc_hold_last *last)
 {
 	struct hold_lab *lab = user;
 	int conn = tcpc_ntohs(flow->client_port) - LAB_PORT;
 
+	lab->last = *last;
 	lab_note(lab, "!%d ", conn, 0);
 	if (lab->given_up)
 		lab->given_up(lab, conn);

@@ -216,6 +216,31 @@ static void test_when(void **state)
 	tcpc_hold_free(lab.hold);
 }
 
+/* Before a connection is given up all that the queue had of it is told, and where it ended. */
+static void test_given_up(void **state)
+{
+	struct frame_spec spec = {.ttl = 'A', .flags = PSH_ACK, .ack = 300, .payload_bytes = 50};
+	struct hold_lab lab;
+
+	(void)state;
+	lab_begin(&lab, 1 << 20, MAX_LAG_MS * MS);
+	lab.note_taken = true;
+	lab.view[0].known = true;
+	lab.view[0].x = (struct tcpc_exchange){.exchanges = 1, .answer_flags = TCPC_TCP_ACK};
+	lab_take(&lab, 0, 0, 1, &spec);
+	tcpc_hold_tick(lab.hold, 30 * MS);
+	expect_did("given up", "the first is told", &lab, "=0:0-50");
+	spec.flags |= TCPC_TCP_FIN;
+	spec.seq = 50;
+	spec.ack = 600;
+	lab_take(&lab, (MAX_LAG_MS - 10) * MS, 0, 2, &spec);
+	tcpc_hold_tick(lab.hold, MAX_LAG_MS * MS);
+	expect_did("given up", "so is the second now", &lab, "=0:50-101 !0");
+	expect_u64("given up", "end", lab.last.end, 101);
+	expect_u64("given up", "ACK number", lab.last.ack, 600);
+	tcpc_hold_free(lab.hold);
+}
+
 /* A packet for which there is no memory is not told: it can come again. Nor is one that is none. */
 static void test_not_taken(void **state)
 {
@@ -290,6 +315,7 @@ int main(void)
 		cmocka_unit_test(test_taken),
 		cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_when),
+		cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_not_taken),
 		cmocka_unit_test(test_many),
 	};

@@ -16,14 +16,27 @@ enum decision { WAIT, RELEASE, RELEASE_QUIET, RELEASE_STUCK, RELEASE_LATE, CUT }
 /* ---- giving up -------------------------------------------------------------------------------
  */
 
+static void tell(struct tcpc_hold *hold, struct packet *p)
+{
+	hold_is_told(hold, p);
+	hold->ops.taken(hold->user, &p->of->flow, hold_seq(p), hold_end_of(p->seq_end, p->flags));
+}
+
+/* All of it is told first: what the online host has sent beyond it is not lost with it. */
 static void shed(struct tcpc_hold *hold, struct held **at)
 {
 	struct tcpc_flow flow = (*at)->flow;
+	struct tcpc_hold_last last = {};
 
-	for (struct packet *p = (*at)->head; p; p = p->next)
+	for (struct packet *p = (*at)->head; p; p = p->next) {
 		hold->stats.lost++;
+		if (!p->told)
+			tell(hold, p);
+		last.end = hold_end_of(p->seq_end, p->flags);
+		last.ack = p->ack;
+	}
 	hold_forget(hold, at);
-	hold->ops.shed(hold->user, &flow);
+	hold->ops.shed(hold->user, &flow, &last);
 }
 
 /* At the bound the largest goes: it is the one furthest behind. */
@@ -318,11 +331,8 @@ static void tell_old(struct tcpc_hold *hold, __u64 now_ns)
 	struct packet *p;
 
 	while ((p = hold->oldest) && (now_ns - p->since_ns >= TCPC_HOLD_TELL_NS ||
-				      hold->untold_bytes > TCPC_HOLD_TELL_BYTES)) {
-		hold_is_told(hold, p);
-		hold->ops.taken(hold->user, &p->of->flow, hold_seq(p),
-				hold_end_of(p->seq_end, p->flags));
-	}
+				      hold->untold_bytes > TCPC_HOLD_TELL_BYTES))
+		tell(hold, p);
 }
 
 static void take(struct tcpc_hold *hold, struct held **at, __u64 now_ns, struct packet *p,

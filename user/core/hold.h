@@ -36,6 +36,11 @@
 
 struct tcpc_hold;
 
+/** The last that a client has sent of a connection: the number behind it, and its ACK number. */
+struct tcpc_hold_last {
+	__u32 end, ack; /* host order */
+};
+
 struct tcpc_hold_ops {
 	/* What the kernel knows of the connection now; false if nothing. */
 	bool (*exchange)(void *user, const struct tcpc_flow *flow, struct tcpc_exchange *ret);
@@ -46,8 +51,9 @@ struct tcpc_hold_ops {
 	 * RST by itself is @seq == @end. Called for what has waited for TCPC_HOLD_TELL_NS, and at
 	 * once for what comes again while it waits. */
 	void (*taken)(void *user, const struct tcpc_flow *flow, __u32 seq, __u32 end);
-	/* The connection is given up: reset the target's half. */
-	void (*shed)(void *user, const struct tcpc_flow *flow);
+	/* The connection is given up: reset the target's half. All that the queue had of it has
+	 * been told before. */
+	void (*shed)(void *user, const struct tcpc_flow *flow, const struct tcpc_hold_last *last);
 };
 
 /**

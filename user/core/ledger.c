@@ -81,7 +81,7 @@ static void count_dup_ack(struct ledger_account *a, const struct tcpc_receipt *r
 static void receipt_behind(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 {
 	if (a->state == LEDGER_PROBE && a->tries)
-		ledger_give_up(l, a, now_ns, TCPC_LEDGER_LOST_no_connection);
+		ledger_give_up_probe(l, a, now_ns);
 }
 
 static void after_receipt(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
@@ -103,21 +103,11 @@ static void after_receipt(struct tcpc_ledger *l, struct ledger_account *a, __u64
 static void acknowledge(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
 			const struct tcpc_receipt *r, __u32 ack)
 {
-	__u64 bytes = a->acknowledged;
-	__u32 open = a->open;
+	const struct ledger_piece *p = a->head;
 
+	if ((r->flags & TCPC_TCP_SYN) && p && !((p->flags & LEDGER_PIECE_SYN) && p->end == ack))
+		ledger_skip(l, a, ack, a->why);
 	ledger_acknowledge(l, a, now_ns, ack);
-	if (!(r->flags & TCPC_TCP_SYN))
-		return;
-	bytes = a->acknowledged - bytes;
-	a->acknowledged -= bytes;
-	l->bytes.acknowledged -= bytes;
-	a->lost += bytes;
-	l->bytes.lost[TCPC_LEDGER_LOST_no_connection] += bytes;
-	if (open && !a->open)
-		a->flags |= LEDGER_EXCHANGE_LOST; /* what still comes of the last one, too */
-	a->lost_exchanges += open - a->open;
-	l->exchanges.lost[TCPC_LEDGER_LOST_no_connection] += open - a->open;
 }
 
 static void receipt_ack(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
@@ -195,6 +185,41 @@ void tcpc_ledger_taken(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_fl
 	ledger_await(l, a, now_ns);
 }
 
+/* The number behind the last that is held, which has been told before. Without any: behind all. */
+static __u32 end_of_held(const struct ledger_account *a)
+{
+	__u32 end = a->n_held ? a->una : a->nxt;
+
+	for (const struct ledger_piece *p = a->head; p; p = p->next)
+		if (p->flags & LEDGER_PIECE_HELD)
+			end = p->end;
+	return end;
+}
+
+/* What left after that is not lost with it: it may open the connection anew, like any request. But
+ * what begins in the middle of one is of no use. */
+static void shed_held(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
+{
+	__u32 end = end_of_held(a), exchange = 0;
+
+	if (a->state == LEDGER_ABORTED || !a->n_held) {
+		ledger_lose(l, a, now_ns, TCPC_LEDGER_LOST_too_slow);
+		return;
+	}
+	for (const struct ledger_piece *p = a->head; p; p = p->next) {
+		if (tcpc_seq_lt(p->seq, end))
+			exchange = p->exchange;
+		else if (p->exchange == exchange)
+			end = p->end;
+	}
+	ledger_skip(l, a, end, TCPC_LEDGER_LOST_too_slow);
+	if (!a->in_flight) {
+		ledger_lose(l, a, now_ns, TCPC_LEDGER_LOST_too_slow);
+		return;
+	}
+	ledger_probe(a, now_ns, TCPC_LEDGER_LOST_too_slow);
+}
+
 void tcpc_ledger_shed(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_flow *flow)
 {
 	struct ledger_account *a = ledger_find(l, flow), *older;
@@ -212,7 +237,7 @@ void tcpc_ledger_shed(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_flo
 	}
 	if (a->state == LEDGER_CLOSED)
 		return;
-	ledger_lose(l, a, now_ns, TCPC_LEDGER_LOST_too_slow);
+	shed_held(l, a, now_ns);
 	ledger_await(l, a, now_ns);
 }
 

@@ -205,7 +205,7 @@ static void copied_broken(struct tcpc_ledger *l, __u64 now_ns, struct ledger_acc
 		return;
 	}
 	note_exchange(l, a, p, end);
-	ledger_lose_packet(l, a, fresh, TCPC_LEDGER_LOST_no_connection);
+	ledger_lose_packet(l, a, fresh, a->why);
 	l->stats.duplicates += p->payload_bytes && !fresh;
 	l->stats.duplicate_bytes += p->payload_bytes - fresh;
 	a->una = a->nxt = tcpc_seq_max(a->nxt, end);

@@ -387,6 +387,26 @@ void ledger_forget(struct tcpc_ledger *l, struct ledger_account *a)
 	ledger_drop_rst(l, a);
 }
 
+void ledger_skip(struct tcpc_ledger *l, struct ledger_account *a, __u32 end,
+		 enum tcpc_ledger_reason reason)
+{
+	__u64 bytes = a->acknowledged;
+	__u32 open = a->open;
+
+	while (a->head && tcpc_seq_lt(a->head->seq, end))
+		ledger_pop(l, a, end);
+	a->una = end;
+	bytes = a->acknowledged - bytes;
+	a->acknowledged -= bytes;
+	l->bytes.acknowledged -= bytes;
+	a->lost += bytes;
+	l->bytes.lost[reason] += bytes;
+	if (open && !a->open)
+		a->flags |= LEDGER_EXCHANGE_LOST; /* what still comes of the last one, too */
+	a->lost_exchanges += open - a->open;
+	l->exchanges.lost[reason] += open - a->open;
+}
+
 void ledger_lose(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
 		 enum tcpc_ledger_reason reason)
 {
@@ -406,6 +426,7 @@ void ledger_lose(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
 	a->flags &= ~LEDGER_IS_AHEAD;
 	if (a->state != LEDGER_REPLACED)
 		a->state = LEDGER_BROKEN;
+	a->why = reason;
 	a->since_ns = a->last_ns = now_ns;
 }
 

@@ -105,7 +105,8 @@ struct ledger_account {
 	__u32 resent;
 	__u16 window;
 	__u8 dup_acks, tries, state, size_class;
-	__u32 flags;
+	__u8 flags;
+	__u8 why; /* it was broken last; of what is lost in consequence (enum tcpc_ledger_reason) */
 };
 
 /* Of all connections: the first guess for a new one. */
@@ -218,6 +219,10 @@ void ledger_strip(struct tcpc_ledger *l, struct ledger_account *a);
 /** ledger_pop - the first piece is acknowledged up to @ack, which lies in or behind it. */
 void ledger_pop(struct tcpc_ledger *l, struct ledger_account *a, __u32 ack);
 
+/** ledger_skip - what lies before @end is lost{@reason}, una < @end: the target goes on there. */
+void ledger_skip(struct tcpc_ledger *l, struct ledger_account *a, __u32 end,
+		 enum tcpc_ledger_reason reason);
+
 /** ledger_lose - all that is in flight or held is lost{@reason}; @a is BROKEN then. */
 void ledger_lose(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
 		 enum tcpc_ledger_reason reason);
@@ -253,6 +258,13 @@ void ledger_fire(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns);
 /** ledger_give_up - lose all of it and have it reset at the target. */
 void ledger_give_up(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
 		    enum tcpc_ledger_reason reason);
+
+/** ledger_give_up_probe - the same for one that the target has not taken up: lost for what broke
+ * it, once; from then on it is the target that does not have it. */
+void ledger_give_up_probe(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns);
+
+/** ledger_probe - broken for @reason, but what @a still keeps may open it at the target. */
+void ledger_probe(struct ledger_account *a, __u64 now_ns, enum tcpc_ledger_reason reason);
 
 /* ---- ledger_sum.c ---- */
 

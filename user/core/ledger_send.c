@@ -296,16 +296,35 @@ static void forget_sacks(struct ledger_account *a)
 	}
 }
 
+void ledger_give_up_probe(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
+{
+	ledger_give_up(l, a, now_ns, a->why);
+	a->why = TCPC_LEDGER_LOST_no_connection;
+}
+
+void ledger_probe(struct ledger_account *a, __u64 now_ns, enum tcpc_ledger_reason reason)
+{
+	forget_sacks(a);
+	ledger_set_state(a, LEDGER_PROBE, now_ns);
+	a->why = reason;
+	a->flags &= ~LEDGER_IS_AHEAD;
+	a->rto_ns = a->look_ns = LEDGER_NEVER;
+	a->timeout_ns = 0;
+	a->tries = a->dup_acks = 0;
+}
+
 /* RFC 6298, 5.4: the first one only; its ACK calls for the others. */
 static void on_timeout(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 {
 	const __u32 there = LEDGER_PIECE_SACKED | LEDGER_PIECE_HELD;
-	bool probe = a->state == LEDGER_PROBE;
 	struct ledger_piece *p = a->head;
 
-	if (a->tries >= (probe ? TCPC_LEDGER_PROBE_TRIES : TCPC_LEDGER_TRIES)) {
-		ledger_give_up(l, a, now_ns,
-			       probe ? TCPC_LEDGER_LOST_no_connection : TCPC_LEDGER_LOST_tries);
+	if (a->state == LEDGER_PROBE && a->tries >= TCPC_LEDGER_PROBE_TRIES) {
+		ledger_give_up_probe(l, a, now_ns);
+		return;
+	}
+	if (a->tries >= TCPC_LEDGER_TRIES) {
+		ledger_give_up(l, a, now_ns, TCPC_LEDGER_LOST_tries);
 		return;
 	}
 	a->tries++;

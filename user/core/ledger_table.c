@@ -274,6 +274,7 @@ struct ledger_account *ledger_open(struct tcpc_ledger *l, __u64 now_ns,
 	a->flow = *flow;
 	a->hash = hash_of(l, flow);
 	a->since_ns = a->last_ns = now_ns;
+	a->why = TCPC_LEDGER_LOST_no_connection;
 	a->rto_ns = a->look_ns = a->wheel_ns = LEDGER_NEVER;
 	list_init(&a->wheel);
 	list_add(&l->lru, &a->lru);

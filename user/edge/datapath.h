@@ -190,6 +190,14 @@ int tcpc_dp_target_exchanges(struct tcpc_dp_target *dp, struct tcpc_dp_cursor *c
 /** tcpc_dp_target_forget - forget the exchange of @flow, and that it is held. */
 void tcpc_dp_target_forget(struct tcpc_dp_target *dp, const struct tcpc_flow *flow);
 
+/**
+ * tcpc_dp_target_given_up - nothing of @flow is held any more, and the target is to lose its half.
+ * What its client sent last is remembered, so that the next request can open it anew.
+ * @end: behind that.  @ack: its ACK number.  Both in host order.
+ */
+void tcpc_dp_target_given_up(struct tcpc_dp_target *dp, const struct tcpc_flow *flow, __u32 end,
+			     __u32 ack);
+
 int tcpc_dp_target_stats(struct tcpc_dp_target *dp, struct tcpc_target_stats *ret);
 
 /** tcpc_dp_target_queues - counters of the queue threads: TCPC_MAX_QUEUES elements of shared

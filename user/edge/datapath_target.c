@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 
 #include "target.skel.h"
+#include "tcpcopy/parse.h"
 
 struct tcpc_dp_target {
 	struct target_bpf *skel;
@@ -187,6 +188,23 @@ int tcpc_dp_target_exchanges(struct tcpc_dp_target *dp, struct tcpc_dp_cursor *c
 void tcpc_dp_target_forget(struct tcpc_dp_target *dp, const struct tcpc_flow *flow)
 {
 	bpf_map_delete_elem(bpf_map__fd(dp->skel->maps.exchanges), flow);
+}
+
+/* With a reset on it, nothing waits for an answer; and what was sent before is not let through
+ * again (came_before), as it has had its exchange. */
+void tcpc_dp_target_given_up(struct tcpc_dp_target *dp, const struct tcpc_flow *flow, __u32 end,
+			     __u32 ack)
+{
+	struct tcpc_exchange x = {};
+
+	tcpc_dp_target_exchange(dp, flow, &x);
+	x.held = 0;
+	x.exchanges += !x.exchanges;
+	x.client_ack = ack;
+	x.request_end = end;
+	x.answer_flags |= TCPC_TCP_RST;
+	if (bpf_map_update_elem(bpf_map__fd(dp->skel->maps.exchanges), flow, &x, BPF_EXIST))
+		tcpc_dp_target_forget(dp, flow);
 }
 
 int tcpc_dp_target_service(struct tcpc_dp_target *dp, int ifindex, __be16 port,

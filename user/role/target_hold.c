@@ -68,7 +68,7 @@ static void taken(void *user, const struct tcpc_flow *flow, __u32 seq, __u32 end
 }
 
 /* A connection that cannot follow ends at the target too: half of it would be worse than none. */
-static void shed(void *user, const struct tcpc_flow *flow)
+static void shed(void *user, const struct tcpc_flow *flow, const struct tcpc_hold_last *last)
 {
 	struct hold_room *room = user;
 	struct intercept *i = room->intercept;
@@ -79,7 +79,7 @@ static void shed(void *user, const struct tcpc_flow *flow)
 			      "`tcpcopyctl stats` (hold)",
 			      i->iface);
 	room->logged = true;
-	tcpc_dp_target_forget(i->role->dp, flow);
+	tcpc_dp_target_given_up(i->role->dp, flow, last->end, last->ack);
 	target_tell_shed(i->role, flow, TCPC_FEEDBACK_SHED_SLOW);
 	if (target_allows(i->role, &flow->client))
 		return; /* its copies ended when it was allowed; what it has now is its own */
