@@ -124,27 +124,6 @@ static __always_inline int end_old(struct __sk_buff *skb, const struct tcpc_pkt 
 	return VERDICT_NEXT;
 }
 
-/* The online host has given the connection up, and does not know how far it has come here. Returns
- * a verdict. */
-static __always_inline int end_given_up(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
-					const struct connection *conn, struct tcpc_target_stats *st)
-{
-	struct tcpc_exchange *x = exchange_of(pkt);
-
-	if (x)
-		note_seen(x, pkt->flags);
-	if (conn->state < CONN_CLOSING) {
-		COUNT(st, no_connection);
-		return VERDICT_DROP;
-	}
-	if (become_reset(skb, pkt, conn)) {
-		COUNT(st, rewrite_failed);
-		return VERDICT_DROP;
-	}
-	COUNT(st, given_up);
-	return VERDICT_NEXT;
-}
-
 /* An HTTP request begins with its method. HTTP/2 cannot be entered in the middle: its header
  * compression has a state. */
 static __always_inline int begins_http(struct __sk_buff *skb, const struct tcpc_pkt *pkt)

@@ -213,12 +213,6 @@ static __always_inline int align_segment(struct __sk_buff *skb, struct tcpc_pkt 
 
 	if (!conn)
 		goto failed;
-	if (tcpc_hold_is_given_up(pkt->flags, pkt->greeting)) {
-		if (pass == PASS_FIRST && service->hold_ifindex && is_held(pkt))
-			return divert(skb, pkt, service->hold_ifindex, 0, st);
-		end_hold(skb, pkt);
-		return end_given_up(skb, pkt, conn, st);
-	}
 	err = care_for_options(skb, pkt, conn->state);
 	if (err == BLANK_SIGNED) {
 		COUNT(st, md5);

@@ -333,7 +333,6 @@ struct tcpc_raw_receipt {
 	X(held_early, "held because the target has not opened the connection yet")                 \
 	X(reopened, "connections whose SYN the target had not taken, opened again")                \
 	X(spent_syn, "dropped: SYN sent again of a connection that has ended here")                \
-	X(given_up, "connections ended because the online host has given them up")                 \
 	X(past_rule, "engine nfqueue: responses that no rule had queued, kept inside by absorb")
 
 /* Counters of one NFQUEUE queue, written by its thread. */
@@ -377,7 +376,6 @@ struct tcpc_raw_receipt {
 #define TCPC_RESEND_COUNTERS(X)                                                                    \
 	X(packets, "packets sent again")                                                           \
 	X(bytes, "bytes of payload in these")                                                      \
-	X(resets, "resets sent to end a connection at a target")                                   \
 	X(busy, "not sent: no room in the device or the socket")                                   \
 	X(too_big, "not sent: larger than the device takes, or its MTU is too small for headers")  \
 	X(failed, "not sent: another error, such as no route")
@@ -386,7 +384,8 @@ struct tcpc_raw_receipt {
 #define TCPC_DELIVERY_COUNTERS(X)                                                                  \
 	X(withheld, "not sent again: the target does not intercept now, or has the client in its " \
 		    "allow-list")                                                                  \
-	X(orphans, "copies noted for a target that was removed before they were read")
+	X(orphans, "copies noted for a target that was removed before they were read")             \
+	X(breaks_failed, "connections given up that could not be told to the target: later")
 
 #define TCPC_LINK_COUNTERS(X)                                                                      \
 	X(connections, "connections accepted")                                                     \
@@ -406,7 +405,8 @@ struct tcpc_raw_receipt {
 	X(shed, "connections ended that were told, once a peer")                                   \
 	X(held_dropped, "of both not told to a peer that is behind, once a peer")                  \
 	X(frames, "frames with any of these, once a peer")                                         \
-	X(frame_bytes, "bytes of these frames")
+	X(frame_bytes, "bytes of these frames")                                                    \
+	X(breaks, "connections that a peer gave up, to be ended here")
 
 #define TCPC_COUNTER_FIELD(name, text) __u64 name;
 struct tcpc_online_stats {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * feedback_held.h - HELD and SHED, the frames that say what the target host has in its hold queue
- * and which connections it has ended itself. Pure.
+ * and which connections it has ended itself; and BREAK, by which an online host has one ended.
+ * Pure.
  */
 #ifndef TCPCOPY_FEEDBACK_HELD_H
 #define TCPCOPY_FEEDBACK_HELD_H
@@ -39,6 +40,13 @@ struct tcpc_held {
 struct tcpc_shed {
 	struct tcpc_flow flow;
 	__u32 reason; /* enum tcpc_feedback_shed_reason */
+};
+
+/** A connection that an online host gives up. What begins at @end may open it anew; the client's
+ * ACK number before that was @ack. Host order. */
+struct tcpc_break {
+	struct tcpc_flow flow;
+	__u32 end, ack;
 };
 
 /** tcpc_feedback_news_begin - start an empty batch of @type, HELD or SHED, in @buf (@size bytes).
@@ -157,6 +165,36 @@ static inline enum tcpc_feedback_reason tcpc_feedback_get_shed(struct tcpc_feedb
 	return tcpc_feedback_form_ok(&ret->flow, head) && tcpc_feedback_shed_ok(ret)
 		       ? TCPC_FEEDBACK_OK
 		       : TCPC_FEEDBACK_VALUE;
+}
+
+/** tcpc_feedback_put_break - the fields of BREAK. */
+static inline void tcpc_feedback_put_break(struct tcpc_feedback_writer *w,
+					   const struct tcpc_break *b)
+{
+	int v4 = tcpc_feedback_flow_is_v4(&b->flow);
+
+	tcpc_feedback_put_u8(w, v4 ? TCPC_FEEDBACK_RECEIPT_V4 : 0);
+	tcpc_feedback_put_flow(w, &b->flow, v4);
+	tcpc_feedback_put_u32(w, b->end);
+	tcpc_feedback_put_u32(w, b->ack);
+}
+
+/** tcpc_feedback_get_break - all of BREAK; @ret is undefined unless TCPC_FEEDBACK_OK is returned.
+ */
+static inline enum tcpc_feedback_reason tcpc_feedback_get_break(struct tcpc_feedback_reader *r,
+								struct tcpc_break *ret)
+{
+	__u8 head = tcpc_feedback_take_u8(r);
+
+	if (head & ~TCPC_FEEDBACK_RECEIPT_V4)
+		return TCPC_FEEDBACK_VALUE;
+	tcpc_feedback_take_flow(r, &ret->flow, head);
+	ret->end = tcpc_feedback_take_u32(r);
+	ret->ack = tcpc_feedback_take_u32(r);
+	if (r->failed)
+		return TCPC_FEEDBACK_SHORT;
+	return tcpc_feedback_form_ok(&ret->flow, head) ? tcpc_feedback_done(r)
+						       : TCPC_FEEDBACK_VALUE;
 }
 
 #endif

@@ -89,18 +89,6 @@ static inline int tcpc_hold_is_closing(__u8 flags, __u32 payload_bytes)
 	return (flags & (TCPC_TCP_FIN | TCPC_TCP_RST)) && !payload_bytes;
 }
 
-/* In the urgent pointer of a reset: it is no client's, but the online host's word that it has given
- * the connection up. Clients' copies never have it there: without ACK the field is cleared. */
-#define TCPC_HOLD_GIVEN_UP 65535
-
-/** tcpc_hold_is_given_up - it ends the connection at once, with all that waits for it: what is
- * missing before that will not come. @greeting: what the urgent pointer says. */
-static inline int tcpc_hold_is_given_up(__u8 flags, __u16 greeting)
-{
-	return (flags & (TCPC_TCP_RST | TCPC_TCP_ACK | TCPC_TCP_SYN)) == TCPC_TCP_RST &&
-	       greeting == TCPC_HOLD_GIVEN_UP;
-}
-
 /**
  * tcpc_hold_can_begin - may such a packet begin an exchange? Not if it only closes, which asks for
  * nothing, nor if its ACK number means nothing.

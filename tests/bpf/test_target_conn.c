@@ -6,7 +6,6 @@
  */
 #include "../harness/bpf_target.h"
 #include "../harness/connection.h"
-#include "tcpcopy/hold.h"
 
 /* What align should make of @spec on a connection in the state that @counter stands for. */
 struct aligned {
@@ -383,35 +382,6 @@ static void test_early_reset(void **state)
 	connection_close(&c);
 }
 
-/* The reset of an online host that has given the connection up: whatever the application has not
- * read, and wherever the online host believes the connection to be. */
-static void test_given_up(void **state)
-{
-	struct tcpc_target_stats moved = target_moves(COUNTER(given_up));
-	struct connection c;
-	struct frame_spec spec;
-	struct frame frame, want;
-	__u32 rcv_nxt;
-
-	(void)state;
-	need_netns();
-	c = connection_open(lab_variant.family, 40012, SERVICE_PORT);
-	connection_pass(c.client, -1, 10);
-	spec = connection_frame(&c);
-	rcv_nxt = connection_snd_nxt(c.client);
-	spec.payload_bytes = 0;
-	spec.flags = TCPC_TCP_RST;
-	spec.urgent = TCPC_HOLD_GIVEN_UP;
-	spec.seq = rcv_nxt - 10;
-	frame = frame_build(&spec);
-	spec.seq = rcv_nxt;
-	want = frame_build(&spec);
-	align_run("given up", &frame, VERDICT_NEXT, &want, &moved);
-	frame_free(&frame);
-	frame_free(&want);
-	connection_close(&c);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -419,7 +389,7 @@ int main(void)
 		all_variants(test_unsent_data), all_variants(test_close_wait),
 		all_variants(test_fin_wait),	all_variants(test_closing),
 		all_variants(test_opening),	all_variants(test_no_connection),
-		all_variants(test_early_reset),	all_variants(test_given_up),
+		all_variants(test_early_reset),
 	};
 
 	return cmocka_run_group_tests(tests, target_enter, target_leave);

@@ -20,7 +20,7 @@ CAPACITY=150 # requests a second
 LOAD=$((2 * CAPACITY))
 LATER=$((CAPACITY / 5))
 SECONDS_OF_LOAD=20
-SETTLE=25
+SETTLE=65 # seconds; what is held without a word is lost after 60
 DAEMON_MB=20 # beside what --hold and --retain allow
 
 # ids_rate HOST SECONDS: requests a second there, from now on, times ten.
@@ -79,10 +79,16 @@ memory_is_bound() {
 		$(((RETAIN_MB + DAEMON_MB) * 1024))
 }
 
+all_but_lost() {
+	[ $(($(ids_count target) + $(ledger .total.exchanges.lost))) -ge "$(ids_count online)" ]
+}
+
 # accounts_are_true TEXT REASON: the ledger's figures are those of the servers, and all that is lost
 # is for that one reason.
 accounts_are_true() {
 	local missing
+	# What is acknowledged may still wait for its turn in the server.
+	wait_for 10 all_but_lost || true
 	ids_compare
 	missing=$(wc -l <"$LAB_DIR/missing")
 	is "$1: ids at the target that come twice, or are none of online" "$(ids_wrong)" 0
@@ -116,6 +122,29 @@ overload() {
 	memory_is_bound "$text"
 }
 
+# retention_bound: for two seconds nothing that is sent to the target arrives. It has time enough: the
+# load is what it can bear.
+retention_bound() {
+	local text="at the bound of --retain"
+	ids_reset
+	lab_spawn client "$LAB_DIR/load.out" timeout 120 "$IDS" load "$ONLINE_IP" "$PORT" form 16 \
+		$((CAPACITY * 8)) $((CAPACITY * 4 / 5))
+	LOAD_PID=$LAST_PID
+	wait_for 10 loaded target $CAPACITY || lab_die "the load does not start"
+	router_loses_copies
+	wait_for 10 loaded online $((CAPACITY * 3)) || lab_die "the load does not go on"
+	router_loses 0
+	lab_wait "$LOAD_PID" || not_ok "$text: clients: $(tail -n 1 "$LAB_DIR/load.out")"
+	wait_for $SETTLE nothing_under_way || not_ok "$text: something stays under way"
+	accounts_are_true "$text" retention
+	compare "$text: requests given up" "$(wc -l <"$LAB_DIR/missing")" ">" 0
+	compare "$text: connections reset at the target" "$(ledger .ledger.resets)" ">" 0
+	compare "$text: connections taken up again" "$(ctl_json target .result.target.adopted stats)" \
+		">" 0
+	is "$text: ids missing of the last $CAPACITY" "$(missing_from $((CAPACITY * 7)))" 0
+	memory_is_bound "$text"
+}
+
 lab_up
 router_up
 ids_serve online "$ONLINE_IP"
@@ -136,6 +165,11 @@ router_loses 0
 copy_anew 4 3 8
 router_loses 1
 overload "one connection a request" close 64
+[ "$TAP_FAILED" -eq 0 ] || show_counters
+
+# Copies get lost, the link does not: the journal fills up, and connections have to go.
+copy_anew 16 10 1
+retention_bound
 [ "$TAP_FAILED" -eq 0 ] || show_counters
 copy_down
 tap_done

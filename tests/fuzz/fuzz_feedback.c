@@ -141,11 +141,21 @@ static enum tcpc_feedback_reason on_frame(struct tcpc_link_peer *peer, enum tcpc
 	const __u8 *start = body->pos - 1;
 	enum tcpc_feedback_reason reason;
 	__u8 again[TCPC_FEEDBACK_BODY_MAX];
+	struct tcpc_feedback_writer w;
+	struct tcpc_break broken;
 	__u32 serial, n;
 
 	MUST(peer->phase == TCPC_LINK_UP);
 	if (type == TCPC_FEEDBACK_ACK)
 		return tcpc_feedback_get_ack(body, &serial);
+	if (type == TCPC_FEEDBACK_BREAK) {
+		reason = tcpc_feedback_get_break(body, &broken);
+		w = tcpc_feedback_begin(again, sizeof(again), type);
+		tcpc_feedback_put_break(&w, &broken);
+		n = tcpc_feedback_bytes(&w);
+		MUST(reason || (n == body->end - start && !memcmp(again, start, n)));
+		return reason;
+	}
 	reason = tcpc_link_news_read(&news, type, body);
 	if (reason)
 		return reason;

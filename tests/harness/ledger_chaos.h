@@ -50,15 +50,17 @@ static inline void chaos_release(void *user, __u64 record)
 	c->n_live--;
 }
 
-static inline void chaos_reset(void *user, const struct tcpc_flow *flow, __u32 seq)
+static inline int chaos_reset(void *user, const struct tcpc_flow *flow, __u32 end, __u32 ack)
 {
 	struct chaos *c = user;
 
 	(void)flow;
-	(void)seq;
+	(void)end;
+	(void)ack;
 	c->n_reset++;
 	if (c->ledger->paused)
 		c->wrong = "a reset is asked for while paused";
+	return 0;
 }
 
 /** chaos_begin - an empty ledger. Returns: was there memory for it? */
@@ -144,7 +146,7 @@ static inline void chaos_other(struct chaos *c, const __u8 *e, const struct tcpc
 		tcpc_ledger_give_up(c->ledger, c->now_ns, flow);
 		break;
 	case 2:
-		tcpc_ledger_give_up_largest(c->ledger, c->now_ns);
+		tcpc_ledger_give_up_largest(c->ledger, c->now_ns, ~0ULL);
 		break;
 	case 3:
 		tcpc_ledger_paused(c->ledger, c->now_ns);

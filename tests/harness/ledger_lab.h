@@ -83,15 +83,17 @@ static inline void lab_on_release(void *user, __u64 record)
 	lab_note(lab, text);
 }
 
-static inline void lab_on_reset(void *user, const struct tcpc_flow *flow, __u32 seq)
+static inline int lab_on_reset(void *user, const struct tcpc_flow *flow, __u32 end, __u32 ack)
 {
 	struct ledger_lab *lab = user;
 	char text[32];
 
-	snprintf(text, sizeof(text), "!%u", seq - lab->start);
+	(void)ack;
+	snprintf(text, sizeof(text), "!%u", end - lab->start);
 	lab_note(lab, text);
 	if (lab->reset)
 		lab->reset(lab, flow);
+	return 0;
 }
 
 /** lab_begin - an empty ledger; at most @records packets can be copied. */

@@ -131,7 +131,7 @@ static inline void do_step(struct ledger_lab *lab, const struct step *s)
 		tcpc_ledger_give_up(lab->ledger, lab->now_ns, &flow);
 		break;
 	case LARGEST:
-		tcpc_ledger_give_up_largest(lab->ledger, lab->now_ns);
+		tcpc_ledger_give_up_largest(lab->ledger, lab->now_ns, ~0ULL);
 		break;
 	case PAUSE:
 		tcpc_ledger_paused(lab->ledger, lab->now_ns);

@@ -87,6 +87,8 @@ struct lab_server {
 	__u64 down_ms;
 	__u32 settled; /* the last serial */
 	__u64 settled_ms;
+	struct tcpc_break broken; /* the last one */
+	unsigned int n_broken;
 	bool close_on_up, close_on_settled;
 };
 
@@ -112,6 +114,14 @@ static inline void lab_peer_down(void *user, const char *peer, const char *why)
 	snprintf(s->why, sizeof(s->why), "%s", why);
 }
 
+static inline void lab_broken(void *user, const struct tcpc_break *what)
+{
+	struct lab_server *s = user;
+
+	s->broken = *what;
+	s->n_broken++;
+}
+
 static inline void lab_settled(void *user, __u32 serial)
 {
 	struct lab_server *s = user;
@@ -129,6 +139,7 @@ static const struct tcpc_link_server_events lab_server_events = {
 	.peer_up = lab_peer_up,
 	.peer_down = lab_peer_down,
 	.settled = lab_settled,
+	.broken = lab_broken,
 };
 
 static inline int lab_listen(struct lab_server *s, __u16 port, const __u8 *key,

@@ -73,6 +73,11 @@ router_loses() {
 	done
 }
 
+# router_loses_copies: all of them, but nothing of the feedback link; router_loses ends it.
+router_loses_copies() {
+	in_ns router "$LAB_IPTABLES" -w -I FORWARD -p tcp --dport "$PORT" -j DROP
+}
+
 # router_cut: nothing passes any more; router_loses ends it.
 router_cut() {
 	in_ns router "$LAB_IPTABLES" -w -I FORWARD -j DROP

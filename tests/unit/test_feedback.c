@@ -29,6 +29,7 @@ static enum tcpc_feedback_reason read_body(const __u8 *body, __u32 n, struct tcp
 	struct tcpc_feedback_reader r;
 	enum tcpc_feedback_reason reason;
 	enum tcpc_feedback_type type;
+	struct tcpc_break broken;
 	__u8 bye;
 
 	reason = tcpc_feedback_open(&r, body, n, &type);
@@ -43,6 +44,8 @@ static enum tcpc_feedback_reason read_body(const __u8 *body, __u32 n, struct tcp
 		return tcpc_feedback_get_ack(&r, &news->serial);
 	case TCPC_FEEDBACK_BYE:
 		return tcpc_feedback_get_bye(&r, &bye);
+	case TCPC_FEEDBACK_BREAK:
+		return tcpc_feedback_get_break(&r, &broken);
 	default:
 		return tcpc_link_news_read(news, type, &r);
 	}
@@ -113,10 +116,12 @@ static const struct {
 	 TCPC_FEEDBACK_OK},
 	{"shed, for each reason",
 	 BYTES("\x09\0\x03\x80\x01" FLOW_V4 "\x80\x02" FLOW_V4 "\0\x03" FLOW_V6), TCPC_FEEDBACK_OK},
+	{"break", BYTES("\x0a\x80" FLOW_V4 "\xff\xff\xff\xff\0\0\0\x08"), TCPC_FEEDBACK_OK},
+	{"break, IPv6", BYTES("\x0a\0" FLOW_V6 "\0\0\0\0\0\0\0\x08"), TCPC_FEEDBACK_OK},
 
 	{"nothing", BYTES(""), TCPC_FEEDBACK_SHORT},
 	{"type 0", BYTES("\0"), TCPC_FEEDBACK_TYPE},
-	{"type 10", BYTES("\x0a\0\0\0\0"), TCPC_FEEDBACK_TYPE},
+	{"type 11", BYTES("\x0b\0\0\0\0"), TCPC_FEEDBACK_TYPE},
 	{"type 255", BYTES("\xff"), TCPC_FEEDBACK_TYPE},
 	{"hello of role 2", BYTES("\x01\x02\0"), TCPC_FEEDBACK_VALUE},
 	{"version with 64 bytes", BYTES("\x01\0\x40"), TCPC_FEEDBACK_COUNT},
@@ -164,6 +169,12 @@ static const struct {
 	{"shed: for reason 0", BYTES("\x09\0\x01\x80\0" FLOW_V4), TCPC_FEEDBACK_VALUE},
 	{"shed: for reason 4", BYTES("\x09\0\x01\x80\x04" FLOW_V4), TCPC_FEEDBACK_VALUE},
 	{"shed: unknown bit", BYTES("\x09\0\x01\xc0\x01" FLOW_V4), TCPC_FEEDBACK_VALUE},
+	{"break: with a SACK block", BYTES("\x0a\x81" FLOW_V4 "\0\0\0\x08\0\0\0\x09"),
+	 TCPC_FEEDBACK_VALUE},
+	{"break: IPv4 in the long form",
+	 BYTES("\x0a\0" MAPPED "\xc6\x12\0\x01" MAPPED "\x0a\0\0\x09"
+	       "\x9c\x40\x1f\x90\0\0\0\x08\0\0\0\x09"),
+	 TCPC_FEEDBACK_VALUE},
 	{"bye for an unknown reason", BYTES("\x07\xc8"), TCPC_FEEDBACK_VALUE},
 };
 

@@ -241,6 +241,35 @@ static void test_given_up(void **state)
 	tcpc_hold_free(lab.hold);
 }
 
+/* The online host gives up what it could not deliver: what begins behind that goes on. */
+static void test_broken(void **state)
+{
+	struct frame_spec spec = {.ttl = 'A', .flags = PSH_ACK, .ack = 300, .payload_bytes = 50};
+	struct tcpc_flow flow = lab_flow(0);
+	struct hold_lab lab;
+
+	(void)state;
+	lab_begin(&lab, 1 << 20, MAX_LAG_MS * MS);
+	lab.view[0].known = true;
+	lab.view[0].x = (struct tcpc_exchange){.exchanges = 1, .answer_flags = TCPC_TCP_ACK};
+	expect_true("broken", "nothing is held", !tcpc_hold_break(lab.hold, &flow, 1000));
+	for (int i = 0; i < 3; i++) {
+		spec.ttl = 'A' + i;
+		spec.seq = 50 * i;
+		lab_take(&lab, 0, 0, i + 1, &spec);
+	}
+	expect_true("broken", "one is", tcpc_hold_break(lab.hold, &flow, 100));
+	expect_u64("broken", "lost", tcpc_hold_stats(lab.hold)->lost, 2);
+	lab.view[0].x.answer_flags |= TCPC_TCP_RST;
+	tcpc_hold_touch(lab.hold, 1, &flow);
+	expect_did("broken", "the one behind", &lab, "C3");
+	lab.view[0].x.answer_flags = TCPC_TCP_ACK;
+	lab.view[0].x.client_ack = 300;
+	tcpc_hold_tick(lab.hold, 200 * MS);
+	expect_true("broken", "it was the last", tcpc_hold_empty(lab.hold));
+	tcpc_hold_free(lab.hold);
+}
+
 /* A packet for which there is no memory is not told: it can come again. Nor is one that is none. */
 static void test_not_taken(void **state)
 {
@@ -280,44 +309,12 @@ static void test_many(void **state)
 	tcpc_hold_free(lab.hold);
 }
 
-/* The online host gives a connection up: nothing of it waits any longer, its reset goes at once. A
- * client's own reset has to wait like anything else. */
-static void test_given_up(void **state)
-{
-	struct frame_spec request = {.flags = PSH_ACK, .payload_bytes = 10, .seq = 1, .ack = 300};
-	struct frame_spec reset = {.flags = TCPC_TCP_RST, .seq = 1, .ttl = 'R'};
-	struct hold_lab lab;
-
-	(void)state;
-	lab_begin(&lab, 1 << 20, MAX_LAG_MS * MS);
-	for (int conn = 0; conn < 2; conn++) {
-		lab.view[conn].known = true;
-		lab.view[conn].x =
-			(struct tcpc_exchange){.exchanges = 1, .answer_flags = TCPC_TCP_ACK};
-		lab_take(&lab, 0, conn, 1, &request);
-	}
-	reset.seq = 11;
-	lab_take(&lab, 0, 0, 2, &reset);
-	expect_did("given up", "a client's reset", &lab, "");
-	reset.seq = 1;
-	reset.urgent = TCPC_HOLD_GIVEN_UP;
-	lab_take(&lab, 0, 0, 3, &reset);
-	expect_did("given up", "ours", &lab, "R3");
-	tcpc_hold_tick(lab.hold, TCPC_HOLD_TICK_MS * MS);
-	expect_u64("given up", "lost", tcpc_hold_stats(lab.hold)->lost, 2);
-	expect_u64("given up", "the other's", tcpc_hold_stats(lab.hold)->connections, 1);
-	tcpc_hold_free(lab.hold);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_taken),
-		cmocka_unit_test(test_given_up),
-		cmocka_unit_test(test_when),
-		cmocka_unit_test(test_given_up),
-		cmocka_unit_test(test_not_taken),
-		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_taken),	  cmocka_unit_test(test_when),
+		cmocka_unit_test(test_given_up),  cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_not_taken), cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

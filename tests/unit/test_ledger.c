@@ -91,7 +91,7 @@ static const struct scenario scenarios[] = {
 	 {OPENED, C(2, PSH_ACK, 1, 1, 100, ""), UNTIL(220, "B1-101"), UNTIL(640, "B1-101"),
 	  UNTIL(1480, "B1-101"), UNTIL(3150, "B1-101"), UNTIL(6170, "B1-101"),
 	  UNTIL(9200, "B1-101"), UNTIL(12220, "B1-101"), UNTIL(15240, "B1-101"),
-	  UNTIL(18260, "-B !1")},
+	  UNTIL(18260, "-B !101")},
 	 .want = {100, 0, 0, 0, 100, 0},
 	 .want_x = {1, 0, 0, 0, 1, 0},
 	 .reason = TCPC_LEDGER_LOST_tries},

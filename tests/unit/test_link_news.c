@@ -216,12 +216,39 @@ static void test_nobody(void **state)
 	scene_close(&scene);
 }
 
+static bool got_broken(void *arg)
+{
+	return ((struct scene *)arg)->s.n_broken >= 3;
+}
+
+/* The other way: an online host gives connections up. Without a link nobody hears of it. */
+static void test_broken(void **state)
+{
+	struct tcpc_break what = {.end = 0xfffffff0, .ack = 7};
+	struct scene scene;
+
+	(void)state;
+	scene_open(&scene, scene_key);
+	for (unsigned int n = 1; n <= 3; n++) {
+		what.flow = flow_of(n);
+		assert_int_equal(tcpc_link_client_break(scene.good.link, &what), 0);
+	}
+	assert_true(lab_wait(got_broken, &scene, LAB_WAIT_MS));
+	assert_memory_equal(&scene.s.broken, &what, sizeof(what));
+	assert_int_equal(scene_counters(&scene)->breaks, 3);
+	tcpc_link_server_close(scene.s.link);
+	scene.s.link = NULL;
+	assert_true(lab_wait(lab_is_lost, &scene.good, LAB_WAIT_MS));
+	assert_int_equal(tcpc_link_client_break(scene.good.link, &what), -EPIPE);
+	scene_close(&scene);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_order),     TEST(test_content), TEST(test_many),
-		TEST(test_coalesced), TEST(test_nobody),  TEST(test_in_turns),
+		TEST(test_order),  TEST(test_content),	TEST(test_many),   TEST(test_coalesced),
+		TEST(test_nobody), TEST(test_in_turns), TEST(test_broken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -331,44 +331,12 @@ static void test_no_packet(void **state)
 	frame_free(&frame);
 }
 
-static void test_reset(void **state)
-{
-	(void)state;
-	for (int family = 4; family <= 6; family += 2) {
-		struct frame_spec spec = {.family = family};
-		struct tcpc_flow flow = {
-			.client = frame_host(&spec, 1),
-			.server = frame_host(&spec, 9),
-			.client_port = tcpc_htons(40000),
-			.server_port = tcpc_htons(8080),
-		};
-		__u32 bytes = tcpc_pieces_reset(&flow, SEQ, piece);
-		struct tcpc_pkt pkt;
-
-		expect_u64("RST", "length", bytes, family == 4 ? 40 : 60);
-		expect_u64("RST", "parse",
-			   tcpc_parse(piece, piece + bytes, bytes, TCPC_LINK_NONE, &pkt),
-			   TCPC_PARSE_OK);
-		expect_u64("RST", "checksums", frame_checks_right(piece, piece + pkt.l4_off, 20),
-			   1);
-		expect_u64("RST", "flags", pkt.flags, RST);
-		expect_u64("RST", "seq", pkt.seq, SEQ);
-		expect_u64("RST", "ACK", pkt.ack, 0);
-		expect_u64("RST", "given up", tcpc_hold_is_given_up(pkt.flags, pkt.greeting), 1);
-		expect_u64("RST", "source", tcpc_addr_equal(&pkt.saddr, &flow.client), 1);
-		expect_u64("RST", "destination", tcpc_addr_equal(&pkt.daddr, &flow.server), 1);
-		expect_u64("RST", "source port", pkt.sport, flow.client_port);
-		expect_u64("RST", "destination port", pkt.dport, flow.server_port);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cuts),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_no_packet),
-		cmocka_unit_test(test_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

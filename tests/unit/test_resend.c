@@ -215,26 +215,6 @@ static void test_source_rule(void **state)
 	lab_command("ip rule del from 198.18.0.1 && ip -6 rule del from 2001:2::1");
 }
 
-static void test_reset(void **state)
-{
-	struct tcpc_resend_stats before = stats();
-
-	(void)state;
-	need_netns();
-	for (int family = 4; family <= 6; family += 2) {
-		struct tcpc_flow flow = flow_of(family);
-		struct tcpc_pkt pkt;
-
-		assert_int_equal(tcpc_resend_reset(lab.resend, &flow, SEQ, lab.out), 0);
-		expect_out("RST", lab.out_fd, &pkt);
-		expect_u64("RST", "flags", pkt.flags, TCPC_TCP_RST);
-		expect_u64("RST", "seq", pkt.seq, SEQ);
-		expect_u64("RST", "source", tcpc_addr_equal(&pkt.saddr, &flow.client), 1);
-	}
-	expect_u64("RST", "resets", stats().resets - before.resets, 2);
-	expect_u64("RST", "packets", stats().packets - before.packets, 0);
-}
-
 static void test_device_mtu(void **state)
 {
 	(void)state;
@@ -357,11 +337,10 @@ static void test_busy(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pieces),	    cmocka_unit_test(test_interface),
-		cmocka_unit_test(test_source_rule), cmocka_unit_test(test_reset),
-		cmocka_unit_test(test_device_mtu),  cmocka_unit_test(test_too_big),
-		cmocka_unit_test(test_nowhere),	    cmocka_unit_test(test_not_in_it),
-		cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_pieces),	   cmocka_unit_test(test_interface),
+		cmocka_unit_test(test_device_mtu), cmocka_unit_test(test_too_big),
+		cmocka_unit_test(test_nowhere),	   cmocka_unit_test(test_not_in_it),
+		cmocka_unit_test(test_busy),	   cmocka_unit_test(test_source_rule),
 	};
 
 	return cmocka_run_group_tests(tests, enter, leave);

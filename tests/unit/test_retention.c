@@ -17,7 +17,7 @@
 #define HEADER 8
 #define MAX_RECORDS 20000
 /* What a moved record of @bytes costs; as in retention.c. */
-#define COST(bytes) (24 + (bytes) + 16)
+#define COST(bytes) (40 + (bytes) + 16)
 
 static __u8 ring[RING + LARGEST];
 static __u64 written; /* the producer's position */
@@ -242,6 +242,7 @@ static void test_scenarios(void **state)
 static void test_moved_bytes_stay(void **state)
 {
 	__u32 bytes = 0;
+	__u64 oldest;
 
 	(void)state;
 	start(100000);
@@ -255,8 +256,12 @@ static void test_moved_bytes_stay(void **state)
 		expect_record("moved", i, 100 + i % 7, i);
 	expect_true("moved", "most have moved", stats().moved > 460);
 	expect_true("moved", "none is known beyond", !tcpc_retention_get(owner.r, 500, &bytes));
-	for (__u64 i = 0; i < 500; i++)
-		assert_int_equal(tcpc_retention_release(owner.r, 499 - i), 0);
+	for (__u64 i = 0; i < 500; i++) {
+		assert_int_equal(tcpc_retention_oldest(owner.r, &oldest), 0);
+		expect_u64("moved", "oldest", oldest, i < 200 ? i : 200);
+		assert_int_equal(tcpc_retention_release(owner.r, i < 200 ? i : 699 - i), 0);
+	}
+	assert_int_equal(tcpc_retention_oldest(owner.r, &oldest), -ENOENT);
 	expect_u64("moved", "heap", stats().heap_bytes, 0);
 	expect_u64("moved", "bytes", stats().bytes, 0);
 	expect_u64("moved", "position", tcpc_retention_position(owner.r), written);
@@ -265,6 +270,8 @@ static void test_moved_bytes_stay(void **state)
 
 static void test_pressure_is_counted(void **state)
 {
+	__u64 oldest;
+
 	(void)state;
 	start(0);
 	for (int i = 0; i < 4; i++)
@@ -273,11 +280,16 @@ static void test_pressure_is_counted(void **state)
 	expect_u64("stuck", "asked", owner.asked, 1);
 	expect_u64("stuck", "pressure", stats().pressure, 1);
 	expect_u64("stuck", "stuck", stats().stuck, 1);
+	assert_int_equal(tcpc_retention_oldest(owner.r, &oldest), 0);
+	expect_u64("stuck", "oldest", oldest, 0);
 	owner.give_up[owner.n_give_up++] = 0;
 	tcpc_retention_relieve(owner.r, written);
 	expect_u64("given up", "asked", owner.asked, 2);
 	expect_u64("given up", "stuck", stats().stuck, 1);
 	expect_u64("given up", "position", tcpc_retention_position(owner.r), 1024);
+	assert_int_equal(tcpc_retention_oldest(owner.r, &oldest), 0);
+	expect_u64("given up", "oldest", oldest, 1);
+	expect_u64("given up", "front", tcpc_retention_front(owner.r), 1);
 	stop();
 }
 

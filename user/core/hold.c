@@ -54,17 +54,6 @@ static void shed_largest(struct tcpc_hold *hold)
 	shed(hold, largest);
 }
 
-/* The online host sends no more of this connection: what waits would wait in vain. */
-static void drop_all(struct tcpc_hold *hold, struct held *f)
-{
-	while (f->head) {
-		free(hold_pop(hold, f));
-		hold->stats.lost++;
-	}
-	f->unseen = NOTHING;
-	f->shut_ns = f->retry_ns = 0;
-}
-
 /* ---- the decision -----------------------------------------------------------------------------
  */
 
@@ -177,8 +166,6 @@ static enum decision decide(const struct tcpc_hold *hold, const struct held *f,
 
 	if (p->flags & TCPC_TCP_SYN)
 		return decide_syn(f, x, now_ns);
-	if (tcpc_hold_is_given_up(p->flags, p->greeting))
-		return RELEASE;
 	if ((x->answer_flags & TCPC_TCP_RST) && f->unseen != NEW_CONNECTION)
 		return RELEASE; /* the target has no such connection any more */
 	decision = decide_order(hold, f, p, x, now_ns);
@@ -368,8 +355,6 @@ void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *data, size
 	memcpy(&tag, frame + SOURCE_MAC_OFF, sizeof(tag));
 	flow = hold_flow(&pkt);
 	at = hold_find(hold, &flow);
-	if (*at && tcpc_hold_is_given_up(pkt.flags, pkt.greeting))
-		drop_all(hold, *at);
 	if (*at && hold_has(*at, &pkt)) {
 		take_again(hold, *at, now_ns, &pkt, &tag);
 		return;
@@ -397,6 +382,24 @@ void tcpc_hold_touch(struct tcpc_hold *hold, __u64 now_ns, const struct tcpc_flo
 		(*at)->retry_ns = 0;
 		run(hold, at, now_ns);
 	}
+}
+
+bool tcpc_hold_break(struct tcpc_hold *hold, const struct tcpc_flow *flow, __u32 end)
+{
+	struct held **at = hold_find(hold, flow), *f = *at;
+
+	if (!f)
+		return false;
+	while (f->head && !(f->head->flags & TCPC_TCP_SYN) && tcpc_seq_lt(hold_seq(f->head), end)) {
+		hold->stats.lost++;
+		free(hold_pop(hold, f));
+	}
+	f->unseen = NOTHING;
+	f->shut_ns = f->retry_ns = 0;
+	if (f->head)
+		return true;
+	hold_forget(hold, at);
+	return false;
 }
 
 static bool is_behind(const struct tcpc_hold *hold, const struct held *f, __u64 now_ns)

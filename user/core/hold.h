@@ -73,6 +73,10 @@ void tcpc_hold_free(struct tcpc_hold *hold);
 void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *data, size_t head_bytes,
 		    size_t bytes);
 
+/** tcpc_hold_break - the online host has given up what lies before @end: it will not be whole. What
+ * is behind stays. Returns: is anything of @flow held still? */
+bool tcpc_hold_break(struct tcpc_hold *hold, const struct tcpc_flow *flow, __u32 end);
+
 /** tcpc_hold_touch - the target has sent something on @flow. Cheap if nothing is held. */
 void tcpc_hold_touch(struct tcpc_hold *hold, __u64 now_ns, const struct tcpc_flow *flow);
 

@@ -260,11 +260,25 @@ __u64 tcpc_ledger_give_up(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc
 	return give_up_retained(l, ledger_find(l, flow), now_ns);
 }
 
-__u64 tcpc_ledger_give_up_largest(struct tcpc_ledger *l, __u64 now_ns)
+static bool keeps_old(const struct ledger_account *a, __u64 newest)
+{
+	if (a->rst && a->rst->record <= newest)
+		return true;
+	for (const struct ledger_piece *p = a->head; p; p = p->next)
+		if (p->record && p->record->record <= newest)
+			return true;
+	return false;
+}
+
+__u64 tcpc_ledger_give_up_largest(struct tcpc_ledger *l, __u64 now_ns, __u64 newest)
 {
 	__u64 bytes = ledger_thin_largest(l);
+	struct ledger_account *a;
 
-	return bytes ? bytes : give_up_retained(l, ledger_largest(l), now_ns);
+	if (bytes)
+		return bytes;
+	a = ledger_largest(l);
+	return a && keeps_old(a, newest) ? give_up_retained(l, a, now_ns) : 0;
 }
 
 void tcpc_ledger_paused(struct tcpc_ledger *l, __u64 now_ns)

@@ -135,8 +135,10 @@ struct tcpc_ledger_ops {
 	int (*resend)(void *user, const struct tcpc_ledger_resend *what);
 	/* The ledger needs @record no more. Must not call back. */
 	void (*release)(void *user, __u64 record);
-	/* Reset the target's half. @seq: the last ACK number heard from it, host order. */
-	void (*reset)(void *user, const struct tcpc_flow *flow, __u32 seq);
+	/* End the target's half. What begins at @end may open it anew; the client's ACK number
+	 * before that was @ack (host order). Returns 0 or -errno (asked again when the client goes
+	 * on). Must not call back. */
+	int (*reset)(void *user, const struct tcpc_flow *flow, __u32 end, __u32 ack);
 };
 
 struct tcpc_ledger_config {
@@ -185,10 +187,11 @@ __u64 tcpc_ledger_give_up(struct tcpc_ledger *ledger, __u64 now_ns, const struct
 /**
  * tcpc_ledger_give_up_largest - make room: forget the contents of what the target has in SACK
  * blocks of a large connection, or if there is none, the same as above with the connection that
- * retains most (of more than 64 that are about as large, one of the largest). Returns: bytes, 0
- * only if nothing is retained.
+ * retains most (of more than 64 that are about as large, one of the largest), if it keeps a record
+ * that is not newer than @newest (records' names count up).
+ * Returns: bytes, 0 if it does not, or nothing is retained.
  */
-__u64 tcpc_ledger_give_up_largest(struct tcpc_ledger *ledger, __u64 now_ns);
+__u64 tcpc_ledger_give_up_largest(struct tcpc_ledger *ledger, __u64 now_ns, __u64 newest);
 
 /** tcpc_ledger_paused - nothing can reach the target. Once more: no effect. */
 void tcpc_ledger_paused(struct tcpc_ledger *ledger, __u64 now_ns);

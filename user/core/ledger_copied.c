@@ -193,11 +193,8 @@ static void copied_broken(struct tcpc_ledger *l, __u64 now_ns, struct ledger_acc
 	__u32 fresh = fresh_bytes(a, p, end);
 	bool first = fresh && begins(a, p);
 
-	if (first && (a->flags & LEDGER_MUST_RESET) && !l->paused) {
-		a->flags &= ~LEDGER_MUST_RESET;
-		l->stats.resets++;
-		l->ops.reset(l->user, &a->flow, a->una);
-	}
+	if (first && (a->flags & LEDGER_MUST_RESET))
+		ledger_reset(l, a, tcpc_seq_max(a->nxt, p->seq));
 	if (first) {
 		ledger_set_state(a, LEDGER_PROBE, now_ns);
 		a->una = a->nxt = tcpc_seq_max(a->nxt, p->seq);

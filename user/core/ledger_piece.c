@@ -427,6 +427,7 @@ void ledger_lose(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
 	if (a->state != LEDGER_REPLACED)
 		a->state = LEDGER_BROKEN;
 	a->why = reason;
+	a->broken_ack = a->client_ack;
 	a->since_ns = a->last_ns = now_ns;
 }
 

@@ -71,7 +71,7 @@ enum ledger_state {
 #define LEDGER_HAS_DATA (1u << 0)
 #define LEDGER_HAS_FIN (1u << 1)
 #define LEDGER_EXCHANGE_LOST (1u << 2) /* the one that is going on */
-#define LEDGER_MUST_RESET (1u << 3)    /* was given up while nothing could reach the target */
+#define LEDGER_MUST_RESET (1u << 3)    /* was given up, and the target could not be told */
 #define LEDGER_IS_AHEAD (1u << 4)      /* @ahead holds */
 #define LEDGER_HAS_SYN (1u << 5)       /* @syn_seq holds */
 
@@ -96,6 +96,7 @@ struct ledger_account {
 	__u32 ahead;	/* an ACK number that came before its copy */
 	__u32 syn_seq, fin_end;
 	__u32 client_ack; /* of the last data */
+	__u32 broken_ack; /* the same when it was broken */
 	__u32 exchange;	  /* number of the one that is going on */
 	__u32 exchanges, open, lost_exchanges;
 	__u32 in_flight, held; /* payload bytes */
@@ -254,6 +255,11 @@ void ledger_await(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 
 /** ledger_fire - @a is due, or it was when it was armed: do it, arm it again or close it. */
 void ledger_fire(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns);
+
+/** ledger_reset - have the target's half ended; if that cannot be said now, when the client goes
+ * on.
+ * @end: what may open it anew begins there. */
+void ledger_reset(struct tcpc_ledger *l, struct ledger_account *a, __u32 end);
 
 /** ledger_give_up - lose all of it and have it reset at the target. */
 void ledger_give_up(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,

@@ -267,21 +267,24 @@ void ledger_mend_aborted(struct tcpc_ledger *l, struct ledger_account *a, __u64 
 	resend(l, a, now_ns, a->rst, a->rst_seq, a->rst_seq, 0);
 }
 
+void ledger_reset(struct tcpc_ledger *l, struct ledger_account *a, __u32 end)
+{
+	a->flags |= LEDGER_MUST_RESET;
+	if (l->paused || l->ops.reset(l->user, &a->flow, end, a->broken_ack))
+		return;
+	a->flags &= ~LEDGER_MUST_RESET;
+	l->stats.resets++;
+}
+
 void ledger_give_up(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
 		    enum tcpc_ledger_reason reason)
 {
-	__u32 seq = a->una;
 	bool old = a->state == LEDGER_REPLACED;
 
 	ledger_lose(l, a, now_ns, reason);
 	if (old)
 		return; /* a reset would hit its successor */
-	if (l->paused) {
-		a->flags |= LEDGER_MUST_RESET;
-		return;
-	}
-	l->stats.resets++;
-	l->ops.reset(l->user, &a->flow, seq);
+	ledger_reset(l, a, a->nxt);
 }
 
 /* A target short of memory may throw away what it has said to have (RFC 2018, 8). */

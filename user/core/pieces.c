@@ -113,29 +113,3 @@ __u32 tcpc_pieces_next(struct tcpc_pieces *p, void *out, __u32 *ret_payload)
 	*ret_payload = payload;
 	return finish(out, pkt, seq, flags_of(pkt, seq, to), payload);
 }
-
-/* An ACK from the client is what a response becomes, so there is one who can write it; its header
- * then says RST instead. */
-__u32 tcpc_pieces_reset(const struct tcpc_flow *flow, __u32 seq, void *out)
-{
-	struct tcpc_pkt response = {
-		.saddr = flow->server,
-		.daddr = flow->client,
-		.sport = flow->server_port,
-		.dport = flow->client_port,
-		.ack = seq,
-		.family = tcpc_addr_is_v4(&flow->server) ? 4 : 6,
-	};
-	__u32 bytes = tcpc_reflect_build(&response, out);
-	struct tcphdr *tcp = (void *)((__u8 *)out + bytes - sizeof(*tcp));
-
-	tcp->ack = 0;
-	tcp->ack_seq = 0;
-	tcp->rst = 1;
-	tcp->window = 0;
-	tcp->urg_ptr = tcpc_htons(TCPC_HOLD_GIVEN_UP);
-	tcp->check = 0;
-	tcp->check = tcpc_csum_fold(
-		tcpc_csum_partial(tcp, sizeof(*tcp), tcpc_pseudo_sum(&response, sizeof(*tcp))));
-	return bytes;
-}

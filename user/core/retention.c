@@ -22,7 +22,8 @@ struct entry {
 
 /* A record that was moved. */
 struct moved {
-	struct moved *next; /* in its bucket */
+	struct moved *next;	     /* in its bucket */
+	struct moved *older, *newer; /* of all */
 	__u64 id;
 	__u32 bytes;
 	__u8 data[] __attribute__((aligned(8)));
@@ -38,6 +39,7 @@ struct tcpc_retention {
 	/* Moved ones by number: they are nearly consecutive, so number % buckets spreads well. */
 	struct moved **buckets;
 	__u64 n_buckets, n_moved;
+	struct moved *oldest, *newest; /* moved in the order of their numbers */
 	struct tcpc_retention_stats stats;
 };
 
@@ -203,6 +205,20 @@ static void add_buckets(struct tcpc_retention *r)
 	free(old);
 }
 
+static void join_moved(struct tcpc_retention *r, struct moved *m)
+{
+	m->newer = NULL;
+	m->older = r->newest;
+	*(r->newest ? &r->newest->newer : &r->oldest) = m;
+	r->newest = m;
+}
+
+static void leave_moved(struct tcpc_retention *r, const struct moved *m)
+{
+	*(m->older ? &m->older->newer : &r->oldest) = m->newer;
+	*(m->newer ? &m->newer->older : &r->newest) = m->older;
+}
+
 static __u64 heap_cost(__u32 bytes)
 {
 	return sizeof(struct moved) + bytes + HEAP_OVERHEAD;
@@ -228,6 +244,7 @@ static bool move_oldest(struct tcpc_retention *r)
 	to = bucket_of(r, m->id);
 	m->next = *to;
 	*to = m;
+	join_moved(r, m);
 	r->stats.moved++;
 	r->stats.heap_bytes += cost;
 	e->bytes |= GONE;
@@ -267,6 +284,7 @@ static int release_moved(struct tcpc_retention *r, __u64 id, __u32 *ret_bytes)
 	if (!m)
 		return -ENOENT;
 	*at = m->next;
+	leave_moved(r, m);
 	*ret_bytes = m->bytes;
 	r->n_moved--;
 	r->stats.heap_bytes -= heap_cost(m->bytes);
@@ -320,6 +338,19 @@ const void *tcpc_retention_get(const struct tcpc_retention *r, __u64 id, __u32 *
 		return NULL;
 	*ret_bytes = m->bytes;
 	return m->data;
+}
+
+int tcpc_retention_oldest(const struct tcpc_retention *r, __u64 *ret_id)
+{
+	if (!r->oldest && r->first == r->next)
+		return -ENOENT;
+	*ret_id = r->oldest ? r->oldest->id : r->first;
+	return 0;
+}
+
+__u64 tcpc_retention_front(const struct tcpc_retention *r)
+{
+	return r->first;
 }
 
 __u64 tcpc_retention_position(const struct tcpc_retention *r)

@@ -76,6 +76,13 @@ int tcpc_retention_release(struct tcpc_retention *r, __u64 id);
  * anything but this function is called: records move. */
 const void *tcpc_retention_get(const struct tcpc_retention *r, __u64 id, __u32 *ret_bytes);
 
+/** tcpc_retention_oldest - the record that is kept for longest. -ENOENT if none is. */
+int tcpc_retention_oldest(const struct tcpc_retention *r, __u64 *ret_id);
+
+/** tcpc_retention_front - the number of the ring's oldest record, or of the next one to come: what
+ * is older was moved or released, and only what is not newer can make room. */
+__u64 tcpc_retention_front(const struct tcpc_retention *r);
+
 /** tcpc_retention_position - up to where the ring is free: the consumer's position. */
 __u64 tcpc_retention_position(const struct tcpc_retention *r);
 

@@ -191,12 +191,13 @@ int tcpc_dp_target_exchanges(struct tcpc_dp_target *dp, struct tcpc_dp_cursor *c
 void tcpc_dp_target_forget(struct tcpc_dp_target *dp, const struct tcpc_flow *flow);
 
 /**
- * tcpc_dp_target_given_up - nothing of @flow is held any more, and the target is to lose its half.
- * What its client sent last is remembered, so that the next request can open it anew.
- * @end: behind that.  @ack: its ACK number.  Both in host order.
+ * tcpc_dp_target_given_up - the target is to lose its half of @flow. Where its client stood is
+ * remembered, so that the next request can open it anew.
+ * @end: where that begins.  @ack: ACK number before it.  Both in host order.
+ * @held: something is held still.
  */
 void tcpc_dp_target_given_up(struct tcpc_dp_target *dp, const struct tcpc_flow *flow, __u32 end,
-			     __u32 ack);
+			     __u32 ack, bool held);
 
 int tcpc_dp_target_stats(struct tcpc_dp_target *dp, struct tcpc_target_stats *ret);
 

@@ -193,12 +193,13 @@ void tcpc_dp_target_forget(struct tcpc_dp_target *dp, const struct tcpc_flow *fl
 /* With a reset on it, nothing waits for an answer; and what was sent before is not let through
  * again (came_before), as it has had its exchange. */
 void tcpc_dp_target_given_up(struct tcpc_dp_target *dp, const struct tcpc_flow *flow, __u32 end,
-			     __u32 ack)
+			     __u32 ack, bool held)
 {
 	struct tcpc_exchange x = {};
 
 	tcpc_dp_target_exchange(dp, flow, &x);
-	x.held = 0;
+	if (!held)
+		x.held = 0;
 	x.exchanges += !x.exchanges;
 	x.client_ack = ack;
 	x.request_end = end;

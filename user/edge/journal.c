@@ -135,6 +135,14 @@ const struct tcpc_journal_head *tcpc_journal_get(const struct tcpc_journal *j, _
 	return tcpc_retention_get(j->retention, id, &bytes);
 }
 
+const struct tcpc_journal_head *tcpc_journal_oldest(const struct tcpc_journal *j, __u64 *ret_front)
+{
+	__u64 id;
+
+	*ret_front = tcpc_retention_front(j->retention);
+	return tcpc_retention_oldest(j->retention, &id) ? NULL : tcpc_journal_get(j, id);
+}
+
 void tcpc_journal_stats(const struct tcpc_journal *j, struct tcpc_retention_stats *ret)
 {
 	tcpc_retention_stats(j->retention, ret);

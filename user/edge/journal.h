@@ -48,6 +48,11 @@ int tcpc_journal_release(struct tcpc_journal *journal, __u64 id);
  * the next call of anything here but this: records move. */
 const struct tcpc_journal_head *tcpc_journal_get(const struct tcpc_journal *journal, __u64 id);
 
+/** tcpc_journal_oldest - the record that is kept for longest, or NULL. Borrowed as above.
+ * @ret_front: giving up what is newer than this makes no room where it is needed. */
+const struct tcpc_journal_head *tcpc_journal_oldest(const struct tcpc_journal *journal,
+						    __u64 *ret_front);
+
 /** tcpc_journal_stats - counters and gauges as they are now. */
 void tcpc_journal_stats(const struct tcpc_journal *journal, struct tcpc_retention_stats *ret);
 

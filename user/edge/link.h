@@ -52,6 +52,8 @@ struct tcpc_link_server_events {
 	/* Every peer that was connected at the time has acted on change @serial, or has been gone
 	 * for TCPC_LINK_SETTLE_MS. Called in order of serials, on a later turn of the loop. */
 	void (*settled)(void *user, __u32 serial);
+	/* A peer gives a connection up: it is to be ended. */
+	void (*broken)(void *user, const struct tcpc_break *what);
 };
 
 /**
@@ -145,6 +147,10 @@ int tcpc_link_client_open(uv_loop_t *loop, const char *host, __u16 port, const _
 /** tcpc_link_client_state - the present state and its text (borrowed until the next change). */
 enum tcpc_link_state tcpc_link_client_state(const struct tcpc_link_client *client,
 					    const char **ret_text);
+
+/** tcpc_link_client_break - have the peer end a connection. Sent at once.
+ * Returns: 0, -EPIPE (no link), -ENOBUFS (the peer is far behind) or -ENOMEM. */
+int tcpc_link_client_break(struct tcpc_link_client *client, const struct tcpc_break *what);
 
 /** tcpc_link_client_close - no event is reported any more; freed later, on the loop. */
 void tcpc_link_client_close(struct tcpc_link_client *client);

@@ -150,6 +150,22 @@ static void on_idle(struct tcpc_link_peer *peer)
 	tcpc_link_peer_flush(peer);
 }
 
+int tcpc_link_client_break(struct tcpc_link_client *client, const struct tcpc_break *what)
+{
+	__u8 body[TCPC_FEEDBACK_SHORT_BODY_MAX];
+	struct tcpc_feedback_writer w;
+	int r;
+
+	if (!client->peer)
+		return -EPIPE;
+	w = tcpc_feedback_begin(body, sizeof(body), TCPC_FEEDBACK_BREAK);
+	tcpc_feedback_put_break(&w, what);
+	r = tcpc_link_peer_send(client->peer, body, tcpc_feedback_bytes(&w), TCPC_LINK_OUT_BYTES);
+	if (!r)
+		tcpc_link_peer_flush(client->peer);
+	return r;
+}
+
 static void on_gone(struct tcpc_link_peer *peer)
 {
 	unref(peer->owner);

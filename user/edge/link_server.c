@@ -174,15 +174,26 @@ static void on_up(struct tcpc_link_peer *peer)
 	server->events->peer_up(server->user, peer->name);
 }
 
-static enum tcpc_feedback_reason on_frame(struct tcpc_link_peer *peer, enum tcpc_feedback_type type,
+static enum tcpc_feedback_reason read_break(struct tcpc_link_server *server,
+					    struct tcpc_feedback_reader *body)
+{
+	struct tcpc_break what;
+	enum tcpc_feedback_reason reason = tcpc_feedback_get_break(body, &what);
+
+	if (reason)
+		return reason;
+	server->counters.breaks++;
+	server->events->broken(server->user, &what);
+	return TCPC_FEEDBACK_OK;
+}
+
+static enum tcpc_feedback_reason read_ack(struct tcpc_link_peer *peer,
 					  struct tcpc_feedback_reader *body)
 {
 	struct tcpc_link_server *server = peer->owner;
 	enum tcpc_feedback_reason reason;
 	__u32 serial;
 
-	if (type != TCPC_FEEDBACK_ACK)
-		return TCPC_FEEDBACK_STATE;
 	reason = tcpc_feedback_get_ack(body, &serial);
 	if (reason)
 		return reason;
@@ -191,6 +202,19 @@ static enum tcpc_feedback_reason on_frame(struct tcpc_link_peer *peer, enum tcpc
 		return TCPC_FEEDBACK_VALUE;
 	peer->acked = serial;
 	return TCPC_FEEDBACK_OK;
+}
+
+static enum tcpc_feedback_reason on_frame(struct tcpc_link_peer *peer, enum tcpc_feedback_type type,
+					  struct tcpc_feedback_reader *body)
+{
+	switch (type) {
+	case TCPC_FEEDBACK_ACK:
+		return read_ack(peer, body);
+	case TCPC_FEEDBACK_BREAK:
+		return read_break(peer->owner, body);
+	default:
+		return TCPC_FEEDBACK_STATE;
+	}
 }
 
 static void on_idle(struct tcpc_link_peer *peer)

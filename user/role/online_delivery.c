@@ -101,16 +101,18 @@ static void on_release(void *user, __u64 record)
 		tcpc_log_debug("the journal does not have record %llu", record);
 }
 
-/* A reset that cannot be sent is counted by the re-sender; what it was for is lost already. */
-static void on_reset(void *user, const struct tcpc_flow *flow, __u32 seq)
+/* Over the link, which loses nothing, and knows the target's own numbers and what its hold queue
+ * has: a reset on the wire could get lost or wait in that queue, and the old connection would take
+ * what is meant for a new one. */
+static int on_reset(void *user, const struct tcpc_flow *flow, __u32 end, __u32 ack)
 {
 	struct delivery_ledger *dl = user;
-	const struct target *target = open_target(dl->peer, flow);
+	const struct tcpc_break what = {.flow = *flow, .end = end, .ack = ack};
+	int r = tcpc_link_client_break(dl->peer->link, &what);
 
-	if (target)
-		tcpc_resend_reset(dl->delivery->resend, flow, seq, target->route.ifindex);
-	else
-		dl->delivery->stats.withheld++;
+	if (r)
+		dl->delivery->stats.breaks_failed++;
+	return r;
 }
 
 static const struct tcpc_ledger_ops ledger_ops = {
@@ -200,21 +202,40 @@ static void on_record(void *user, __u64 id, const struct tcpc_journal_head *head
 	set_tick(d, TCPC_LEDGER_TICK_MS);
 }
 
-/* The bound is the daemon's: whoever keeps most gives up, whatever its target. */
-static void on_pressure(void *user)
+static struct delivery_ledger *largest_ledger(const struct tcpc_online *online)
 {
-	struct delivery *d = user;
 	struct delivery_ledger *most = NULL;
 	__u64 bytes = 0;
 
-	for (struct peer *p = d->online->peers; p; p = p->next) {
+	for (struct peer *p = online->peers; p; p = p->next) {
 		if (!p->ledger || tcpc_ledger_stats(p->ledger->ledger)->retained_bytes <= bytes)
 			continue;
 		most = p->ledger;
 		bytes = tcpc_ledger_stats(most->ledger)->retained_bytes;
 	}
-	if (most)
-		tcpc_ledger_give_up_largest(most->ledger, now(most));
+	return most;
+}
+
+/* The bound is the daemon's: whoever keeps most gives up, whatever its target. But room is needed
+ * where the oldest records are. If it has none of these, as a large upload that is getting on, it
+ * is the connection that stands still for longest. */
+static void on_pressure(void *user)
+{
+	struct delivery *d = user;
+	struct delivery_ledger *most = largest_ledger(d->online);
+	const struct tcpc_journal_head *oldest;
+	struct tcpc_flow flow;
+	struct peer *peer;
+	__u64 front;
+
+	oldest = tcpc_journal_oldest(d->journal, &front);
+	if (!most || tcpc_ledger_give_up_largest(most->ledger, now(most), front) || !oldest)
+		return;
+	flow = oldest->flow; /* it goes away meanwhile */
+	peer = find_peer(d->online, oldest->target_id);
+	if (!peer || !peer->ledger ||
+	    !tcpc_ledger_give_up(peer->ledger->ledger, now(peer->ledger), &flow))
+		tcpc_ledger_give_up_largest(most->ledger, now(most), ~0ULL);
 }
 
 /* ---- what targets say -------------------------------------------------------------------------

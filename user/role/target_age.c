@@ -36,19 +36,6 @@ struct age_room {
 	struct tcpc_age_stats stats;
 };
 
-/* Whose connection is it? NULL: nobody's that is in force. */
-static struct intercept *owner_of(const struct tcpc_target_role *role, const struct tcpc_flow *flow)
-{
-	for (struct intercept *i = role->intercepts; i; i = i->next) {
-		if (i->state != INTERCEPT_ACTIVE || !intercept_copied(i, flow))
-			continue;
-		for (unsigned int p = 0; p < i->n_ports; p++)
-			if (i->ports[p] == flow->server_port)
-				return i;
-	}
-	return NULL;
-}
-
 static void on_error(struct age_room *room, int r)
 {
 	room->stats.failed++;
@@ -60,7 +47,7 @@ static void on_error(struct age_room *room, int r)
 static void end_idle(void *user, const struct tcpc_flow *flow, __u32 idle_ms)
 {
 	struct age_room *room = user;
-	const struct intercept *i = owner_of(room->role, flow);
+	const struct intercept *i = target_owner_of(room->role, flow);
 	int r;
 
 	if (!i || idle_ms / 1000 < i->spec.idle_s)
@@ -89,7 +76,7 @@ static __u32 patience(const struct intercept *i, const struct tcpc_exchange *x)
 static void forget_exchange(void *user, const struct tcpc_flow *flow, const struct tcpc_exchange *x)
 {
 	struct age_room *room = user;
-	const struct intercept *i = owner_of(room->role, flow);
+	const struct intercept *i = target_owner_of(room->role, flow);
 	struct tcpc_exchange now;
 	int r;
 

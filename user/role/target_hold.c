@@ -67,25 +67,43 @@ static void taken(void *user, const struct tcpc_flow *flow, __u32 seq, __u32 end
 	target_tell_held(room->intercept->role, flow, seq, end);
 }
 
+/* The target's half goes. */
+static void end_connection(struct intercept *i, const struct tcpc_flow *flow)
+{
+	int r;
+
+	if (target_allows(i->role, &flow->client))
+		return; /* its copies ended when it was allowed; what it has now is its own */
+	r = tcpc_diag_end(i->role->diag, flow, i->ifindex);
+	if (r < 0)
+		tcpc_log_error("%s: cannot end a connection: %s", i->iface, strerror(-r));
+}
+
 /* A connection that cannot follow ends at the target too: half of it would be worse than none. */
 static void shed(void *user, const struct tcpc_flow *flow, const struct tcpc_hold_last *last)
 {
 	struct hold_room *room = user;
 	struct intercept *i = room->intercept;
-	int r;
 
 	if (!room->logged)
 		tcpc_log_warn("%s: the target is too slow: connections are being given up, see "
 			      "`tcpcopyctl stats` (hold)",
 			      i->iface);
 	room->logged = true;
-	tcpc_dp_target_given_up(i->role->dp, flow, last->end, last->ack);
+	tcpc_dp_target_given_up(i->role->dp, flow, last->end, last->ack, false);
 	target_tell_shed(i->role, flow, TCPC_FEEDBACK_SHED_SLOW);
-	if (target_allows(i->role, &flow->client))
-		return; /* its copies ended when it was allowed; what it has now is its own */
-	r = tcpc_diag_end(i->role->diag, flow, i->ifindex);
-	if (r < 0)
-		tcpc_log_error("%s: cannot end a connection: %s", i->iface, strerror(-r));
+	end_connection(i, flow);
+}
+
+void hold_break(struct intercept *i, const struct tcpc_break *what)
+{
+	struct hold_room *room = i->hold;
+	bool held = room && tcpc_hold_break(room->hold, &what->flow, what->end);
+
+	tcpc_dp_target_given_up(i->role->dp, &what->flow, what->end, what->ack, held);
+	end_connection(i, &what->flow);
+	if (held)
+		tcpc_hold_touch(room->hold, awake_ns(room), &what->flow);
 }
 
 static const struct tcpc_hold_ops ops = {

@@ -232,10 +232,32 @@ static void on_settled(void *user, __u32 serial)
 	run_awaits(user, serial, false);
 }
 
+struct intercept *target_owner_of(const struct tcpc_target_role *role, const struct tcpc_flow *flow)
+{
+	for (struct intercept *i = role->intercepts; i; i = i->next) {
+		if (i->state != INTERCEPT_ACTIVE || !intercept_copied(i, flow))
+			continue;
+		for (unsigned int p = 0; p < i->n_ports; p++)
+			if (i->ports[p] == flow->server_port)
+				return i;
+	}
+	return NULL;
+}
+
+/* Of what is not intercepted any more nothing is left to end. */
+static void on_broken(void *user, const struct tcpc_break *what)
+{
+	struct intercept *i = target_owner_of(user, &what->flow);
+
+	if (i)
+		hold_break(i, what);
+}
+
 static const struct tcpc_link_server_events link_events = {
 	.peer_up = on_peer_up,
 	.peer_down = on_peer_down,
 	.settled = on_settled,
+	.broken = on_broken,
 };
 
 /* One link a daemon: a second intercept shares the first one's. */

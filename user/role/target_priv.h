@@ -185,6 +185,10 @@ void target_refresh_addresses(struct tcpc_target_role *role);
 void target_tell_held(struct tcpc_target_role *role, const struct tcpc_flow *flow, __u32 seq,
 		      __u32 end);
 
+/** target_owner_of - the intercept in force that @flow's copies come to, or NULL. */
+struct intercept *target_owner_of(const struct tcpc_target_role *role,
+				  const struct tcpc_flow *flow);
+
 /** target_tell_shed - peers hear that we, not the service, have ended @flow. To be called in
  * the turn of the loop in which it is ended: the reset that follows tells nothing new then. */
 void target_tell_shed(struct tcpc_target_role *role, const struct tcpc_flow *flow,
@@ -240,6 +244,10 @@ int hold_ifindex(const struct hold_room *room);
 
 /** hold_receipts - the target has sent these. */
 void hold_receipts(struct hold_room *room, const struct tcpc_receipt *receipts, unsigned int n);
+
+/** hold_break - an online host gives a connection of @intercept up: end the target's half, and
+ * forget what is held of it in front of what may open it anew. */
+void hold_break(struct intercept *intercept, const struct tcpc_break *what);
 
 /** hold_add_stats - add its counters to @sum. */
 void hold_add_stats(struct hold_room *room, struct tcpc_hold_stats *sum);
