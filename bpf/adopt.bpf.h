@@ -157,6 +157,25 @@ static __always_inline int came_before(const struct tcpc_pkt *pkt, const struct 
 	       x->request_end - pkt->seq < BEHIND_BYTES;
 }
 
+/* How long a SYN that was lost on the way is waited for, in units of `seen`: longer than the ledger
+ * takes to send it three times. */
+#define SYN_COMES_UNITS 4
+
+/* Will the SYN of this connection still come, and what else was lost with it? To open the
+ * connection here would lose all that. */
+static __always_inline int syn_comes(const struct tcpc_pkt *pkt, const struct tcpc_exchange *x)
+{
+	return pkt->greeting == TCPC_GREETING_YOUNG && !x->exchanges &&
+	       seen_now() - x->level_at < SYN_COMES_UNITS;
+}
+
+/* Is what is known of an older connection from this port? */
+static __always_inline int is_of_older(const struct tcpc_pkt *pkt, const struct tcpc_exchange *x)
+{
+	return pkt->greeting == TCPC_GREETING_YOUNG && x->exchanges &&
+	       pkt->seq - x->syn_seq > TCPC_GREETING_YOUNG_BYTES && !came_before(pkt, x);
+}
+
 /*
  * Does this packet begin a request? It does if its client's ACK number has advanced since the byte
  * just before its first: the client has read an answer in between. So the packet before it must
@@ -172,10 +191,12 @@ static __always_inline int begins_request(struct __sk_buff *skb, const struct tc
 	if (!pkt->payload_bytes || !(pkt->flags & TCPC_TCP_ACK) ||
 	    (pkt->flags & (TCPC_TCP_RST | TCPC_TCP_FIN)))
 		return 0;
-	if (!x) {
+	if (!x || is_of_older(pkt, x)) {
+		first.held = x ? x->held : 0;
 		first.client_ack = pkt->ack;
 		first.seen = seen_now();
 		first.request_end = pkt->seq + pkt->payload_bytes;
+		first.level_at = seen_now(); /* for syn_comes() */
 		flow_of(pkt, &flow);
 		bpf_map_update_elem(&exchanges, &flow, &first, BPF_ANY);
 		return 0;
@@ -189,7 +210,9 @@ static __always_inline int begins_request(struct __sk_buff *skb, const struct tc
 	/* Forward or not: what is known may be of an older connection from this port. */
 	x->client_ack = pkt->ack;
 	x->request_end = pkt->seq + pkt->payload_bytes;
-	return begins && ((flags & TCPC_INTERCEPT_ADOPT_ANY) || begins_http(skb, pkt));
+	if (!begins || syn_comes(pkt, x))
+		return 0;
+	return (flags & TCPC_INTERCEPT_ADOPT_ANY) || begins_http(skb, pkt);
 }
 
 /* May a connection be opened for this packet, which finds none? */

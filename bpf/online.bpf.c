@@ -216,7 +216,7 @@ static __always_inline void tap_packet(struct __sk_buff *skb, enum tcpc_link lin
 		return;
 	}
 	COUNT(st, cloned);
-	if (greeting > TCPC_GREETING_NONE)
+	if (tcpc_greeting_bytes(greeting))
 		COUNT(st, greetings);
 }
 

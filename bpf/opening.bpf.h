@@ -51,7 +51,7 @@ static __always_inline int is_mute(const struct tcpc_pkt *pkt)
 static __always_inline int lacks_syn(const struct tcpc_pkt *pkt, const struct tcpc_exchange *x,
 				     enum pass pass)
 {
-	return pkt->greeting && pkt->payload_bytes && pass < PASS_LAST &&
+	return tcpc_greeting_is_first(pkt->greeting) && pkt->payload_bytes && pass < PASS_LAST &&
 	       !(pkt->flags & (TCPC_TCP_RST | TCPC_TCP_SYN)) &&
 	       (!x || (!x->held && x->syn_seq != pkt->seq - 1 && !came_before(pkt, x)));
 }

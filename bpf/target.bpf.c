@@ -236,7 +236,7 @@ static __always_inline int align_segment(struct __sk_buff *skb, struct tcpc_pkt 
 		return VERDICT_DROP;
 	}
 	/* What its connection was opened anew for may have to wait for a greeting still. */
-	waits = pass == PASS_FIRST || (pass == PASS_LAST && pkt->greeting);
+	waits = pass == PASS_FIRST || (pass == PASS_LAST && tcpc_greeting_is_first(pkt->greeting));
 	if (waits && service->hold_ifindex && !is_mute(pkt) && must_hold(pkt, conn, st))
 		return divert(skb, pkt, service->hold_ifindex, pass == PASS_LAST, st);
 	if (is_early_reset(pkt, conn)) {

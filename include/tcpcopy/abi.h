@@ -211,9 +211,10 @@ struct tcpc_exchange {
 	__u32 syn_seq;	    /* SEG.SEQ of the SYN that opened the connection */
 	__u32 lead;	    /* target's number less the online host's, for answers equally long */
 	__u32 answer_ack;   /* SEG.ACK of the target's last segment with text */
-	__u32 level_at;	    /* last exchange that began with answers equally long; 0: none began */
-	__u32 seen;	    /* CLOCK_MONOTONIC >> TCPC_SEEN_SHIFT: the client's last packet */
-	__u32 closed;	    /* TCPC_TCP_FIN, TCPC_TCP_RST: the client has sent one */
+	__u32 level_at; /* last exchange that began with answers equally long; 0: none began; of a
+			 * connection that the target never had: `seen` of its first packet */
+	__u32 seen;	/* CLOCK_MONOTONIC >> TCPC_SEEN_SHIFT: the client's last packet */
+	__u32 closed;	/* TCPC_TCP_FIN, TCPC_TCP_RST: the client has sent one */
 };
 
 /* A unit of 1.07 s: a program divides no 64-bit number for each packet. */

@@ -23,10 +23,15 @@
 #include "tcpcopy/abi.h"
 #include "tcpcopy/parse.h"
 
-#define TCPC_GREETING_MAX 65535 /* what fits into the urgent pointer; longer ones count as this */
+#define TCPC_GREETING_MAX 65533 /* what fits into the urgent pointer; longer ones count as this */
 /* Instead of a greeting's length: the client's first words, before which it had read nothing. No
  * server greets with a single byte. */
 #define TCPC_GREETING_NONE 1
+/* Instead: not the client's first words, but soon behind them. The connection's SYN was copied, so
+ * a target that does not know the connection has it still to come: what was lost is sent again, and
+ * in its order. */
+#define TCPC_GREETING_YOUNG 65534
+#define TCPC_GREETING_YOUNG_BYTES (256u << 10)
 #define TCPC_HANDSHAKE_WAYS 7
 
 /** A handshake; sequence numbers in host order. */
@@ -69,6 +74,31 @@ static inline int tcpc_handshake_find(const struct tcpc_handshake_set *set, __u3
 	return -1;
 }
 
+/** tcpc_greeting_is_first - does the urgent pointer @greeting say that these are a client's first
+ * words? */
+static inline int tcpc_greeting_is_first(__u16 greeting)
+{
+	return greeting && greeting <= TCPC_GREETING_MAX;
+}
+
+/** tcpc_greeting_bytes - how long a greeting has the client read, if it says so? */
+static inline __u32 tcpc_greeting_bytes(__u16 greeting)
+{
+	return greeting > TCPC_GREETING_NONE && greeting <= TCPC_GREETING_MAX ? greeting : 0;
+}
+
+/* Was there a handshake of which @seq is not far behind? Another connection's in the same set looks
+ * like it for one packet in 2,300. */
+static inline int tcpc_handshake_is_young(const struct tcpc_handshake_set *set, __u32 seq)
+{
+	int i;
+
+	for (i = 0; i < TCPC_HANDSHAKE_WAYS; i++)
+		if (set->way[i].seq && seq - set->way[i].seq < TCPC_GREETING_YOUNG_BYTES)
+			return 1;
+	return 0;
+}
+
 /**
  * tcpc_handshake_begin - a SYN with @seq. If it was seen before, nothing changes.
  * Returns: 1 if another handshake had to be forgotten whose client has not spoken yet, else 0.
@@ -104,7 +134,7 @@ static inline void tcpc_handshake_ack(struct tcpc_handshake_set *set, __u32 seq,
  * tcpc_handshake_greeting - a packet with data, FIN or RST.
  * Returns: how many bytes of the server's its client had read, if it is the connection's first
  * one (again, if it is sent again), up to TCPC_GREETING_MAX; TCPC_GREETING_NONE if none were read;
- * 0 if it is not the first.
+ * if it is not the first, TCPC_GREETING_YOUNG or 0.
  */
 static inline __u32 tcpc_handshake_greeting(struct tcpc_handshake_set *set, __u32 seq, __u32 ack)
 {
@@ -112,7 +142,7 @@ static inline __u32 tcpc_handshake_greeting(struct tcpc_handshake_set *set, __u3
 	__u32 bytes;
 
 	if (i < 0)
-		return 0;
+		return tcpc_handshake_is_young(set, seq) ? TCPC_GREETING_YOUNG : 0;
 	set->spoken |= 1u << i;
 	if (!set->way[i].ack)
 		return TCPC_GREETING_NONE;

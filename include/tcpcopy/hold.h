@@ -166,7 +166,7 @@ static inline __u32 tcpc_hold_awaited(const struct tcpc_exchange *x, __u32 ack, 
 {
 	if (x->exchanges)
 		return tcpc_hold_expected(x->client_ack, ack, flags);
-	return greeting > TCPC_GREETING_NONE ? greeting : 0;
+	return tcpc_greeting_bytes(greeting);
 }
 
 #endif

@@ -127,7 +127,7 @@ static void expect_story(__u16 sport, const struct packet *packets, size_t n)
 			};
 
 			expect_passed_on(p->row, &spec,
-					 p->want > TCPC_GREETING_NONE && p->want != p->urgent,
+					 tcpc_greeting_bytes(p->want) && p->want != p->urgent,
 					 p->want);
 		}
 }
@@ -141,8 +141,8 @@ static void test_server_first(void **state)
 		{"ACK of the greeting", TCPC_TCP_ACK, 1, 41, 0, 0, 0},
 		{"first words", PSH_ACK, 1, 41, 10, 0, 40},
 		{"again", PSH_ACK, 1, 41, 10, 0, 40},
-		{"next words", PSH_ACK, 11, 61, 10, 0, 0},
-		{"FIN", FIN_ACK, 21, 81, 0, 0, 0},
+		{"next words", PSH_ACK, 11, 61, 10, 0, TCPC_GREETING_YOUNG},
+		{"FIN", FIN_ACK, 21, 81, 0, 0, TCPC_GREETING_YOUNG},
 	};
 
 	(void)state;
@@ -157,7 +157,8 @@ static void test_client_first(void **state)
 			{"SYN", TCPC_TCP_SYN, 0, 0, 0, 0, 0},
 			{"handshake's ACK", TCPC_TCP_ACK, 1, 1, 0, 0, 0},
 			{"request", PSH_ACK, 1, 1, 1000, 0, TCPC_GREETING_NONE},
-			{"next request", PSH_ACK, 1001, 301, 10, 0, 0},
+			{"next request", PSH_ACK, 1001, 301, 10, 0, TCPC_GREETING_YOUNG},
+			{"much later", PSH_ACK, 1 + TCPC_GREETING_YOUNG_BYTES, 301, 10, 0, 0},
 		},
 				   at_once[] =
 					   {
@@ -208,14 +209,16 @@ static void test_urgent(void **state)
 			{"handshake's ACK", TCPC_TCP_ACK, 1, 1, 0, 9, 0},
 			{"first words, urgent", PSH_ACK | TCPC_TCP_URG, 1, 41, 10, 3, 3},
 			{"first words, with something there", PSH_ACK, 1, 41, 10, 0xffff, 40},
-			{"next words, with something there", PSH_ACK, 11, 61, 10, 0x100, 0},
+			{"next words, with something there", PSH_ACK, 11, 61, 10, 0x100,
+			 TCPC_GREETING_YOUNG},
 			{"urgent", PSH_ACK | TCPC_TCP_URG, 21, 61, 10, 0xffff, 0xffff},
 			{"RST", TCPC_TCP_RST, 31, 0, 0, 40, 0},
 		},
 				   longest[] = {
 					   {"SYN", TCPC_TCP_SYN, 0, 0, 0, 0, 0},
 					   {"handshake's ACK", TCPC_TCP_ACK, 1, 1, 0, 0, 0},
-					   {"behind 1 MB", PSH_ACK, 1, 1 << 20, 10, 0, 65535},
+					   {"behind 1 MB", PSH_ACK, 1, 1 << 20, 10, 0,
+					    TCPC_GREETING_MAX},
 				   };
 
 	(void)state;

@@ -7,13 +7,16 @@
 #include <netinet/in.h>
 #include <linux/tcp.h>
 
-/* Round trips that an answer may take; the peer may delay its ACK, but not that of a second one. */
+/* What an answer may take: round trips, but no more than this. The peer may delay the ACK of a
+ * single packet by 40 ms, and the round trip that is measured grows with that. */
 #define PATIENCE_TRIPS 2
+#define PATIENCE_US 25000
 
 enum tcpc_link_nudge tcpc_link_nudge_look(int fd)
 {
 	struct tcp_info info = {};
 	socklen_t size = sizeof(info);
+	__u32 patience_us;
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size))
 		return TCPC_LINK_NUDGE_DONE;
@@ -21,8 +24,10 @@ enum tcpc_link_nudge tcpc_link_nudge_look(int fd)
 		return TCPC_LINK_NUDGE_DONE;
 	/* What waits in the socket will show the hole as well, and a nudge would only wait behind
 	 * it. */
-	if (info.tcpi_notsent_bytes ||
-	    info.tcpi_last_data_sent * 1000 < PATIENCE_TRIPS * info.tcpi_rtt)
+	patience_us = PATIENCE_TRIPS * info.tcpi_rtt;
+	if (patience_us > PATIENCE_US)
+		patience_us = PATIENCE_US;
+	if (info.tcpi_notsent_bytes || info.tcpi_last_data_sent * 1000 < patience_us)
 		return TCPC_LINK_NUDGE_WAIT;
 	return TCPC_LINK_NUDGE_SEND;
 }
