@@ -42,17 +42,28 @@ static __always_inline int is_reflected(struct __sk_buff *skb)
 }
 
 /*
- * Tell the daemon. Waking it for each receipt would cost more than all the rest, so it reads about
- * once a millisecond; it is woken when it sleeps, and when packets wait for this very answer.
+ * How to hand in a receipt. Waking the daemon for each would cost more than all the rest, so it
+ * reads about once a millisecond; it is woken when it sleeps, and when @awaited: packets wait for
+ * this very answer.
  */
+static __always_inline __u64 wake_flags(int awaited)
+{
+	struct tcpc_target_config *cfg = bpf_map_lookup_elem(&config, &zero);
+
+	if (cfg && cfg->reader_sleeps)
+		cfg->reader_sleeps = 0;
+	else if (!awaited)
+		return BPF_RB_NO_WAKEUP;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
+/* Tell the daemon. */
 static __always_inline void send_receipt(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
 					 const struct tcpc_exchange *x,
 					 struct tcpc_target_stats *st)
 {
 	__u32 len = pkt->tcp_bytes - sizeof(struct tcphdr);
-	struct tcpc_target_config *cfg = bpf_map_lookup_elem(&config, &zero);
 	struct tcpc_raw_receipt *r = bpf_ringbuf_reserve(&receipts, sizeof(*r), 0);
-	__u64 flags = BPF_RB_NO_WAKEUP;
 
 	if (!r) {
 		COUNT(st, receipts_lost);
@@ -63,13 +74,7 @@ static __always_inline void send_receipt(struct __sk_buff *skb, const struct tcp
 	if (len && len <= sizeof(r->options) &&
 	    !bpf_skb_load_bytes(skb, pkt->l4_off + sizeof(struct tcphdr), r->options, len))
 		r->options_bytes = len;
-	if (x && x->held)
-		flags = BPF_RB_FORCE_WAKEUP;
-	if (cfg && cfg->reader_sleeps) {
-		cfg->reader_sleeps = 0;
-		flags = BPF_RB_FORCE_WAKEUP;
-	}
-	bpf_ringbuf_submit(r, flags);
+	bpf_ringbuf_submit(r, wake_flags(x && x->held));
 }
 
 /* The frame's source is the interface's own MAC: what comes in has that as its destination. */

@@ -149,12 +149,16 @@ static __always_inline int begins_http(struct __sk_buff *skb, const struct tcpc_
 /* How far behind what was seen last a packet can be and still belong to the same connection. */
 #define BEHIND_BYTES (16u << 20)
 
+static __always_inline int is_behind(const struct tcpc_pkt *pkt, const struct tcpc_exchange *x)
+{
+	return tcpc_seq_lt(pkt->seq, x->request_end) && x->request_end - pkt->seq < BEHIND_BYTES;
+}
+
 /* Has the packet come before? Sent again to a connection that has ended here meanwhile, requests
  * must not begin another one: they have been answered. */
 static __always_inline int came_before(const struct tcpc_pkt *pkt, const struct tcpc_exchange *x)
 {
-	return x->exchanges && tcpc_seq_lt(pkt->seq, x->request_end) &&
-	       x->request_end - pkt->seq < BEHIND_BYTES;
+	return x->exchanges && is_behind(pkt, x);
 }
 
 /* How long a SYN that was lost on the way is waited for, in units of `seen`: longer than the ledger
@@ -204,7 +208,8 @@ static __always_inline int begins_request(struct __sk_buff *skb, const struct tc
 	/* A keep-alive probe repeats the last byte. */
 	if (pkt->payload_bytes == 1 && x->request_end == pkt->seq + 1)
 		return 0;
-	if (came_before(pkt, x))
+	/* Nor does what fills a gap, or comes again, take back what came behind it. */
+	if (is_behind(pkt, x))
 		return 0;
 	begins = x->request_end == pkt->seq && tcpc_seq_lt(x->client_ack, pkt->ack);
 	/* Forward or not: what is known may be of an older connection from this port. */

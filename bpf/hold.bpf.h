@@ -57,7 +57,19 @@ static __always_inline int is_old(const struct tcpc_pkt *pkt, const struct tcpc_
 {
 	return (x->exchanges || x->request_end) && pkt->payload_bytes &&
 	       !(pkt->flags & (TCPC_TCP_FIN | TCPC_TCP_RST)) &&
-	       tcpc_seq_leq(pkt->seq + pkt->payload_bytes, x->request_end);
+	       tcpc_seq_leq(pkt->seq + pkt->payload_bytes, tcpc_hold_in_order(x, pkt->seq));
+}
+
+/* Up to where has all come? What was let through last may not have reached the socket yet; whether
+ * what was missing has come, the socket knows best. */
+static __always_inline __u32 in_order(const struct tcpc_pkt *pkt, const struct connection *conn,
+				      const struct tcpc_exchange *x)
+{
+	__u32 end = tcpc_hold_in_order(x, pkt->seq);
+
+	if (tcpc_seq_lt(end, pkt->seq) && tcpc_seq_leq(pkt->seq, conn->rcv_nxt))
+		return conn->rcv_nxt;
+	return end;
 }
 
 /* Does it stand in front of all that waits? It was lost on the way and is sent again: behind the
@@ -65,9 +77,17 @@ static __always_inline int is_old(const struct tcpc_pkt *pkt, const struct tcpc_
 static __always_inline int fills_gap(const struct tcpc_pkt *pkt, const struct connection *conn,
 				     const struct tcpc_exchange *x)
 {
-	return conn->state == CONN_OPEN && x->exchanges && pkt->payload_bytes &&
-	       !(pkt->flags & TCPC_TCP_RST) && tcpc_seq_leq(pkt->seq, x->request_end) &&
+	return conn->state >= CONN_OPENING && pkt->payload_bytes && !(pkt->flags & TCPC_TCP_RST) &&
+	       tcpc_seq_leq(pkt->seq, in_order(pkt, conn, x)) &&
 	       tcpc_seq_lt(conn->rcv_nxt, pkt->seq + pkt->payload_bytes);
+}
+
+/* Was something before it lost, that it must not overtake? */
+static __always_inline int is_behind_gap(const struct tcpc_pkt *pkt, const struct connection *conn,
+					 const struct tcpc_exchange *x)
+{
+	return tcpc_seq_lt(in_order(pkt, conn, x), pkt->seq) &&
+	       tcpc_hold_needs_all(x, pkt->ack, pkt->flags, pkt->payload_bytes);
 }
 
 /* Did this packet come before the target was ready for it? */
@@ -85,6 +105,10 @@ static __always_inline int must_hold(const struct tcpc_pkt *pkt, const struct co
 	if (conn->state == CONN_OPEN && pkt->payload_bytes &&
 	    tcpc_seq_lt(conn->window_end, pkt->seq + pkt->payload_bytes)) {
 		COUNT(st, held_window);
+		return 1;
+	}
+	if (is_behind_gap(pkt, conn, x)) {
+		COUNT(st, held_gap);
 		return 1;
 	}
 	if (is_old(pkt, x) || !is_early(pkt, conn, x))
@@ -172,6 +196,8 @@ static __always_inline void note_missed(const struct tcpc_pkt *pkt, int was_held
 static __always_inline void note_answer_end(struct tcpc_exchange *x, __u32 end, __u32 ack,
 					    __u32 flags)
 {
+	if (!(x->answer_flags & TCPC_TCP_ACK) || tcpc_seq_lt(x->acked, ack))
+		x->acked = ack;
 	if (x->answer_flags & TCPC_TCP_ACK) {
 		if (!tcpc_seq_lt(x->answer_end, end))
 			return;

@@ -11,6 +11,7 @@
 #include "connection.bpf.h"
 #include "absorb.bpf.h"
 #include "adopt.bpf.h"
+#include "ended.bpf.h"
 #include "hold.bpf.h"
 #include "opening.bpf.h"
 #include "options.bpf.h"
@@ -88,6 +89,7 @@ static __always_inline int align_syn(struct __sk_buff *skb, struct tcpc_pkt *pkt
 		return VERDICT_DROP;
 	}
 	if (conn->state == CONN_LISTEN && is_spent_syn(pkt)) {
+		tell_again(pkt, st);
 		COUNT(st, spent_syn);
 		return VERDICT_DROP;
 	}
@@ -143,7 +145,7 @@ static __always_inline void note_exchange(const struct tcpc_pkt *pkt, const stru
 					  __u8 sent, int from_syn, struct tcpc_target_stats *st)
 {
 	struct tcpc_exchange *x = exchange_of(pkt);
-	__u32 snd_nxt = conn->snd_nxt;
+	__u32 snd_nxt = conn->snd_nxt, end;
 	int old;
 
 	if (!x)
@@ -153,8 +155,11 @@ static __always_inline void note_exchange(const struct tcpc_pkt *pkt, const stru
 	if (!from_syn && (sent & (TCPC_TCP_ACK | TCPC_TCP_RST)) != TCPC_TCP_ACK)
 		return;
 	old = is_old(pkt, x);
-	if (old && x->exchanges)
+	if (old && x->exchanges) {
+		COUNT(st, again); /* TCP drops it, and says how far it is */
 		return;
+	}
+	end = in_order(pkt, conn, x);
 	if (from_syn) {
 		x->snd_nxt = snd_nxt;
 	} else if (tcpc_hold_can_begin(pkt->flags, pkt->payload_bytes) &&
@@ -173,7 +178,10 @@ static __always_inline void note_exchange(const struct tcpc_pkt *pkt, const stru
 		x->exchanges++;
 		COUNT(st, exchanges);
 	}
-	x->request_end = pkt->seq + tcpc_pkt_seq_len(pkt);
+	/* Behind a gap it does not count yet: the socket will tell when that is filled. */
+	if (tcpc_seq_leq(pkt->seq, end))
+		end = tcpc_seq_max(end, pkt->seq + tcpc_pkt_seq_len(pkt));
+	x->request_end = end;
 }
 
 /*
@@ -232,6 +240,7 @@ static __always_inline int align_segment(struct __sk_buff *skb, struct tcpc_pkt 
 						  : end_old(skb, pkt, conn, st);
 	if (conn->state < CONN_CLOSING) {
 		note_missed(pkt, pass == PASS_HELD);
+		tell_again(pkt, st);
 		COUNT(st, no_connection);
 		return VERDICT_DROP;
 	}

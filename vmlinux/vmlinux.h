@@ -8,11 +8,32 @@
 #define __VMLINUX_H__
 
 #include <linux/types.h>
+#include <linux/in6.h>
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct ns_common {
+	unsigned int inum; /* its number in /proc/PID/ns */
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
 /* include/net/sock.h: the part that all kinds of sockets begin with. */
 struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num; /* our port, host order */
+	unsigned short skc_family;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr; /* CONFIG_IPV6 */
+	struct in6_addr skc_v6_rcv_saddr;
 	union {
 		__u32 skc_tw_snd_nxt; /* struct tcp_timewait_sock keeps its snd_nxt here; host order
 				       */

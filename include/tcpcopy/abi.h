@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define TCPC_ABI_VERSION 2
+#define TCPC_ABI_VERSION 3
 
 #define TCPC_MAX_PORTS 15 /* what one iptables multiport match can name */
 #define TCPC_MAX_TARGETS 16
@@ -201,7 +201,7 @@ struct tcpc_journal_head {
 struct tcpc_exchange {
 	__u64 start_ns;	    /* CLOCK_MONOTONIC, first packet of the request; before it, the SYN */
 	__u32 client_ack;   /* ACK number the client sent, made for the online host */
-	__u32 request_end;  /* SEG.SEQ + SEG.LEN of the request's last packet */
+	__u32 request_end;  /* up to there all was let through that the client sent */
 	__u32 snd_nxt;	    /* the target's snd_nxt when the exchange began, or the connection */
 	__u32 exchanges;    /* how many this connection had */
 	__u32 answer_end;   /* SEG.SEQ + SEG.LEN of the target's last segment */
@@ -215,6 +215,8 @@ struct tcpc_exchange {
 			 * connection that the target never had: `seen` of its first packet */
 	__u32 seen;	/* CLOCK_MONOTONIC >> TCPC_SEEN_SHIFT: the client's last packet */
 	__u32 closed;	/* TCPC_TCP_FIN, TCPC_TCP_RST: the client has sent one */
+	__u32 acked;	/* the highest SEG.ACK of the target, if answer_flags has ACK */
+	__u32 pad;
 };
 
 /* A unit of 1.07 s: a program divides no 64-bit number for each packet. */
@@ -334,7 +336,10 @@ struct tcpc_raw_receipt {
 	X(held_early, "held because the target has not opened the connection yet")                 \
 	X(reopened, "connections whose SYN the target had not taken, opened again")                \
 	X(spent_syn, "dropped: SYN sent again of a connection that has ended here")                \
-	X(past_rule, "engine nfqueue: responses that no rule had queued, kept inside by absorb")
+	X(past_rule, "engine nfqueue: responses that no rule had queued, kept inside by absorb")   \
+	X(client_resets, "connections that a client's reset has ended: told with what they had")   \
+	X(held_gap, "of those held: because something before them was lost on the way")            \
+	X(again, "packets that the target had already: dropped there, and the online host told")
 
 /* Counters of one NFQUEUE queue, written by its thread. */
 #define TCPC_QUEUE_COUNTERS(X)                                                                     \
@@ -440,7 +445,7 @@ _Static_assert(sizeof(struct tcpc_online_config) == 40, "ABI");
 _Static_assert(sizeof(struct tcpc_journal_head) == 80, "ABI");
 _Static_assert(sizeof(struct tcpc_allow_key) == 20, "ABI");
 _Static_assert(sizeof(struct tcpc_flow) == 40, "ABI");
-_Static_assert(sizeof(struct tcpc_exchange) == 64, "ABI");
+_Static_assert(sizeof(struct tcpc_exchange) == 72, "ABI");
 _Static_assert(sizeof(struct tcpc_receipt) == 84, "ABI");
 _Static_assert(sizeof(struct tcpc_raw_receipt) == 128, "ABI");
 

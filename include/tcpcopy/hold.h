@@ -111,6 +111,37 @@ static inline __u32 tcpc_hold_expected(__u32 client_ack, __u32 ack, __u8 flags)
 	return ack - client_ack;
 }
 
+/**
+ * tcpc_hold_in_order - up to which number of the client's nothing is missing, for all that is
+ * known.
+ * @seq: the answer where nothing is known.
+ */
+static inline __u32 tcpc_hold_in_order(const struct tcpc_exchange *x, __u32 seq)
+{
+	__u32 end = seq;
+
+	if (x->exchanges || x->request_end)
+		end = x->request_end;
+	else if (x->start_ns)
+		end = x->syn_seq + 1;
+	return x->answer_flags & TCPC_TCP_ACK ? tcpc_seq_max(end, x->acked) : end;
+}
+
+/**
+ * tcpc_hold_needs_all - must such a packet not go on while something before it is missing? TCP
+ * would hand out both at once, when the lost one comes: the end of the connection, and the request
+ * of a client who had the answer to the one before. More of one request goes on: what the target
+ * says of it (SACK) tells soonest what is missing. A reset asks where the target is.
+ */
+static inline int tcpc_hold_needs_all(const struct tcpc_exchange *x, __u32 ack, __u8 flags,
+				      __u32 payload_bytes)
+{
+	if ((flags & (TCPC_TCP_ACK | TCPC_TCP_RST)) != TCPC_TCP_ACK)
+		return 0;
+	return tcpc_hold_is_closing(flags, payload_bytes) || !x->exchanges ||
+	       tcpc_seq_lt(x->client_ack, ack);
+}
+
 /* Answers equally long so recently tell that both servers say the same. */
 #define TCPC_HOLD_LEVEL_EXCHANGES 16
 

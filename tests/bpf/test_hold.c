@@ -74,6 +74,8 @@ static void expect_returned(const char *row, const struct connection *c, const s
 	moved.exchanges =
 		tcpc_hold_can_begin(p->flags, p->payload_bytes) &&
 		(!x.exchanges || tcpc_hold_expected(x.client_ack, CLIENT_ACK + p->ack, p->flags));
+	moved.again =
+		x.exchanges && tcpc_seq_leq(client_seq + p->seq + p->payload_bytes, x.request_end);
 	tcpc_hold_tag_write(&tag, number);
 	memcpy(frame.data + ETH_ALEN, &tag, sizeof(tag));
 	memcpy(want.data + ETH_ALEN, &tag, sizeof(tag));
@@ -246,6 +248,7 @@ static void test_answer_leaving(void **state)
 	x = hold_exchange(&c);
 	x.held = 1;
 	x.answer_end = snd_nxt + 300;
+	x.acked = client_seq + 100;
 	x.answer_flags = PSH_ACK;
 	hold_write_exchange(&c, &x);
 	expect_returned("answer on its way", &c, &next, 1);
@@ -354,6 +357,7 @@ static void test_target_closed(void **state)
 	c = open_asked(HOLD_PORT);
 	x = hold_exchange(&c);
 	x.answer_flags = FIN_ACK;
+	x.acked = client_seq + 100;
 	hold_write_exchange(&c, &x);
 	expect_passed("both have closed", &c, &fin);
 	connection_close(&c);

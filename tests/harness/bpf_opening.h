@@ -130,25 +130,33 @@ static inline void expect_lost(const char *row, __u32 mark, const struct frame_s
 	frame_free(&frame);
 }
 
-/* Aligned to a connection in the state that @counter stands for. */
-static inline void expect_passes(const char *row, __u32 mark, const struct frame_spec *spec,
-				 size_t counter, __u32 ack, __u32 exchanges)
+/* Aligned, and counted as @moved. */
+static inline void expect_fitted(const char *row, __u32 mark, const struct frame_spec *spec,
+				 const struct tcpc_target_stats *moved, __u32 ack)
 {
-	struct tcpc_target_stats moved = target_moves(counter);
 	struct frame frame = frame_build(spec), want;
 	struct frame_spec fitted = *spec;
 
-	moved.exchanges = exchanges;
-	moved.returned = mark == TCPC_HOLD_MARK;
 	fitted.flags |= TCPC_TCP_ACK;
 	fitted.ack = ack;
 	fitted.window = TCPC_OPEN_WINDOW;
 	want = frame_build(&fitted);
 	run_align(row, mark, &frame);
 	expect_run(row, &run, VERDICT_NEXT, &want);
-	expect_moved(row, &lab.counters, &moved);
+	expect_moved(row, &lab.counters, moved);
 	frame_free(&frame);
 	frame_free(&want);
+}
+
+/* Aligned to a connection in the state that @counter stands for. */
+static inline void expect_passes(const char *row, __u32 mark, const struct frame_spec *spec,
+				 size_t counter, __u32 ack, __u32 exchanges)
+{
+	struct tcpc_target_stats moved = target_moves(counter);
+
+	moved.exchanges = exchanges;
+	moved.returned = mark == TCPC_HOLD_MARK;
+	expect_fitted(row, mark, spec, &moved, ack);
 }
 
 static inline struct connection only_listener(__u16 port)

@@ -11,6 +11,8 @@
 #include "options_ref.h"
 #include "random.h"
 
+#include <sys/stat.h>
+
 #include "tcpcopy/rewrite.h"
 
 #include "target.skel.h"
@@ -152,13 +154,17 @@ static inline void target_reset(void)
 /* Group setup. */
 static inline int target_enter(void **state)
 {
+	struct stat netns;
+
 	if (lab_enter(state))
 		return -1;
 	if (!in_netns)
 		return 0;
 	variant_reset = target_reset;
-	lab.skel = target_bpf__open_and_load();
-	if (!lab.skel) {
+	lab.skel = target_bpf__open();
+	if (lab.skel && !stat("/proc/self/ns/net", &netns))
+		lab.skel->rodata->our_netns = netns.st_ino;
+	if (!lab.skel || target_bpf__load(lab.skel)) {
 		perror("loading the target programs");
 		return -1;
 	}

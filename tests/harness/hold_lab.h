@@ -21,6 +21,8 @@
 /** What the kernel knows of a connection; the queue sees it only while @known. */
 struct lab_view {
 	bool known;
+	bool gaps; /* request_end and acked hold; else nothing is missing before what was taken */
+	__u32 reach;
 	struct tcpc_exchange x;
 };
 
@@ -69,9 +71,12 @@ static inline bool lab_exchange(void *user, const struct tcpc_flow *flow, struct
 	struct tcpc_flow whole = lab_flow(conn);
 
 	expect_bytes("exchange()", flow, &whole, sizeof(whole));
-	if (lab->view[conn].known)
-		*ret = lab->view[conn].x;
-	return lab->view[conn].known;
+	if (!lab->view[conn].known)
+		return false;
+	*ret = lab->view[conn].x;
+	if (!lab->view[conn].gaps)
+		ret->request_end = ret->acked = lab->view[conn].reach;
+	return true;
 }
 
 static inline __u8 lab_head_byte(__u32 i)
@@ -153,6 +158,8 @@ static inline void lab_take(struct hold_lab *lab, __u64 now_ns, int conn, __u32 
 	struct frame frame;
 
 	own.sport = LAB_PORT + conn;
+	if (!lab->view[conn].reach || tcpc_seq_lt(lab->view[conn].reach, own.seq))
+		lab->view[conn].reach = own.seq;
 	frame = frame_build(&own);
 	tcpc_hold_tag_write(&tag, number);
 	memcpy(frame.data + ETH_ALEN, &tag, sizeof(tag));

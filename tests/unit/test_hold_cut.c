@@ -217,10 +217,11 @@ static void taken(void *user, const struct tcpc_flow *flow, __u32 seq, __u32 end
 	expect_true("taken", "whole, however it goes on", end - seq > UNIT);
 }
 
-static void give_up(void *user, const struct tcpc_flow *flow)
+static void give_up(void *user, const struct tcpc_flow *flow, const struct tcpc_hold_last *last)
 {
 	(void)user;
 	(void)flow;
+	(void)last;
 	expect_fail("the connection was given up");
 }
 
@@ -267,6 +268,7 @@ static void test_window(void **state)
 	(void)state;
 	memset(&kernel, 0, sizeof(kernel));
 	kernel.x.exchanges = 1;
+	kernel.x.acked = 1000;
 	kernel.x.client_ack = 300;
 	kernel.x.window_end = 999;
 	kernel.x.answer_flags = TCPC_TCP_ACK;
@@ -298,6 +300,7 @@ static void test_not_its_turn(void **state)
 	(void)state;
 	memset(&kernel, 0, sizeof(kernel));
 	kernel.x.exchanges = 1;
+	kernel.x.acked = 1000;
 	kernel.x.answer_flags = TCPC_TCP_ACK;
 	kernel.x.window_end = 1000 + 10 * UNIT;
 	take_large(hold, 1000, 60000);

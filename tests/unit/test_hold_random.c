@@ -19,24 +19,26 @@
 #define RUN_MS 60000
 #define REQUEST_BYTES 20
 #define SEEN_WITHIN_MS 20   /* what is written back reaches the kernel's view */
+#define LOST_MS 200	    /* what is lost is sent again after so long, or up to twice that */
 #define ANSWER_WITHIN_MS 60 /* of one segment of an answer; below TCPC_HOLD_QUIET_NS */
 
 struct packet {
 	int exchange; /* EXCHANGES: FIN */
 	bool last;    /* of its request */
 	__u32 seq, ack;
-	__u32 seen_ms; /* when align sees it, once it is released */
+	__u32 seen_ms;	/* when align sees it, once it is released */
+	__u32 again_ms; /* lost on the way, and sent again then; 0: not, or not any more */
 };
 
 /** One connection: what its client sends, how far it has come, and what the target does. */
 struct client {
 	struct packet packets[MAX_PACKETS];
-	int n, taken, released, seen;
+	int n, sent, taken, released, seen;
 	__u32 number;
 	__u32 answer_bytes[EXCHANGES];
 	int asked, answered; /* whole requests at the target, whole answers from it */
 	__u32 segment_ms;    /* when the target sends the next segment */
-	__u32 sent;	     /* of the answer under way */
+	__u32 said;	     /* of the answer under way */
 };
 
 static struct client clients[CLIENTS];
@@ -52,13 +54,13 @@ static void plan_client(struct client *c)
 		int parts = 1 + random_below(&seed, MAX_PARTS);
 
 		for (int i = 0; i < parts; i++, seq += REQUEST_BYTES)
-			c->packets[c->n++] = (struct packet){e, i == parts - 1, seq, ack, 0};
+			c->packets[c->n++] = (struct packet){e, i == parts - 1, seq, ack, 0, 0};
 		/* Of very different lengths: a short answer behind a long one is the hard case. */
 		c->answer_bytes[e] = random_below(&seed, 3) ? 1 + random_below(&seed, 100)
 							    : 1 + random_below(&seed, 100000);
 		ack += c->answer_bytes[e];
 	}
-	c->packets[c->n++] = (struct packet){EXCHANGES, true, seq, ack, 0};
+	c->packets[c->n++] = (struct packet){EXCHANGES, true, seq, ack, 0, 0};
 }
 
 /* A packet is written back: the one whose turn it is, and not before its time. */
@@ -70,7 +72,7 @@ static void on_written(struct hold_lab *lab, int conn, const struct tcpc_pkt *pk
 
 	(void)lab;
 	snprintf(row, sizeof(row), "connection %d, exchange %d, %u ms", conn, p->exchange, now_ms);
-	expect_true(row, "was taken before", c->released <= c->taken);
+	expect_true(row, "was taken before", c->released <= c->taken && !p->again_ms);
 	expect_u64(row, "SEG.SEQ", pkt->seq, p->seq);
 	expect_u64(row, "flags", pkt->flags,
 		   p->exchange == EXCHANGES ? TCPC_TCP_FIN | TCPC_TCP_ACK : PSH_ACK);
@@ -82,22 +84,39 @@ static void on_written(struct hold_lab *lab, int conn, const struct tcpc_pkt *pk
 		p->seen_ms = p[-1].seen_ms;
 }
 
-static void client_sends(struct hold_lab *lab, int conn)
+static void arrives(struct hold_lab *lab, int conn, const struct packet *p)
 {
 	struct client *c = &clients[conn];
-	struct packet *p = &c->packets[c->taken];
-	struct frame_spec spec = {.flags = PSH_ACK, .payload_bytes = REQUEST_BYTES};
+	struct frame_spec spec = {
+		.flags = PSH_ACK, .seq = p->seq, .ack = p->ack, .payload_bytes = REQUEST_BYTES};
 
-	if (c->taken == c->n || random_below(&seed, 4))
-		return;
 	if (p->exchange == EXCHANGES) {
 		spec.flags = TCPC_TCP_FIN | TCPC_TCP_ACK;
 		spec.payload_bytes = 0;
 	}
-	spec.seq = p->seq;
-	spec.ack = p->ack;
 	c->taken++;
 	lab_take(lab, now_ms * MS, conn, ++c->number, &spec);
+}
+
+/* Only the beginning of a request gets lost: more of it would not wait for what is missing. */
+static void client_sends(struct hold_lab *lab, int conn)
+{
+	struct client *c = &clients[conn];
+	struct packet *p = &c->packets[c->sent];
+	bool begins = !c->sent || p[-1].last;
+
+	for (int i = 0; i < c->sent; i++)
+		if (c->packets[i].again_ms && c->packets[i].again_ms <= now_ms) {
+			c->packets[i].again_ms = 0;
+			arrives(lab, conn, &c->packets[i]);
+		}
+	if (c->sent == c->n || random_below(&seed, 4))
+		return;
+	c->sent++;
+	if (begins && !random_below(&seed, 8))
+		p->again_ms = now_ms + LOST_MS + random_below(&seed, LOST_MS);
+	else
+		arrives(lab, conn, p);
 }
 
 /* What align notes of each packet, and the target's application reads. */
@@ -111,6 +130,7 @@ static void kernel_sees(struct hold_lab *lab, int conn)
 
 		if (p->exchange == EXCHANGES)
 			continue;
+		x->request_end = p->seq + REQUEST_BYTES;
 		if (!x->exchanges || tcpc_seq_lt(x->client_ack, p->ack)) {
 			x->client_ack = p->ack;
 			x->snd_nxt = x->answer_end;
@@ -130,14 +150,14 @@ static void target_answers(struct hold_lab *lab, int conn)
 
 	if (c->asked == c->answered || c->segment_ms > now_ms)
 		return;
-	left = c->answer_bytes[c->answered] - c->sent;
+	left = c->answer_bytes[c->answered] - c->said;
 	n = random_below(&seed, 2) ? left : 1 + random_below(&seed, left);
-	c->sent += n;
+	c->said += n;
 	x->answer_end += n;
 	x->answer_flags = n == left ? PSH_ACK : TCPC_TCP_ACK;
 	if (n == left) {
 		c->answered++;
-		c->sent = 0;
+		c->said = 0;
 	}
 	c->segment_ms = now_ms + random_below(&seed, ANSWER_WITHIN_MS);
 	/* Some receipts get lost. */
@@ -162,6 +182,10 @@ static void begin_clients(struct hold_lab *lab)
 		lab->view[i].known = true;
 		lab->view[i].x.answer_end = random_next(&seed);
 		lab->view[i].x.answer_flags = TCPC_TCP_ACK;
+		lab->view[i].gaps = true;
+		lab->view[i].x.start_ns = 1;
+		lab->view[i].x.syn_seq = clients[i].packets[0].seq - 1;
+		lab->view[i].x.acked = clients[i].packets[0].seq;
 	}
 }
 

@@ -218,7 +218,7 @@ static void expect_head(__u32 head_bytes, const struct frame *frame)
 
 	lab_begin(&lab, 1 << 20, 1000 * MS);
 	lab.head_bytes = head_bytes;
-	lab.view[0] = (struct lab_view){true, asked};
+	lab.view[0] = (struct lab_view){.known = true, .x = asked};
 	for (__u32 i = 0; i < head_bytes; i++)
 		data[i] = lab_head_byte(i);
 	memcpy(data + head_bytes, frame->data, frame->bytes);

@@ -129,7 +129,7 @@ static void run_wait(const struct wait *w, const struct start *s)
 	struct hold_lab lab;
 
 	lab_begin(&lab, 1 << 20, 10000 * MS);
-	lab.view[0] = (struct lab_view){true, view_of(w, s)};
+	lab.view[0] = (struct lab_view){.known = true, .x = view_of(w, s)};
 	lab_take(&lab, 0, 0, 1, &spec);
 	if (w->want_ms) {
 		expect_did(w->row, "at once", &lab, "");

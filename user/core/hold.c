@@ -232,6 +232,25 @@ static bool cut_head(struct tcpc_hold *hold, struct held *f, const struct tcpc_e
 	return true;
 }
 
+/* Does the first packet wait for one before it? While the view is stale that cannot be told. */
+static bool is_behind_gap(const struct held *f, const struct tcpc_exchange *x, __u64 now_ns)
+{
+	const struct packet *p = f->head;
+
+	return p && !(p->flags & TCPC_TCP_SYN) && !(x->answer_flags & TCPC_TCP_RST) &&
+	       tcpc_seq_lt(tcpc_hold_in_order(x, hold_seq(p)), hold_seq(p)) &&
+	       tcpc_hold_needs_all(x, p->ack, p->flags, p->payload_bytes) &&
+	       !is_stale(f, x, now_ns);
+}
+
+/* When the gap is filled the target's time to answer begins. */
+static void note_gap(struct held *f, bool gap, __u64 now_ns)
+{
+	if (f->gap && !gap)
+		f->progress_ns = now_ns;
+	f->gap = gap;
+}
+
 /* Decide on the first packet. Without one, WAIT means that the last release is to be remembered. */
 static enum decision look(struct tcpc_hold *hold, struct held *f, __u64 now_ns,
 			  struct tcpc_exchange *x)
@@ -243,7 +262,8 @@ static enum decision look(struct tcpc_hold *hold, struct held *f, __u64 now_ns,
 	f->answer_end = x->answer_end;
 	if (x->exchanges && !(f->head && f->head->flags & TCPC_TCP_SYN))
 		f->shut_ns = f->retry_ns = 0; /* it is open; of a SYN it is the one before */
-	if (f->head && now_ns < f->retry_ns)
+	note_gap(f, is_behind_gap(f, x, now_ns), now_ns);
+	if (f->gap || (f->head && now_ns < f->retry_ns))
 		return WAIT;
 	/* Nothing opened it: there is no answer and no greeting to wait for, the packet itself
 	 * will. */
@@ -404,12 +424,15 @@ bool tcpc_hold_break(struct tcpc_hold *hold, const struct tcpc_flow *flow, __u32
 
 static bool is_behind(const struct tcpc_hold *hold, const struct held *f, __u64 now_ns)
 {
+	__u64 limit_ns = hold->max_lag_ns;
+
 	if (!f->head)
 		return false;
-	if (f->shut_ns && now_ns - f->shut_ns >= hold->max_lag_ns)
+	if (f->gap && limit_ns < TCPC_HOLD_GAP_NS)
+		limit_ns = TCPC_HOLD_GAP_NS;
+	if (f->shut_ns && now_ns - f->shut_ns >= limit_ns)
 		return true;
-	return now_ns - f->head->since_ns >= hold->max_lag_ns &&
-	       now_ns - f->progress_ns >= hold->max_lag_ns;
+	return now_ns - f->head->since_ns >= limit_ns && now_ns - f->progress_ns >= limit_ns;
 }
 
 void tcpc_hold_tick(struct tcpc_hold *hold, __u64 now_ns)

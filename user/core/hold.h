@@ -25,6 +25,9 @@
 /* A target that owes no more than this, and says nothing for as long, waits for more itself: flow
  * control (HTTP/2, gRPC) is said at other times, and together, by a server at another pace. */
 #define TCPC_HOLD_CHATTER_BYTES 128
+/* What waits for something that was lost on the way before it is given up after this time, if
+ * --max-lag is not longer: the online host sends again for as long, through outages too. */
+#define TCPC_HOLD_GAP_NS (40000 * 1000000ULL)
 /* What has waited for so long is told. At full speed much waits for less than a millisecond, and
  * its receipt comes soon enough: nothing is sent again before 200 ms (TCPC_LEDGER_RTO_MIN_MS). */
 #define TCPC_HOLD_TELL_NS (20 * 1000000ULL)

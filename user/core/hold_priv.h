@@ -49,6 +49,7 @@ struct held {
 	__u32 begun_ack; /* REQUEST: the ACK number that began its exchange */
 	__u64 shut_ns;	 /* the target has not opened the connection: since then. 0: no */
 	__u64 retry_ns;	 /* shut: when to try again, unless the target says something */
+	bool gap;	 /* what the first packet waits for was lost on the way */
 };
 
 struct tcpc_hold {

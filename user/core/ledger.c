@@ -26,6 +26,9 @@ static void stray(struct tcpc_ledger *l)
  * SYN: while that is on the way it speaks of the connection before. */
 static bool is_our_reset(const struct ledger_account *a, const struct tcpc_receipt *r)
 {
+	/* In mid-stream, what we have ended ourselves at the target before. */
+	if ((r->flags & TCPC_TCP_ACK) && r->ack == a->una && a->state == LEDGER_PROBE && !a->tries)
+		return false;
 	if (r->flags & TCPC_TCP_ACK)
 		return r->ack - a->una <= a->nxt - a->una;
 	return !(a->head && (a->head->flags & LEDGER_PIECE_SYN));
@@ -34,6 +37,13 @@ static bool is_our_reset(const struct ledger_account *a, const struct tcpc_recei
 static void receipt_rst(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
 			const struct tcpc_receipt *r)
 {
+	static const enum tcpc_ledger_reason reasons[] = {
+		[LEDGER_OPEN] = TCPC_LEDGER_LOST_reset,
+		[LEDGER_PROBE] = TCPC_LEDGER_LOST_reset,
+		[LEDGER_ABORTED] = TCPC_LEDGER_LOST_aborted,
+		/* By the SYN of its successor, most likely. */
+		[LEDGER_REPLACED] = TCPC_LEDGER_LOST_replaced,
+	};
 	bool old = a->state == LEDGER_REPLACED;
 
 	if (a->state == LEDGER_BROKEN || !is_our_reset(a, r)) {
@@ -44,8 +54,7 @@ static void receipt_rst(struct tcpc_ledger *l, struct ledger_account *a, __u64 n
 		return;
 	if ((r->flags & TCPC_TCP_ACK) && r->ack != a->una)
 		ledger_acknowledge(l, a, now_ns, r->ack);
-	ledger_lose(l, a, now_ns,
-		    a->state == LEDGER_ABORTED ? TCPC_LEDGER_LOST_aborted : TCPC_LEDGER_LOST_reset);
+	ledger_lose(l, a, now_ns, reasons[a->state]);
 	if (old)
 		ledger_close(l, a);
 	else
@@ -182,6 +191,8 @@ void tcpc_ledger_taken(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_fl
 		ledger_drop_rst(l, a);
 	if (ledger_mark(l, a, seq, end, LEDGER_PIECE_HELD))
 		a->tries = 0;
+	if (a->state == LEDGER_ABORTED)
+		ledger_mend_aborted(l, a, now_ns);
 	ledger_await(l, a, now_ns);
 }
 

@@ -245,13 +245,14 @@ void ledger_mend(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 
 /* After its RST a client is silent, and the target has forgotten the connection: sent again, a
  * request could begin a new one there. So nothing is, unless the target shows that it still has
- * the old one. */
+ * the old one: it talks on, or its hold queue has what is behind a hole. That queue does not say
+ * so again, so what it waits for is tried again without. */
 void ledger_mend_aborted(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 {
 	__u64 last_ns = a->timeout_ns ? a->timeout_ns : a->since_ns;
 
 	a->look_ns = LEDGER_NEVER;
-	if (l->paused || a->tries >= TCPC_LEDGER_TRIES || !a->rst)
+	if (l->paused || a->tries >= TCPC_LEDGER_TRIES || (!a->rst && !ledger_on_the_way(a)))
 		return;
 	/* What crossed the RST on the way is no sign. */
 	if (now_ns - last_ns < patience_ns(l, a)) {
@@ -264,7 +265,10 @@ void ledger_mend_aborted(struct tcpc_ledger *l, struct ledger_account *a, __u64 
 		if (p->record && !(p->flags & LEDGER_PIECE_SACKED) &&
 		    spend(l, a, now_ns, p->end - p->seq))
 			resend_piece(l, a, p, now_ns);
-	resend(l, a, now_ns, a->rst, a->rst_seq, a->rst_seq, 0);
+	if (a->rst)
+		resend(l, a, now_ns, a->rst, a->rst_seq, a->rst_seq, 0);
+	if (a->n_held && ledger_on_the_way(a))
+		a->look_ns = now_ns + timeout_of(l, a);
 }
 
 void ledger_reset(struct tcpc_ledger *l, struct ledger_account *a, __u32 end)
@@ -434,7 +438,9 @@ void ledger_fire(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 		ledger_await(l, a, now_ns);
 		return;
 	}
-	if (a->head)
+	if (a->state == LEDGER_ABORTED && a->n_held) /* its hold queue would wait on */
+		ledger_give_up(l, a, now_ns, TCPC_LEDGER_LOST_aborted);
+	else if (a->head)
 		ledger_lose(l, a, now_ns,
 			    a->state == LEDGER_ABORTED ? TCPC_LEDGER_LOST_aborted
 						       : TCPC_LEDGER_LOST_replaced);

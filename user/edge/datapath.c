@@ -85,6 +85,16 @@ static int probe_lpm(void)
 	return libbpf_probe_bpf_map_type(BPF_MAP_TYPE_LPM_TRIE, NULL);
 }
 
+static int probe_raw_tracepoint(void)
+{
+	return libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_RAW_TRACEPOINT, NULL);
+}
+
+bool tcpc_datapath_has_tracepoints(void)
+{
+	return probe_raw_tracepoint() == 1;
+}
+
 /* TCX is there if the kernel knows the attach type: a bad program is then the first complaint. */
 static int probe_tcx(void)
 {
@@ -122,6 +132,10 @@ static const struct feature {
 	{"BPF helper bpf_skc_lookup_tcp", probe_skc_lookup, true, "Linux 5.2 or later"},
 	{"BPF helper bpf_skc_to_tcp_request_sock", probe_request_sock, true, "Linux 5.9 or later"},
 	{"BPF longest-prefix maps", probe_lpm, true, "Linux 4.11 or later"},
+	{"BPF programs on tracepoints", probe_raw_tracepoint, false,
+	 "CONFIG_BPF_EVENTS=y; without it what a client sent just before it reset the connection "
+	 "may "
+	 "count as lost (aborted) though the target has read it"},
 	{"TCX links", probe_tcx, false,
 	 "Linux 6.6 or later; without it a clsact filter is used, which stays when the daemon is "
 	 "killed (it then copies nothing)"},

@@ -79,6 +79,9 @@ struct tcpc_target_config *tcpc_dp_target_config(struct tcpc_dp_target *dp);
 /** tcpc_dp_target_receipts_fd - the ring buffer of receipts. */
 int tcpc_dp_target_receipts_fd(struct tcpc_dp_target *dp);
 
+/** tcpc_datapath_has_tracepoints - can programs hang on the kernel's tracepoints? */
+bool tcpc_datapath_has_tracepoints(void);
+
 /** tcpc_datapath_load_error - describe a failed load with libbpf's last words. */
 int tcpc_datapath_load_error(int code, const char *what, struct tcpc_err *err);
 

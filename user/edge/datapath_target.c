@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <bpf/bpf.h>
 
+#include "edge/log.h"
 #include "target.skel.h"
 #include "tcpcopy/parse.h"
 
@@ -16,6 +18,7 @@ struct tcpc_dp_target {
 	struct target_bpf *skel;
 	struct tcpc_queue_stats *queues;   /* shared; whole pages */
 	struct tcpc_target_config *config; /* likewise */
+	struct bpf_link *resets;	   /* NULL: the kernel does not tell of them */
 	char dir[PATH_MAX];
 	char pin[PATH_MAX + 32];
 };
@@ -57,6 +60,34 @@ static int set_up(struct tcpc_dp_target *dp, const char *bpffs, struct tcpc_err 
 	return r ? tcpc_err_set(err, -r, "cannot pin %s: %s", dp->pin, strerror(-r)) : 0;
 }
 
+static int load(struct tcpc_dp_target *dp)
+{
+	struct stat netns;
+	int r;
+
+	dp->skel = target_bpf__open();
+	if (!dp->skel)
+		return -errno;
+	if (!stat("/proc/self/ns/net", &netns))
+		dp->skel->rodata->our_netns = netns.st_ino;
+	bpf_program__set_autoload(dp->skel->progs.note_reset, tcpc_datapath_has_tracepoints());
+	r = target_bpf__load(dp->skel);
+	/* Loading reads the kernel's whole BTF: give those megabytes back. */
+	malloc_trim(0);
+	return r;
+}
+
+/* Without it all works, but what was under way when a client resets counts as lost. */
+static void watch_resets(struct tcpc_dp_target *dp)
+{
+	dp->resets = tcpc_datapath_has_tracepoints()
+			     ? bpf_program__attach(dp->skel->progs.note_reset)
+			     : NULL;
+	if (!dp->resets)
+		tcpc_log_warn("the kernel does not tell of connections that clients reset: what "
+			      "they had sent last may count as lost (aborted) though it was read");
+}
+
 int tcpc_dp_target_open(const char *bpffs, struct tcpc_dp_target **ret, struct tcpc_err *err)
 {
 	struct tcpc_dp_target *dp = calloc(1, sizeof(*dp));
@@ -64,21 +95,20 @@ int tcpc_dp_target_open(const char *bpffs, struct tcpc_dp_target **ret, struct t
 
 	if (!dp)
 		return tcpc_err_set(err, ENOMEM, "out of memory");
-	dp->skel = target_bpf__open();
-	r = dp->skel ? target_bpf__load(dp->skel) : -errno;
-	/* Loading reads the kernel's whole BTF: give those megabytes back. */
-	malloc_trim(0);
+	r = load(dp);
 	r = r ? tcpc_datapath_load_error(r, "the target programs", err) : set_up(dp, bpffs, err);
 	if (r) {
 		tcpc_dp_target_close(dp);
 		return r;
 	}
+	watch_resets(dp);
 	*ret = dp;
 	return 0;
 }
 
 void tcpc_dp_target_close(struct tcpc_dp_target *dp)
 {
+	bpf_link__destroy(dp->resets);
 	if (dp->dir[0])
 		tcpc_datapath_unpin(dp->dir);
 	if (dp->queues)
