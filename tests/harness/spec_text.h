@@ -109,6 +109,8 @@ static inline void spec_text_intercept(const struct tcpc_intercept_spec *spec, c
 	spec_text_add(&t, " hold %u lag %u", spec->hold_mb, spec->max_lag_s);
 	if (spec->idle_s != 7200)
 		spec_text_add(&t, " idle %u", spec->idle_s);
+	if (spec->force)
+		spec_text_add(&t, " force");
 }
 
 /* "--name value", "--name=value", "--flag" at the end or before another option. */

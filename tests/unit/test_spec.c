@@ -241,6 +241,8 @@ static const struct {
 	 "eth0 ports 80 listen - queue -1:-1 strict adopt none hold 256 lag 10"},
 	{IN " --hold 1 --max-lag 3600",
 	 "eth0 ports 80 listen - queue -1:-1 strict adopt http hold 1 lag 3600"},
+	{IN " --force",
+	 "eth0 ports 80 listen - queue -1:-1 strict adopt http hold 256 lag 10 force"},
 	{IN " --idle 7200", "eth0 ports 80 listen - queue -1:-1 strict adopt http hold 256 lag 10"},
 	{IN " --idle 1",
 	 "eth0 ports 80 listen - queue -1:-1 strict adopt http hold 256 lag 10 idle 1"},

@@ -318,7 +318,7 @@ static int number_option(struct json_object *request, const char *name, __u32 mo
 int tcpc_spec_intercept(struct json_object *request, struct tcpc_intercept_spec *ret,
 			struct tcpc_err *err)
 {
-	struct tcpc_intercept_spec spec = {};
+	struct tcpc_intercept_spec spec = {.force = spec_option(request, "force")};
 	int r = spec_iface(request, 0, spec.iface, err);
 
 	if (!r && !spec_option(request, "port"))

@@ -75,6 +75,7 @@ struct tcpc_intercept_spec {
 	__u32 hold_mb;	 /* bound of the hold queue */
 	__u32 max_lag_s; /* how far behind a connection may be */
 	__u32 idle_s;	 /* how long it may be silent */
+	bool force;	 /* cut off the clients that are connected now */
 };
 
 /** `detach`, `release`: one interface, or all. */

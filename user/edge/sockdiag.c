@@ -36,6 +36,7 @@ struct victim {
 };
 
 struct pass {
+	__u32 states;
 	const __be16 *ports;
 	unsigned int n_ports;
 	tcpc_sockdiag_match match;
@@ -141,6 +142,7 @@ static int list_family(struct mnl_socket *nl, struct pass *pass, __u8 family, __
 
 	req = new_request(buf, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, ++*seq);
 	req->sdiag_family = family;
+	req->idiag_states = pass->states;
 	if (pass->n_ports == 1)
 		req->id.idiag_sport = pass->ports[0]; /* spares us the rest of a busy host */
 	r = transact(nl, (struct nlmsghdr *)buf, on_socket, pass);
@@ -254,7 +256,13 @@ static int explain(int r, struct tcpc_err *err)
 int tcpc_sockdiag_destroy(const __be16 *ports, unsigned int n_ports, tcpc_sockdiag_match match,
 			  void *user, unsigned int *ret_left, struct tcpc_err *err)
 {
-	struct pass pass = {.ports = ports, .n_ports = n_ports, .match = match, .user = user};
+	struct pass pass = {
+		.states = STATES,
+		.ports = ports,
+		.n_ports = n_ports,
+		.match = match,
+		.user = user,
+	};
 	struct mnl_socket *nl;
 	int r;
 
@@ -266,6 +274,29 @@ int tcpc_sockdiag_destroy(const __be16 *ports, unsigned int n_ports, tcpc_sockdi
 	mnl_socket_close(nl);
 	free(pass.victims);
 	return r < 0 ? explain(r, err) : r;
+}
+
+int tcpc_sockdiag_each(const __be16 *ports, unsigned int n_ports, tcpc_sockdiag_match see,
+		       void *user, struct tcpc_err *err)
+{
+	struct pass pass = {
+		.states = 1u << BPF_TCP_ESTABLISHED | 1u << BPF_TCP_CLOSE_WAIT,
+		.ports = ports,
+		.n_ports = n_ports,
+		.match = see,
+		.user = user,
+	};
+	struct mnl_socket *nl = open_socket();
+	__u32 seq = 0;
+	int r;
+
+	if (!nl)
+		return tcpc_err_set(err, errno, "cannot open a sock_diag socket: %s",
+				    strerror(errno));
+	r = list_victims(nl, &pass, &seq);
+	mnl_socket_close(nl);
+	free(pass.victims);
+	return r ? tcpc_err_set(err, -r, "cannot list connections: %s", strerror(-r)) : 0;
 }
 
 int tcpc_sockdiag_check(struct tcpc_err *err)

@@ -26,6 +26,14 @@ typedef bool (*tcpc_sockdiag_match)(void *user, const struct tcpc_flow *flow);
 int tcpc_sockdiag_destroy(const __be16 *ports, unsigned int n_ports, tcpc_sockdiag_match match,
 			  void *user, unsigned int *ret_left, struct tcpc_err *err);
 
+/**
+ * tcpc_sockdiag_each - show @see every established connection (also half-closed by its client) of
+ * the @ports; nothing is ended. What @see returns is of no interest.
+ * Parameters and blocking as above.  Returns: 0 or -errno.
+ */
+int tcpc_sockdiag_each(const __be16 *ports, unsigned int n_ports, tcpc_sockdiag_match see,
+		       void *user, struct tcpc_err *err);
+
 /** tcpc_sockdiag_check - 0 if this kernel can end connections (privileges are not looked at), else
  * what the call above would say: better known before connections exist that must be ended. */
 int tcpc_sockdiag_check(struct tcpc_err *err);

@@ -388,6 +388,7 @@ void tcpc_target_intercept(struct tcpc_target_role *role, const struct tcpc_inte
 	}
 	i = NULL;
 	r = check_iface(role, spec->iface, &iface, &err);
+	r = r ?: target_check_clients(role, spec, iface.ifindex, &err);
 	if (!r) {
 		i = calloc(1, sizeof(*i));
 		if (!i)

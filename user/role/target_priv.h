@@ -13,6 +13,8 @@
  * target_age.c      what clients that vanished left
  * target_hold.c     the hold queue between its device and core/hold
  * target_sweep.c    what an earlier daemon left
+ * target_clients.c  whom `intercept` would cut off
+ * target_trial.c    the trial connections of `doctor`
  * target_show.c     status and counters as JSON
  */
 #ifndef TCPCOPY_ROLE_TARGET_PRIV_H
@@ -275,6 +277,13 @@ bool intercept_copied(void *intercept, const struct tcpc_flow *flow);
 
 /** intercept_release - begin; intercept->reply, if any, gets the outcome. */
 void intercept_release(struct intercept *intercept);
+
+/* ---- target_clients.c ---- */
+
+/** target_check_clients - 0 if nobody who is connected to the ports now would be cut off, or with
+ * --force; else -EBUSY, @err names the first of them. */
+int target_check_clients(const struct tcpc_target_role *role,
+			 const struct tcpc_intercept_spec *spec, int ifindex, struct tcpc_err *err);
 
 /* ---- target_allow.c ---- */
 
