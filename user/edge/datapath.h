@@ -57,6 +57,11 @@ struct tcpc_attachment {
 /** tcpc_attachment_close - detach; harmless on a zeroed one, and when the interface is gone. */
 void tcpc_attachment_close(struct tcpc_attachment *attachment);
 
+/** tcpc_attachment_ahead - programs that see packets before ours and can keep them from it: TCX
+ * programs in front of it. @ret_name: of the first one, at least 16 bytes. Returns their number, 0
+ * where the kernel cannot tell. */
+unsigned int tcpc_attachment_ahead(const struct tcpc_attachment *attachment, char *ret_name);
+
 /** tcpc_attach_kind_name - "tcx", "clsact" or "none". */
 const char *tcpc_attach_kind_name(enum tcpc_attach_kind kind);
 
@@ -169,6 +174,10 @@ int tcpc_dp_target_hold_gives(struct tcpc_dp_target *dp, int hold_ifindex, int i
 /** tcpc_dp_target_exchange - the exchange @flow is in; false if none is known. */
 bool tcpc_dp_target_exchange(struct tcpc_dp_target *dp, const struct tcpc_flow *flow,
 			     struct tcpc_exchange *ret);
+
+/** tcpc_dp_target_trial - the SYN-ACK of @flow, whose SYN is to come, shall not be acknowledged.
+ * Ends with tcpc_dp_target_forget(). Returns 0, -EEXIST if the flow is in use, other -errno. */
+int tcpc_dp_target_trial(struct tcpc_dp_target *dp, const struct tcpc_flow *flow);
 
 /** How far a walk over the exchanges has come. Zeroed: at its beginning. */
 struct tcpc_dp_cursor {

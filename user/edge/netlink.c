@@ -3,7 +3,7 @@
  * netlink.c - see netlink.h. Each call opens a socket of its own: calls are rare, and the answer
  * to an earlier request that timed out can never be taken for the next one's.
  */
-#include "edge/netlink.h"
+#include "edge/netlink_priv.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,7 +20,6 @@
 #include "core/text.h"
 
 #define TIMEOUT_S 2
-#define REQUEST_BYTES 1024
 #define ANSWER_BYTES 32768 /* the kernel fills dumps up to this size */
 #define DUMP_ATTEMPTS 5
 
@@ -36,8 +35,7 @@ struct addr_list {
 	int n, max;
 };
 
-/* Send @nlh and hand every answer to @cb. Returns 0 or -errno, the kernel's or ours. */
-static int transact(struct nlmsghdr *nlh, mnl_cb_t cb, void *data)
+int netlink_transact(struct nlmsghdr *nlh, mnl_cb_t cb, void *data)
 {
 	const struct timeval limit = {.tv_sec = TIMEOUT_S};
 	char buf[ANSWER_BYTES] __attribute__((aligned(8)));
@@ -64,7 +62,7 @@ out:
 	return saved == EAGAIN ? -ETIMEDOUT : -saved;
 }
 
-static struct nlmsghdr *new_request(char buf[REQUEST_BYTES], __u16 type, __u16 flags)
+struct nlmsghdr *netlink_request(char buf[REQUEST_BYTES], __u16 type, __u16 flags)
 {
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 
@@ -120,14 +118,14 @@ static int on_one_link(const struct nlmsghdr *nlh, void *data)
 static int get_link(const char *name, int ifindex, struct tcpc_iface *ret)
 {
 	char buf[REQUEST_BYTES] __attribute__((aligned(8)));
-	struct nlmsghdr *nlh = new_request(buf, RTM_GETLINK, NLM_F_ACK);
+	struct nlmsghdr *nlh = netlink_request(buf, RTM_GETLINK, NLM_F_ACK);
 	struct tcpc_iface iface = {};
 	int r;
 
 	put_link_header(nlh, ifindex);
 	if (!ifindex)
 		mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
-	r = transact(nlh, on_one_link, &iface);
+	r = netlink_transact(nlh, on_one_link, &iface);
 	if (r)
 		return r;
 	if (!iface.ifindex)
@@ -145,9 +143,9 @@ static int dump(__u16 type, mnl_cb_t cb, void *data, int *n)
 
 	for (i = 0; i < DUMP_ATTEMPTS && r == -EINTR; i++) {
 		*n = 0;
-		nlh = new_request(buf, type, NLM_F_DUMP);
+		nlh = netlink_request(buf, type, NLM_F_DUMP);
 		mnl_nlmsg_put_extra_header(nlh, sizeof(struct rtgenmsg)); /* AF_UNSPEC */
-		r = transact(nlh, cb, data);
+		r = netlink_transact(nlh, cb, data);
 	}
 	return r;
 }
@@ -243,7 +241,7 @@ static int create_link(const char *name, const char *kind)
 	struct nlmsghdr *nlh;
 	struct nlattr *info;
 
-	nlh = new_request(buf, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK);
+	nlh = netlink_request(buf, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK);
 	put_link_header(nlh, 0);
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
 	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
@@ -251,7 +249,7 @@ static int create_link(const char *name, const char *kind)
 	if (!strcmp(kind, "veth"))
 		put_veth_peer(nlh, name);
 	mnl_attr_nest_end(nlh, info);
-	return transact(nlh, NULL, NULL);
+	return netlink_transact(nlh, NULL, NULL);
 }
 
 /*
@@ -285,7 +283,7 @@ static int disable_ipv6(const char *name)
 static int set_link(const char *name, const char *alias, bool up, int *ret_ifindex)
 {
 	char buf[REQUEST_BYTES] __attribute__((aligned(8)));
-	struct nlmsghdr *nlh = new_request(buf, RTM_NEWLINK, NLM_F_ACK);
+	struct nlmsghdr *nlh = netlink_request(buf, RTM_NEWLINK, NLM_F_ACK);
 	struct tcpc_iface iface;
 	struct ifinfomsg *ifi;
 	int r;
@@ -299,7 +297,7 @@ static int set_link(const char *name, const char *alias, bool up, int *ret_ifind
 	ifi->ifi_flags = IFF_NOARP | (up ? IFF_UP : 0);
 	ifi->ifi_change = ifi->ifi_flags;
 	mnl_attr_put(nlh, IFLA_IFALIAS, strlen(alias), alias);
-	r = transact(nlh, NULL, NULL);
+	r = netlink_transact(nlh, NULL, NULL);
 	if (!r && ret_ifindex)
 		*ret_ifindex = iface.ifindex;
 	return r;
@@ -357,14 +355,14 @@ int tcpc_netlink_create_sink(const char *name, const char *alias, int *ret_ifind
 int tcpc_netlink_delete(int ifindex, struct tcpc_err *err)
 {
 	char buf[REQUEST_BYTES] __attribute__((aligned(8)));
-	struct nlmsghdr *nlh = new_request(buf, RTM_DELLINK, NLM_F_ACK);
+	struct nlmsghdr *nlh = netlink_request(buf, RTM_DELLINK, NLM_F_ACK);
 	int r;
 
 	/* The kernel takes an index of 0 for "see the other attributes" and says EINVAL. */
 	if (ifindex <= 0)
 		return tcpc_err_set(err, ENODEV, "there is no interface with index %d", ifindex);
 	put_link_header(nlh, ifindex);
-	r = transact(nlh, NULL, NULL);
+	r = netlink_transact(nlh, NULL, NULL);
 	if (r)
 		return tcpc_err_set(err, -r, "cannot delete interface %d: %s", ifindex,
 				    strerror(-r));
@@ -408,7 +406,7 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 static int get_route(const struct tcpc_addr *dst, struct tcpc_route *ret)
 {
 	char buf[REQUEST_BYTES] __attribute__((aligned(8)));
-	struct nlmsghdr *nlh = new_request(buf, RTM_GETROUTE, NLM_F_ACK);
+	struct nlmsghdr *nlh = netlink_request(buf, RTM_GETROUTE, NLM_F_ACK);
 	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
 	int r;
 
@@ -422,7 +420,7 @@ static int get_route(const struct tcpc_addr *dst, struct tcpc_route *ret)
 		rtm->rtm_dst_len = 128;
 		mnl_attr_put(nlh, RTA_DST, sizeof(*dst), dst);
 	}
-	r = transact(nlh, on_route, ret);
+	r = netlink_transact(nlh, on_route, ret);
 	/* What IPv4 says of blackhole and prohibit routes. */
 	return r == -EINVAL || r == -EACCES ? -EHOSTUNREACH : r;
 }

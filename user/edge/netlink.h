@@ -59,6 +59,20 @@ int tcpc_netlink_delete(int ifindex, struct tcpc_err *err);
  * (-ENETUNREACH, -EHOSTUNREACH: no route). */
 int tcpc_netlink_route(const struct tcpc_addr *dst, struct tcpc_route *ret, struct tcpc_err *err);
 
+/** Who takes what is sent to an address. */
+struct tcpc_next_hop {
+	int ifindex;
+	struct tcpc_addr addr; /* the gateway, or the address itself */
+	bool failed;	       /* it did not answer when it was asked for its link address last */
+};
+
+/** tcpc_netlink_next_hop - returns 0 or -errno: no way there (-ENETUNREACH, -EHOSTUNREACH), or this
+ * host's own address (the latter). */
+int tcpc_netlink_next_hop(const struct tcpc_addr *dst, struct tcpc_next_hop *ret);
+
+/** tcpc_netlink_has_xdp - does an XDP program see the interface's packets before all others? */
+bool tcpc_netlink_has_xdp(int ifindex);
+
 /** tcpc_netlink_addresses - addresses of an interface, both families, link-local ones left out.
  * @ret: room for @max.  Returns: how many there are (may exceed @max), or -errno. */
 int tcpc_netlink_addresses(int ifindex, struct tcpc_addr *ret, int max, struct tcpc_err *err);

@@ -15,13 +15,17 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <linux/sockios.h>
 #include <libmnl/libmnl.h>
+#include <linux/ethtool.h>
 #include <linux/magic.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_queue.h>
@@ -31,6 +35,7 @@
 #define BPFFS "/sys/fs/bpf"
 #define QUEUES_FILE "/proc/net/netfilter/nfnetlink_queue"
 #define TIMEOUT_MS 2000
+#define NETSTAT_BYTES 16384
 
 bool tcpc_probe_btf(void)
 {
@@ -160,6 +165,48 @@ int tcpc_probe_sysctl(const char *name, long *ret)
 		return -EINVAL;
 	*ret = value;
 	return 0;
+}
+
+int tcpc_probe_read(const char *path, char *ret, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t used = 0;
+	ssize_t n = 1;
+
+	if (fd < 0)
+		return -errno;
+	while (n > 0 && used < size - 1) {
+		n = read(fd, ret + used, size - 1 - used);
+		used += n > 0 ? n : 0;
+	}
+	close(fd);
+	ret[used] = '\0';
+	return n < 0 ? -EIO : 0;
+}
+
+void tcpc_probe_netstat(struct tcpc_netstat *ret)
+{
+	char text[NETSTAT_BYTES];
+
+	if (tcpc_probe_read("/proc/net/netstat", text, sizeof(text)))
+		text[0] = '\0';
+	tcpc_netstat_parse(text, ret);
+}
+
+bool tcpc_probe_lro(const char *iface)
+{
+	struct ethtool_value value = {.cmd = ETHTOOL_GFLAGS};
+	struct ifreq ifr = {};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool lro = false;
+
+	if (fd < 0)
+		return false;
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", iface);
+	ifr.ifr_data = (void *)&value;
+	lro = !ioctl(fd, SIOCETHTOOL, &ifr) && (value.data & ETH_FLAG_LRO);
+	close(fd);
+	return lro;
 }
 
 static int sysctl_or_unknown(const char *name)

@@ -7,8 +7,10 @@
 #define TCPCOPY_EDGE_PROBE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "core/err.h"
+#include "core/netstat.h"
 
 /** tcpc_probe_btf - true if the kernel describes its types (CONFIG_DEBUG_INFO_BTF), which CO-RE
  * programs need. */
@@ -30,6 +32,15 @@ int tcpc_probe_bpffs(const char *dir, struct tcpc_err *err);
  * interfaces may hold dots. Returns: 0; -ENOENT: not in this kernel or network namespace;
  * -EINVAL: no single number; other -errno. */
 int tcpc_probe_sysctl(const char *name, long *ret);
+
+/** tcpc_probe_read - a file of /proc as text, cut at @size. Returns 0 or -errno. */
+int tcpc_probe_read(const char *path, char *ret, size_t size);
+
+/** tcpc_probe_netstat - the counters of this network namespace; all 0 if they cannot be read. */
+void tcpc_probe_netstat(struct tcpc_netstat *ret);
+
+/** tcpc_probe_lro - does the interface merge packets in a way that cannot be undone (LRO)? */
+bool tcpc_probe_lro(const char *iface);
 
 /** What of the settings matters to copies; -1: not known. */
 struct tcpc_probe_sysctls {

@@ -299,6 +299,62 @@ int tcpc_sockdiag_each(const __be16 *ports, unsigned int n_ports, tcpc_sockdiag_
 	return r ? tcpc_err_set(err, -r, "cannot list connections: %s", strerror(-r)) : 0;
 }
 
+/* ---- listeners ------------------------------------------------------------------------------- */
+
+struct listeners {
+	__be16 port;
+	struct tcpc_listener *list;
+	int n, max;
+};
+
+static int on_listener(const struct nlmsghdr *nlh, void *data)
+{
+	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
+	bool v6 = msg->idiag_family == AF_INET6, only = false;
+	struct listeners *l = data;
+	const struct nlattr *attr;
+
+	if (nlh->nlmsg_type != SOCK_DIAG_BY_FAMILY || msg->id.idiag_sport != l->port)
+		return MNL_CB_OK;
+	mnl_attr_for_each (attr, nlh, sizeof(*msg))
+		if (mnl_attr_get_type(attr) == INET_DIAG_SKV6ONLY)
+			only = mnl_attr_get_u8(attr);
+	if (l->n < l->max)
+		l->list[l->n] = (struct tcpc_listener){
+			.at = {addr_of(msg->idiag_family, msg->id.idiag_src), l->port},
+			.v4 = !v6 || !only,
+			.v6 = v6,
+			.waiting = msg->idiag_rqueue,
+			.limit = msg->idiag_wqueue,
+		};
+	l->n++;
+	return MNL_CB_OK;
+}
+
+int tcpc_sockdiag_listeners(__be16 port, struct tcpc_listener *ret, int max, struct tcpc_err *err)
+{
+	static const __u8 families[] = {AF_INET, AF_INET6};
+	char buf[MNL_NLMSG_HDRLEN + sizeof(struct inet_diag_req_v2)] __attribute__((aligned(8)));
+	struct listeners l = {.port = port, .list = ret, .max = max};
+	struct mnl_socket *nl = open_socket();
+	struct inet_diag_req_v2 *req;
+	int r = 0;
+
+	if (!nl)
+		return tcpc_err_set(err, errno, "cannot open a sock_diag socket: %s",
+				    strerror(errno));
+	for (__u32 i = 0; i < 2 && !r; i++) {
+		req = new_request(buf, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, i + 1);
+		req->sdiag_family = families[i];
+		req->idiag_states = 1u << BPF_TCP_LISTEN;
+		r = transact(nl, (struct nlmsghdr *)buf, on_listener, &l);
+		if (r == -ENOENT && families[i] == AF_INET6)
+			r = 0;
+	}
+	mnl_socket_close(nl);
+	return r ? tcpc_err_set(err, -r, "cannot list listeners: %s", strerror(-r)) : l.n;
+}
+
 int tcpc_sockdiag_check(struct tcpc_err *err)
 {
 	/* All zero: no connection is like that, so a kernel that could end it says ENOENT. */

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "core/err.h"
+#include "core/text.h"
 #include "tcpcopy/abi.h"
 
 /** Decides about one connection of a local port; @flow->client is the remote side. */
@@ -33,6 +34,17 @@ int tcpc_sockdiag_destroy(const __be16 *ports, unsigned int n_ports, tcpc_sockdi
  */
 int tcpc_sockdiag_each(const __be16 *ports, unsigned int n_ports, tcpc_sockdiag_match see,
 		       void *user, struct tcpc_err *err);
+
+/** A socket that listens. */
+struct tcpc_listener {
+	struct tcpc_endpoint at; /* address 0: of every address */
+	bool v4, v6;		 /* takes connections of this family */
+	__u32 waiting, limit;	 /* in its accept queue; how many fit */
+};
+
+/** tcpc_sockdiag_listeners - up to @max that listen on @port. Blocks as above. Returns how many
+ * there are (may exceed @max), or -errno. */
+int tcpc_sockdiag_listeners(__be16 port, struct tcpc_listener *ret, int max, struct tcpc_err *err);
 
 /** tcpc_sockdiag_check - 0 if this kernel can end connections (privileges are not looked at), else
  * what the call above would say: better known before connections exist that must be ended. */
