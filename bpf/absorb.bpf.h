@@ -130,7 +130,7 @@ static __always_inline int absorb_response(struct __sk_buff *skb, struct tcpc_pk
 	send_receipt(skb, pkt, x, st);
 	probe = x && (x->answer_flags & TCPC_TCP_ACK) &&
 		tcpc_is_keepalive_probe(pkt, x->answer_end);
-	if (!tcpc_reflect_needed(pkt) && !probe) {
+	if ((!tcpc_reflect_needed(pkt) && !probe) || (x && (x->closed & TCPC_EXCHANGE_TRIAL))) {
 		COUNT(st, absorbed_quiet);
 		return end_here();
 	}

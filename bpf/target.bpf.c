@@ -125,8 +125,10 @@ static __always_inline int align_syn(struct __sk_buff *skb, struct tcpc_pkt *pkt
 		COUNT(st, syn);
 		return VERDICT_NEXT;
 	}
-	if (old)
+	if (old) {
 		fresh.held = old->held; /* packets behind this SYN may still be in the queue */
+		fresh.closed = old->closed & TCPC_EXCHANGE_TRIAL;
+	}
 	fresh.syn_seq = pkt->seq;
 	fresh.start_ns = bpf_ktime_get_ns();
 	fresh.seen = seen_now();

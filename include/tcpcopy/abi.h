@@ -214,10 +214,14 @@ struct tcpc_exchange {
 	__u32 level_at; /* last exchange that began with answers equally long; 0: none began; of a
 			 * connection that the target never had: `seen` of its first packet */
 	__u32 seen;	/* CLOCK_MONOTONIC >> TCPC_SEEN_SHIFT: the client's last packet */
-	__u32 closed;	/* TCPC_TCP_FIN, TCPC_TCP_RST: the client has sent one */
+	__u32 closed;	/* TCPC_TCP_FIN, TCPC_TCP_RST: the client has sent one; or the below */
 	__u32 acked;	/* the highest SEG.ACK of the target, if answer_flags has ACK */
 	__u32 pad;
 };
+
+/* Written by the daemon before the SYN comes: what the target answers must not be acknowledged, so
+ * that the connection is never opened. Above all TCP flags. */
+#define TCPC_EXCHANGE_TRIAL (1u << 8)
 
 /* A unit of 1.07 s: a program divides no 64-bit number for each packet. */
 #define TCPC_SEEN_SHIFT 30

@@ -16,7 +16,7 @@
 #include "tcpcopy/addr.h"
 #include "tcpcopy/bytes.h"
 
-#define TCPC_FEEDBACK_PROTOCOL 1
+#define TCPC_FEEDBACK_PROTOCOL 2
 
 #define TCPC_FEEDBACK_MAGIC "TCPCLINK"
 #define TCPC_FEEDBACK_MAGIC_BYTES 8
@@ -48,6 +48,7 @@ enum tcpc_feedback_type {
 	TCPC_FEEDBACK_HELD,
 	TCPC_FEEDBACK_SHED,
 	TCPC_FEEDBACK_BREAK,
+	TCPC_FEEDBACK_TRIAL,
 	__TCPC_FEEDBACK_TYPE_MAX,
 };
 

@@ -117,7 +117,9 @@ static __u32 encode(const struct tcpc_link_news *news, enum tcpc_feedback_type t
 		return tcpc_feedback_batch_end(&batch);
 	}
 	w = tcpc_feedback_begin(out, TCPC_FEEDBACK_BODY_MAX, type);
-	if (type == TCPC_FEEDBACK_SERVICES)
+	if (type == TCPC_FEEDBACK_TRIAL)
+		tcpc_feedback_put_trial(&w, &news->decoded->trial);
+	else if (type == TCPC_FEEDBACK_SERVICES)
 		put_services(&w, news);
 	else
 		put_allow(&w, news);

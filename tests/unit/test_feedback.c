@@ -121,7 +121,7 @@ static const struct {
 
 	{"nothing", BYTES(""), TCPC_FEEDBACK_SHORT},
 	{"type 0", BYTES("\0"), TCPC_FEEDBACK_TYPE},
-	{"type 11", BYTES("\x0b\0\0\0\0"), TCPC_FEEDBACK_TYPE},
+	{"type 12", BYTES("\x0c\0\0\0\0"), TCPC_FEEDBACK_TYPE},
 	{"type 255", BYTES("\xff"), TCPC_FEEDBACK_TYPE},
 	{"hello of role 2", BYTES("\x01\x02\0"), TCPC_FEEDBACK_VALUE},
 	{"version with 64 bytes", BYTES("\x01\0\x40"), TCPC_FEEDBACK_COUNT},

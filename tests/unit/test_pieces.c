@@ -331,12 +331,47 @@ static void test_no_packet(void **state)
 	frame_free(&frame);
 }
 
+/* A packet without a record. */
+static void expect_syn(const char *row, int family)
+{
+	struct frame_spec spec = {.family = family};
+	struct tcpc_flow flow = {
+		.client = frame_host(&spec, 1),
+		.server = frame_host(&spec, 9),
+		.client_port = tcpc_htons(40000),
+		.server_port = tcpc_htons(8080),
+	};
+	__u32 bytes = tcpc_pieces_syn(&flow, SEQ, piece);
+	struct tcpc_pkt pkt;
+
+	expect_u64(row, "length", bytes, family == 4 ? 40 : 60);
+	expect_u64(row, "parse", tcpc_parse(piece, piece + bytes, bytes, TCPC_LINK_NONE, &pkt),
+		   TCPC_PARSE_OK);
+	expect_u64(row, "checksums", frame_checks_right(piece, piece + pkt.l4_off, 20), 1);
+	expect_u64(row, "flags", pkt.flags, TCPC_TCP_SYN);
+	expect_u64(row, "seq", pkt.seq, SEQ);
+	expect_u64(row, "ACK", pkt.ack, 0);
+	expect_u64(row, "has a window", !!pkt.window, 1);
+	expect_u64(row, "source", tcpc_addr_equal(&pkt.saddr, &flow.client), 1);
+	expect_u64(row, "destination", tcpc_addr_equal(&pkt.daddr, &flow.server), 1);
+	expect_u64(row, "source port", pkt.sport, flow.client_port);
+	expect_u64(row, "destination port", pkt.dport, flow.server_port);
+}
+
+static void test_syn(void **state)
+{
+	(void)state;
+	for (int family = 4; family <= 6; family += 2)
+		expect_syn("SYN", family);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cuts),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_no_packet),
+		cmocka_unit_test(test_syn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include "tcpcopy/seq.h"
 
 #define FLAGS_OFF 13 /* in a TCP header */
+#define SYN_WINDOW 64240
 
 static __u32 header_bytes(const struct tcpc_pkt *pkt)
 {
@@ -112,4 +113,29 @@ __u32 tcpc_pieces_next(struct tcpc_pieces *p, void *out, __u32 *ret_payload)
 	p->whole = false;
 	*ret_payload = payload;
 	return finish(out, pkt, seq, flags_of(pkt, seq, to), payload);
+}
+
+/* An ACK from the client is what a response becomes, so there is one who can write it; its header
+ * then says SYN instead. */
+__u32 tcpc_pieces_syn(const struct tcpc_flow *flow, __u32 seq, void *out)
+{
+	struct tcpc_pkt response = {
+		.saddr = flow->server,
+		.daddr = flow->client,
+		.sport = flow->server_port,
+		.dport = flow->client_port,
+		.ack = seq,
+		.family = tcpc_addr_is_v4(&flow->server) ? 4 : 6,
+	};
+	__u32 bytes = tcpc_reflect_build(&response, out);
+	struct tcphdr *tcp = (void *)((__u8 *)out + bytes - sizeof(*tcp));
+
+	tcp->ack = 0;
+	tcp->ack_seq = 0;
+	tcp->syn = 1;
+	tcp->window = tcpc_htons(SYN_WINDOW);
+	tcp->check = 0;
+	tcp->check = tcpc_csum_fold(
+		tcpc_csum_partial(tcp, sizeof(*tcp), tcpc_pseudo_sum(&response, sizeof(*tcp))));
+	return bytes;
 }

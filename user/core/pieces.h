@@ -40,4 +40,8 @@ int tcpc_pieces_begin(struct tcpc_pieces *pieces, const void *packet, size_t byt
  */
 __u32 tcpc_pieces_next(struct tcpc_pieces *pieces, void *out, __u32 *ret_payload);
 
+/** tcpc_pieces_syn - write a SYN without options that comes from @flow's client, with @seq (host
+ * order), to @out, which has room for it and is aligned for 32-bit words.  Returns: its length. */
+__u32 tcpc_pieces_syn(const struct tcpc_flow *flow, __u32 seq, void *out);
+
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <bpf/bpf.h>
 
 #include "edge/log.h"
@@ -194,6 +195,18 @@ bool tcpc_dp_target_exchange(struct tcpc_dp_target *dp, const struct tcpc_flow *
 			     struct tcpc_exchange *ret)
 {
 	return !bpf_map_lookup_elem(bpf_map__fd(dp->skel->maps.exchanges), flow, ret);
+}
+
+int tcpc_dp_target_trial(struct tcpc_dp_target *dp, const struct tcpc_flow *flow)
+{
+	struct tcpc_exchange x = {.closed = TCPC_EXCHANGE_TRIAL};
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	x.seen = (now.tv_sec * 1000000000ULL + now.tv_nsec) >> TCPC_SEEN_SHIFT;
+	if (bpf_map_update_elem(bpf_map__fd(dp->skel->maps.exchanges), flow, &x, BPF_NOEXIST))
+		return -errno;
+	return 0;
 }
 
 int tcpc_dp_target_exchanges(struct tcpc_dp_target *dp, struct tcpc_dp_cursor *cursor, __u32 max,

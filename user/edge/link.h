@@ -16,7 +16,7 @@
 #include "core/err.h"
 #include "core/text.h"
 #include "tcpcopy/abi.h"
-#include "tcpcopy/feedback_held.h"
+#include "tcpcopy/feedback_trial.h"
 
 #define TCPC_LINK_PING_MS 200
 #define TCPC_LINK_LEASE_MS 700
@@ -43,7 +43,7 @@ enum tcpc_link_allow_op { TCPC_LINK_ALLOW_CLEAR, TCPC_LINK_ALLOW_ADD, TCPC_LINK_
 
 struct tcpc_link_server;
 
-/** Called from the loop, never from within a function below. All must be set. */
+/** Called from the loop, never from within a function below. All must be set but @trial. */
 struct tcpc_link_server_events {
 	/* A peer's hello was accepted, or the peer was lost. @peer: its address as text. */
 	void (*peer_up)(void *user, const char *peer);
@@ -54,6 +54,8 @@ struct tcpc_link_server_events {
 	void (*settled)(void *user, __u32 serial);
 	/* A peer gives a connection up: it is to be ended. */
 	void (*broken)(void *user, const struct tcpc_break *what);
+	/* A peer asks for a trial; tcpc_link_server_trial() answers. NULL: the frame is refused. */
+	void (*trial)(void *user, const struct tcpc_trial_note *note);
 };
 
 /**
@@ -96,6 +98,10 @@ void tcpc_link_server_held(struct tcpc_link_server *server, const struct tcpc_fl
 void tcpc_link_server_shed(struct tcpc_link_server *server, const struct tcpc_flow *flow,
 			   enum tcpc_feedback_shed_reason reason);
 
+/** tcpc_link_server_trial - tell how far a trial has come. Every peer hears it: the id is the
+ * asking one's, to others it means nothing. */
+void tcpc_link_server_trial(struct tcpc_link_server *server, const struct tcpc_trial_note *note);
+
 /** tcpc_link_server_peers - number of accepted peers. */
 unsigned int tcpc_link_server_peers(const struct tcpc_link_server *server);
 
@@ -119,7 +125,7 @@ enum tcpc_link_state {
 	TCPC_LINK_LOST,	       /* was ready; tries again */
 };
 
-/** Called from the loop, never from within a function below. All must be set. */
+/** Called from the loop, never from within a function below. All must be set but @trial. */
 struct tcpc_link_client_events {
 	/* The state changed, or another attempt ended the same way. @text: one line for the user.
 	 */
@@ -134,6 +140,8 @@ struct tcpc_link_client_events {
 	void (*held)(void *user, const struct tcpc_held *held, unsigned int n);
 	/* The peer has ended these connections itself. */
 	void (*shed)(void *user, const struct tcpc_shed *shed, unsigned int n);
+	/* How far a trial has come, maybe another host's. NULL: passed over. */
+	void (*trial)(void *user, const struct tcpc_trial_note *note);
 };
 
 /**
@@ -151,6 +159,10 @@ enum tcpc_link_state tcpc_link_client_state(const struct tcpc_link_client *clien
 /** tcpc_link_client_break - have the peer end a connection. Sent at once.
  * Returns: 0, -EPIPE (no link), -ENOBUFS (the peer is far behind) or -ENOMEM. */
 int tcpc_link_client_break(struct tcpc_link_client *client, const struct tcpc_break *what);
+
+/** tcpc_link_client_trial - ask the peer for a trial of @flow, under @id. Returns: 0, or -EPIPE and
+ * -ENOBUFS: there is no link, or it is full. */
+int tcpc_link_client_trial(struct tcpc_link_client *client, __u32 id, const struct tcpc_flow *flow);
 
 /** tcpc_link_client_close - no event is reported any more; freed later, on the loop. */
 void tcpc_link_client_close(struct tcpc_link_client *client);

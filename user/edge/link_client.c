@@ -134,6 +134,23 @@ static enum tcpc_feedback_reason on_frame(struct tcpc_link_peer *peer, enum tcpc
 	return reason;
 }
 
+int tcpc_link_client_trial(struct tcpc_link_client *client, __u32 id, const struct tcpc_flow *flow)
+{
+	const struct tcpc_trial_note note = {.flow = *flow, .id = id, .stage = TCPC_TRIAL_ASK};
+	struct tcpc_feedback_writer w;
+	__u8 body[TCPC_FEEDBACK_SHORT_BODY_MAX];
+	int r;
+
+	if (!client->peer || client->phase != CLIENT_LINKED)
+		return -EPIPE;
+	w = tcpc_feedback_begin(body, sizeof(body), TCPC_FEEDBACK_TRIAL);
+	tcpc_feedback_put_trial(&w, &note);
+	r = tcpc_link_peer_send(client->peer, body, tcpc_feedback_bytes(&w), TCPC_LINK_OUT_BYTES);
+	if (!r)
+		tcpc_link_peer_flush(client->peer);
+	return r;
+}
+
 /* One acknowledgement for all that has come in one go. */
 static void on_idle(struct tcpc_link_peer *peer)
 {

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "tcpcopy/feedback_held.h"
+#include "tcpcopy/feedback_trial.h"
 
 int tcpc_link_news_init(struct tcpc_link_news *news)
 {
@@ -91,6 +91,8 @@ enum tcpc_feedback_reason tcpc_link_news_read(struct tcpc_link_news *news,
 		return read_held(news, body);
 	case TCPC_FEEDBACK_SHED:
 		return read_shed(news, body);
+	case TCPC_FEEDBACK_TRIAL:
+		return tcpc_feedback_get_trial(body, false, &news->decoded->trial);
 	default:
 		return TCPC_FEEDBACK_STATE;
 	}
@@ -111,6 +113,10 @@ void tcpc_link_news_tell(struct tcpc_link_news *news, enum tcpc_feedback_type ty
 		return;
 	case TCPC_FEEDBACK_SHED:
 		events->shed(user, news->decoded->shed, news->n);
+		return;
+	case TCPC_FEEDBACK_TRIAL:
+		if (events->trial)
+			events->trial(user, &news->decoded->trial);
 		return;
 	default:
 		events->receipts(user, news->decoded->receipts, news->n);

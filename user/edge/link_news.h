@@ -15,6 +15,7 @@ union tcpc_link_decoded {
 	struct tcpc_prefix prefixes[TCPC_FEEDBACK_PREFIXES_MAX];
 	struct tcpc_held held[TCPC_FEEDBACK_HELD_MAX];
 	struct tcpc_shed shed[TCPC_FEEDBACK_HELD_MAX];
+	struct tcpc_trial_note trial;
 };
 
 struct tcpc_link_news {

@@ -161,6 +161,35 @@ void tcpc_link_server_shed(struct tcpc_link_server *server, const struct tcpc_fl
 	flush_soon(server);
 }
 
+/* ---- trials --------------------------------------------------------------------------------- */
+
+void tcpc_link_server_trial(struct tcpc_link_server *server, const struct tcpc_trial_note *note)
+{
+	__u8 body[TCPC_FEEDBACK_SHORT_BODY_MAX];
+	struct tcpc_feedback_writer w =
+		tcpc_feedback_begin(body, sizeof(body), TCPC_FEEDBACK_TRIAL);
+
+	tcpc_feedback_put_trial(&w, note);
+	for (__u32 i = 0; i < server->peers.n; i++)
+		if (!tcpc_link_peer_send(server->peers.list[i], body, tcpc_feedback_bytes(&w),
+					 TCPC_LINK_OUT_RECEIPTS_BYTES))
+			tcpc_link_peer_flush(server->peers.list[i]);
+}
+
+static enum tcpc_feedback_reason take_trial(struct tcpc_link_server *server,
+					    struct tcpc_feedback_reader *body)
+{
+	struct tcpc_trial_note note;
+	enum tcpc_feedback_reason reason;
+
+	if (!server->events->trial)
+		return TCPC_FEEDBACK_STATE;
+	reason = tcpc_feedback_get_trial(body, true, &note);
+	if (!reason)
+		server->events->trial(server->user, &note);
+	return reason;
+}
+
 /* ---- peers ---------------------------------------------------------------------------------- */
 
 static void on_up(struct tcpc_link_peer *peer)
@@ -212,6 +241,8 @@ static enum tcpc_feedback_reason on_frame(struct tcpc_link_peer *peer, enum tcpc
 		return read_ack(peer, body);
 	case TCPC_FEEDBACK_BREAK:
 		return read_break(peer->owner, body);
+	case TCPC_FEEDBACK_TRIAL:
+		return take_trial(peer->owner, body);
 	default:
 		return TCPC_FEEDBACK_STATE;
 	}

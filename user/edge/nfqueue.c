@@ -31,6 +31,7 @@
 #define BATCH_BYTES 32768
 #define BATCH_SLACK 8192 /* mnl_nlmsg_batch needs room for the message that overflows it */
 #define OVERFLOW_POLL_MS 1000
+#define TCP_SYN 0x02 /* tcpcopy/parse.h cannot stand beside libuv's headers */
 
 struct queue {
 	struct tcpc_nfqueue *owner;
@@ -192,18 +193,28 @@ static void count_verdict(struct tcpc_queue_stats *stats, const struct tcpc_verd
 /* A keep-alive probe looks like any other ACK; only who knows the connection can tell. */
 static void answer_probe(struct queue *q, struct tcpc_verdict *verdict)
 {
-	const struct tcpc_receipt *r = &verdict->receipt;
-	struct tcpc_flow flow = {
-		.client = r->client,
-		.server = r->server,
-		.client_port = r->client_port,
-		.server_port = r->server_port,
-	};
+	const struct tcpc_nfqueue_options *o = &q->owner->options;
+	const struct tcpc_flow flow = tcpc_receipt_flow(&verdict->receipt);
 	__u32 end;
 
-	if (verdict->reason == TCPC_REASON_NO_ACK_NEEDED &&
-	    q->owner->options.sent_end(q->owner->options.user, &flow, &end))
+	if (verdict->reason == TCPC_REASON_NO_ACK_NEEDED && o->sent_end(o->user, &flow, &end))
 		tcpc_verdict_answer_probe(verdict, end);
+}
+
+/* The handshake of a trial stops half-way. */
+static void leave_half_open(struct queue *q, struct tcpc_verdict *verdict)
+{
+	const struct tcpc_nfqueue_options *o = &q->owner->options;
+	struct tcpc_flow flow;
+
+	if (verdict->action != TCPC_VERDICT_REPLACE || !(verdict->receipt.flags & TCP_SYN) ||
+	    !o->is_trial)
+		return;
+	flow = tcpc_receipt_flow(&verdict->receipt);
+	if (!o->is_trial(o->user, &flow))
+		return;
+	verdict->action = TCPC_VERDICT_DROP;
+	verdict->reason = TCPC_REASON_NO_ACK_NEEDED;
 }
 
 /* One message from the kernel. Every packet gets its verdict, whatever it holds. */
@@ -229,6 +240,7 @@ static int on_message(const struct nlmsghdr *nlh, void *data)
 	tcpc_verdict_decide(payload, captured, bytes, q->owner->options.ports,
 			    q->owner->options.n_ports, &verdict);
 	answer_probe(q, &verdict);
+	leave_half_open(q, &verdict);
 	if (verdict.action == TCPC_VERDICT_REPLACE && is_gso(attr))
 		inject(q, &verdict);
 	put_verdict(q, ntohl(header->packet_id), &verdict);

@@ -34,6 +34,10 @@ typedef void (*tcpc_nfqueue_receipts)(void *user, const struct tcpc_receipt *rec
  * @flow. Returns false if that is not known. May be called by several threads at once. */
 typedef bool (*tcpc_nfqueue_sent_end)(void *user, const struct tcpc_flow *flow, __u32 *ret_end);
 
+/** Called on a queue's thread, for SYN-ACKs only: is the connection of @flow not to be opened? Then
+ * the packet ends here, without its ACK. */
+typedef bool (*tcpc_nfqueue_is_trial)(void *user, const struct tcpc_flow *flow);
+
 struct tcpc_nfqueue_options {
 	unsigned int first, last; /* queue numbers; at most TCPC_MAX_QUEUES of them */
 	__be16 ports[TCPC_MAX_PORTS];
@@ -41,6 +45,7 @@ struct tcpc_nfqueue_options {
 	struct tcpc_queue_stats *stats; /* one for each queue, outlives the threads */
 	tcpc_nfqueue_receipts receipts;
 	tcpc_nfqueue_sent_end sent_end;
+	tcpc_nfqueue_is_trial is_trial; /* NULL: none is */
 	void *user;
 };
 

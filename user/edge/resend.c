@@ -173,6 +173,18 @@ int tcpc_resend_packet(struct tcpc_resend *r, const struct tcpc_journal_head *he
 	return 0;
 }
 
+int tcpc_resend_syn(struct tcpc_resend *r, const struct tcpc_flow *flow, __u32 seq, __u32 ifindex)
+{
+	struct outgoing o;
+	int err;
+
+	address(&o, flow, ifindex);
+	err = send_one(r, &o, tcpc_pieces_syn(flow, seq, r->piece));
+	if (!err)
+		r->stats.packets++;
+	return err;
+}
+
 const struct tcpc_resend_stats *tcpc_resend_stats(const struct tcpc_resend *r)
 {
 	return &r->stats;

@@ -37,6 +37,11 @@ void tcpc_resend_close(struct tcpc_resend *resend);
 int tcpc_resend_packet(struct tcpc_resend *resend, const struct tcpc_journal_head *head,
 		       __u32 from_seq, __u32 end_seq, __u32 mtu);
 
+/** tcpc_resend_syn - send a SYN with @seq (host order) for @flow by interface @ifindex: that of a
+ * trial. Returns as the above. */
+int tcpc_resend_syn(struct tcpc_resend *resend, const struct tcpc_flow *flow, __u32 seq,
+		    __u32 ifindex);
+
 /** tcpc_resend_stats - the counters. Borrowed. */
 const struct tcpc_resend_stats *tcpc_resend_stats(const struct tcpc_resend *resend);
 

@@ -383,6 +383,7 @@ unsigned int tcpc_online_cleared(const struct tcpc_online *online)
 
 void tcpc_online_free(struct tcpc_online *online)
 {
+	online_trials_stop(online);
 	while (online->taps)
 		online_remove_tap(online, &online->taps);
 	while (online->waiters)

@@ -196,6 +196,7 @@ static void on_record(void *user, __u64 id, const struct tcpc_journal_head *head
 		tcpc_journal_release(d->journal, id);
 		return;
 	}
+	peer->last_client[tcpc_addr_is_v4(&head->flow.client)] = head->flow.client;
 	/* When it left, not when it is read: that is how long the answer took. */
 	tcpc_ledger_copied(peer->ledger->ledger, later(peer->ledger, head->time_ns), &head->flow,
 			   &packet);

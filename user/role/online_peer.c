@@ -119,6 +119,7 @@ static void on_receipts(void *user, const struct tcpc_receipt *receipts, unsigne
 {
 	struct peer *peer = user;
 
+	online_trial_receipts(peer, receipts, n);
 	delivery_receipts(peer, receipts, n);
 	peer->counts.receipts += n;
 	for (unsigned int i = 0; i < n; i++) {
@@ -153,7 +154,13 @@ static void on_shed(void *user, const struct tcpc_shed *shed, unsigned int n)
 	}
 }
 
+static void on_trial(void *user, const struct tcpc_trial_note *note)
+{
+	online_trial_note(user, note);
+}
+
 static const struct tcpc_link_client_events events = {
+	.trial = on_trial,
 	.state = on_state,
 	.services = on_services,
 	.allow = on_allow,
@@ -206,6 +213,7 @@ void peer_put(struct peer *peer)
 	while (*p != peer)
 		p = &(*p)->next;
 	delivery_remove_peer(peer);
+	online_trial_forget(peer);
 	*p = peer->next;
 	tcpc_link_client_close(peer->link);
 	allow_clear(peer);

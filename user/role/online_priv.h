@@ -11,6 +11,7 @@
  * online_delivery.c  journal, ledgers, sending again
  * online_show.c   status and counters as JSON
  * online_ledger.c the ledger as JSON
+ * online_trial.c  a SYN to each target and back, for `doctor`
  */
 #ifndef TCPCOPY_ROLE_ONLINE_PRIV_H
 #define TCPCOPY_ROLE_ONLINE_PRIV_H
@@ -56,7 +57,8 @@ struct peer {
 	struct tcpc_prefix *allow;
 	unsigned int n_allow;
 	struct receipt_counts counts;
-	struct delivery_ledger *ledger; /* NULL: nothing is sent again there */
+	struct delivery_ledger *ledger;	 /* NULL: nothing is sent again there */
+	struct tcpc_addr last_client[2]; /* copied last, of IPv6 and of IPv4; 0: none yet */
 };
 
 /** One of a tap's targets. */
@@ -103,6 +105,7 @@ struct tcpc_online {
 	struct tap *taps;
 	struct peer *peers;
 	struct waiter *waiters;
+	struct trials *trials;
 	uv_timer_t *heartbeat;
 	uv_timer_t *routes;
 	struct tcpc_netwatch *watch;
@@ -237,6 +240,46 @@ struct tap **online_find_tap(struct tcpc_online *online, const char *iface);
 
 /** online_remove_tap - detach and free it; the datapath goes with the last one. */
 void online_remove_tap(struct tcpc_online *online, struct tap **at);
+
+/* ---- online_trial.c ---- */
+
+/** How far one SYN got. Times by uv_hrtime(), 0: not so far. */
+struct online_trial {
+	struct peer *peer; /* NULL: gone meanwhile */
+	char iface[IFNAMSIZ];
+	struct tcpc_endpoint endpoint;
+	struct tcpc_flow flow;
+	int ifindex; /* by which it leaves */
+	__u32 seq, id;
+	bool foreign;	  /* from an address that is not ours */
+	bool stand_in;	  /* from an address that is nobody\'s: no client was copied yet */
+	bool over;	  /* nothing more will come */
+	__u32 stage;	  /* enum tcpc_trial_stage */
+	__u32 sent;	  /* SYNs that left */
+	int send_error;	  /* of the last one, or of asking: 0 or -errno */
+	__u64 first_ns;	  /* the first SYN left */
+	__u64 sent_ns;	  /* the last one */
+	__u64 arrived_ns; /* the target's word that it is there has come */
+	__u64 receipt_ns; /* the receipt of the target's SYN-ACK has */
+};
+
+/** Comes once. @list: valid during the call. */
+typedef void (*online_trials_done)(void *user, const struct online_trial *list, unsigned int n);
+
+/** online_trials - try every target of @iface ("": of all) that intercepts just what is copied to
+ * it. @done comes within 2 s, never from within this call. Returns 0, else it never comes. */
+int online_trials(struct tcpc_online *online, const char *iface, online_trials_done done,
+		  void *user, struct tcpc_err *err);
+
+/** online_trials_stop - end them; what they know so far is told. */
+void online_trials_stop(struct tcpc_online *online);
+
+/** online_trial_forget - the peer goes. */
+void online_trial_forget(const struct peer *peer);
+
+/* What a peer says. */
+void online_trial_note(struct peer *peer, const struct tcpc_trial_note *note);
+void online_trial_receipts(struct peer *peer, const struct tcpc_receipt *receipts, unsigned int n);
 
 /* ---- online_wait.c ---- */
 

@@ -57,6 +57,7 @@ void target_stop_timer(uv_timer_t **timer)
 static void close_all(struct tcpc_target_role *role)
 {
 	age_close(role);
+	trial_close(role);
 	target_stop_timer(&role->addresses_timer);
 	tcpc_netwatch_stop(role->watch);
 	role->watch = NULL;
@@ -124,6 +125,7 @@ static int open_all(struct tcpc_target_role *role, const struct tcpc_endpoint *l
 	r = r
 		    ?: tcpc_receipts_start(role->config.loop, role->dp, on_tc_receipts, role,
 					   &role->receipts, err);
+	tcpc_probe_netstat(&role->netstat);
 	r = r ?: target_write_allow(role, err);
 	r = r ?: tcpc_diag_open(&role->diag, err);
 	r = r ?: age_open(role, err);
@@ -252,6 +254,13 @@ static bool read_sent_end(void *user, const struct tcpc_flow *flow, __u32 *ret_e
 	return true;
 }
 
+static bool is_trial(void *user, const struct tcpc_flow *flow)
+{
+	const struct intercept *i = user;
+
+	return trial_is(i->role, flow);
+}
+
 static int start_queues(struct intercept *i, struct tcpc_err *err)
 {
 	struct tcpc_nfqueue_options options = {
@@ -261,6 +270,7 @@ static int start_queues(struct intercept *i, struct tcpc_err *err)
 		.stats = tcpc_dp_target_queues(i->role->dp) + i->slot,
 		.receipts = on_receipts,
 		.sent_end = read_sent_end,
+		.is_trial = is_trial,
 		.user = i,
 	};
 

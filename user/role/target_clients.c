@@ -55,10 +55,11 @@ static int refuse(const struct clients *c, const char *iface, struct tcpc_err *e
 	for (unsigned int i = 0; i < c->n && i < SHOWN; i++)
 		used += snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
 				 tcpc_text_from_endpoint(&c->first[i], text));
-	return tcpc_err_set(err, EBUSY,
-			    "%u clients that are not allowed use this port of %s now and would get "
-			    "no more answers: %s%s; `tcpcopyctl allow add` them first, or --force",
-			    c->n, iface, list, c->n > SHOWN ? ", ..." : "");
+	return tcpc_err_set(
+		err, EBUSY,
+		"%u connections to this port of %s are from clients that are not allowed and "
+		"would get no more answers: %s%s; `tcpcopyctl allow add` them first, or --force",
+		c->n, iface, list, c->n > SHOWN ? ", ..." : "");
 }
 
 int target_check_clients(const struct tcpc_target_role *role,

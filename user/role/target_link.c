@@ -253,7 +253,13 @@ static void on_broken(void *user, const struct tcpc_break *what)
 		hold_break(i, what);
 }
 
+static void on_trial(void *user, const struct tcpc_trial_note *note)
+{
+	trial_asked(user, note);
+}
+
 static const struct tcpc_link_server_events link_events = {
+	.trial = on_trial,
 	.peer_up = on_peer_up,
 	.peer_down = on_peer_down,
 	.settled = on_settled,

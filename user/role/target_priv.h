@@ -20,6 +20,9 @@
 #ifndef TCPCOPY_ROLE_TARGET_PRIV_H
 #define TCPCOPY_ROLE_TARGET_PRIV_H
 
+#include <stdatomic.h>
+
+#include "core/netstat.h"
 #include "edge/datapath.h"
 #include "edge/iptables.h"
 #include "edge/link.h"
@@ -109,6 +112,9 @@ struct tcpc_target_role {
 	struct tcpc_iptables_watch *rules_watch;
 	int n_rules;	/* the most that were seen since we changed some; 0: not known */
 	__u64 n_mended; /* times that rules were put back */
+	struct tcpc_netstat netstat; /* when `doctor` looked last, or the first `intercept` came */
+	struct trial *trials;
+	atomic_uint n_trials; /* queue threads look */
 	/* stopping */
 	tcpc_target_done stopped;
 	void *stopped_user;
@@ -277,6 +283,17 @@ bool intercept_copied(void *intercept, const struct tcpc_flow *flow);
 
 /** intercept_release - begin; intercept->reply, if any, gets the outcome. */
 void intercept_release(struct intercept *intercept);
+
+/* ---- target_trial.c ---- */
+
+/** trial_asked - a peer wants to send a SYN and know how far it gets. */
+void trial_asked(struct tcpc_target_role *role, const struct tcpc_trial_note *note);
+
+/** trial_is - is the connection of @flow a trial's? On any thread, while the datapath is open. */
+bool trial_is(const struct tcpc_target_role *role, const struct tcpc_flow *flow);
+
+/** trial_close - end them all. */
+void trial_close(struct tcpc_target_role *role);
 
 /* ---- target_clients.c ---- */
 
