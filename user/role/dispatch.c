@@ -201,7 +201,7 @@ static void run_doctor(struct tcpc_dispatch *d, struct json_object *request,
 		first = json_object_array_get_idx(args, 0);
 	if (first)
 		iface = json_object_get_string(first);
-	tcpc_reply_result(reply, tcpc_doctor(d, iface));
+	tcpc_doctor(d, iface, reply);
 }
 
 static void run_version(struct tcpc_dispatch *d, struct json_object *request,

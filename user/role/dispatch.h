@@ -21,8 +21,8 @@ struct tcpc_dispatch {
 /** tcpc_dispatch - carry out @request (borrowed); the outcome goes to @reply. */
 void tcpc_dispatch(struct tcpc_dispatch *d, struct json_object *request, struct tcpc_reply *reply);
 
-/** tcpc_doctor - look at the machine and the configuration. @iface: "" for all.
- * Returns: {"findings": [...]}, owned by the caller. */
-struct json_object *tcpc_doctor(const struct tcpc_dispatch *d, const char *iface);
+/** tcpc_doctor - look at the machine and the configuration, and try the way to each target.
+ * @iface: "" for all.  @reply: gets {"findings": [...]}, worst first, within some seconds. */
+void tcpc_doctor(const struct tcpc_dispatch *d, const char *iface, struct tcpc_reply *reply);
 
 #endif
