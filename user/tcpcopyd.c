@@ -21,7 +21,9 @@
 #include "edge/key.h"
 #include "edge/lock.h"
 #include "edge/log.h"
+#include "edge/privilege.h"
 #include "edge/probe.h"
+#include "role/audit.h"
 #include "role/config.h"
 #include "role/dispatch.h"
 
@@ -30,7 +32,7 @@
 #define DEFAULT_KEY "/etc/tcpcopy/tcpcopy.key"
 
 struct options {
-	const char *run_dir, *bpffs, *config, *key;
+	const char *run_dir, *bpffs, *config, *key, *group;
 	const char *sweep; /* "online", "target": clear what a daemon left that is gone, and end */
 	bool insecure;
 };
@@ -39,7 +41,8 @@ struct daemon {
 	struct options options;
 	uv_loop_t loop;
 	uv_signal_t signals[3];
-	__u8 key[TCPC_KEY_BYTES];
+	__u8 *key;	       /* of sodium_malloc(): locked, in no core, between guard pages */
+	gid_t group;	       /* of the control socket, -1: none */
 	int lock_fd, bpffs_fd; /* locks; -1: not ours */
 	struct tcpc_dispatch dispatch;
 	struct tcpc_control *control;
@@ -77,6 +80,7 @@ static void on_answer(struct tcpc_reply *reply, struct json_object *result,
 static void on_request(void *user, struct tcpc_control_request *request)
 {
 	struct control_reply *c = malloc(sizeof(*c));
+	const struct tcpc_control_peer *peer;
 	struct daemon *d = user;
 	struct tcpc_err err;
 
@@ -88,6 +92,8 @@ static void on_request(void *user, struct tcpc_control_request *request)
 	}
 	c->reply.done = on_answer;
 	c->request = request;
+	peer = tcpc_control_request_peer(request);
+	tcpc_audit_log(tcpc_control_request_body(request), peer->uid, peer->pid);
 	tcpc_dispatch(&d->dispatch, tcpc_control_request_body(request), &c->reply);
 }
 
@@ -242,7 +248,7 @@ static void on_target_ready(void *user)
 		return;
 	}
 	snprintf(path, sizeof(path), "%s/tcpcopyd.sock", d->options.run_dir);
-	r = tcpc_control_listen(&d->loop, path, on_request, d, &d->control, &err);
+	r = tcpc_control_listen(&d->loop, path, d->group, on_request, d, &d->control, &err);
 	if (r)
 		tcpc_log_error("%s", err.text);
 	else if (d->options.config)
@@ -298,18 +304,28 @@ static int load_key(struct daemon *d, struct tcpc_err *err)
 		return tcpc_err_set(err, EINVAL,
 				    "no key: give --key FILE (`tcpcopyctl key` makes one; both "
 				    "hosts need the same), or type --insecure to go without");
+	d->key = sodium_malloc(TCPC_KEY_BYTES);
+	if (!d->key)
+		return tcpc_err_set(err, ENOMEM, "out of memory");
 	return tcpc_key_load(path ? path : DEFAULT_KEY, d->key, err);
 }
 
 static int check_machine(struct daemon *d, struct tcpc_err *err)
 {
+	int r;
+
 	if (geteuid() != 0)
 		return tcpc_err_set(err, EPERM, "run tcpcopyd as root");
 	if (sodium_init() < 0)
 		return tcpc_err_set(err, EIO, "libsodium cannot be initialised");
-	if (d->options.sweep)
-		return take_dirs(d, err);
-	return tcpc_datapath_probe(err) ?: load_key(d, err) ?: take_dirs(d, err);
+	tcpc_privilege_hide();
+	r = tcpc_privilege_check(err);
+	if (!r && !d->options.sweep)
+		r = tcpc_datapath_probe(err) ?: load_key(d, err);
+	r = r ?: tcpc_privilege_join(d->options.group, &d->group, err);
+	r = r ?: take_dirs(d, err);
+	/* All that took more is done: no bpf file system is mounted, no group joined after this. */
+	return r ?: tcpc_privilege_drop(err);
 }
 
 static int start(struct daemon *d, struct tcpc_err *err)
@@ -317,7 +333,6 @@ static int start(struct daemon *d, struct tcpc_err *err)
 	struct tcpc_role_config config = {
 		.loop = &d->loop,
 		.run_dir = d->options.run_dir,
-		.key = d->options.insecure || d->options.sweep ? NULL : d->key,
 	};
 	struct tcpc_config *checked = NULL;
 	int r = check_machine(d, err);
@@ -329,6 +344,8 @@ static int start(struct daemon *d, struct tcpc_err *err)
 	if (r)
 		return r;
 	config.bpffs = d->options.bpffs; /* a sweep has just learned which */
+	/* NULL is --insecure, and nothing else leaves it NULL but a sweep, which has no links. */
+	config.key = d->key;
 	d->starting = true;
 	d->dispatch.bpffs = d->options.bpffs;
 	d->dispatch.secure = !d->options.insecure;
@@ -357,7 +374,7 @@ static void clean_up(struct daemon *d)
 
 	tcpc_config_free(d->config);
 	tcpc_config_free(d->next_config);
-	sodium_memzero(d->key, sizeof(d->key));
+	sodium_free(d->key); /* wiped */
 	if (d->bpffs_fd >= 0) {
 		/* Stays if somebody's pins are in it: those of the other role, after a sweep. */
 		used = rmdir(d->options.bpffs) && errno == ENOTEMPTY;
@@ -382,8 +399,8 @@ static void usage(FILE *out)
 {
 	fprintf(out, "usage: tcpcopyd [--run-dir DIR=" DEFAULT_RUN_DIR
 		     "] [--bpffs DIR=" DEFAULT_BPFFS "]\n"
-		     "                [--config FILE] [--key FILE | --insecure] [--log-level "
-		     "error|warn|info|debug]\n");
+		     "                [--config FILE] [--key FILE | --insecure] [--group NAME]\n"
+		     "                [--log-level error|warn|info|debug]\n");
 }
 
 /* Returns 0 to go on, 1 when all is said (help, version), -EINVAL. */
@@ -395,6 +412,7 @@ static int parse_options(int argc, char **argv, struct options *o, struct tcpc_e
 		{"config", required_argument, NULL, 'c'},
 		{"key", required_argument, NULL, 'k'},
 		{"insecure", no_argument, NULL, 'i'},
+		{"group", required_argument, NULL, 'g'},
 		{"log-level", required_argument, NULL, 'l'},
 		{"sweep", required_argument, NULL, 's'}, /* for tcpcopyctl */
 		{"help", no_argument, NULL, 'h'},
@@ -417,6 +435,8 @@ static int parse_options(int argc, char **argv, struct options *o, struct tcpc_e
 			o->sweep = optarg;
 		else if (c == 'i')
 			o->insecure = true;
+		else if (c == 'g')
+			o->group = optarg;
 		else if (c == 'l' && tcpc_log_set_level(optarg, err))
 			return -EINVAL;
 		else if (c == 'h')

@@ -142,8 +142,8 @@ static void test_clsact(void **state)
 	expect_true("killed", "the qdisc stays", has_qdisc("live0"));
 	expect_u64("wrong side", "removed", sweep(A, "target"), 0);
 	expect_u64("wrong side", "filters", tcpc_datapath_filters(lab.live), 1);
-	/* The filter, the pins and the note. */
-	expect_u64("sweep", "removed", sweep(A, "online"), 1 + pins + 1);
+	/* The filter, the pins and the notes: of the qdisc and of the program. */
+	expect_u64("sweep", "removed", sweep(A, "online"), 1 + pins + 2);
 	expect_true("swept", "the qdisc is gone", !has_qdisc("live0"));
 	expect_true("swept", "pins are gone", !exists(A "/online"));
 }

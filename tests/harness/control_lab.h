@@ -109,7 +109,8 @@ static inline void on_limit(uv_timer_t *timer)
 static inline void listen_again(struct lab *lab)
 {
 	struct tcpc_err err = {};
-	int r = tcpc_control_listen(&lab->loop, lab->path, on_request, lab, &lab->control, &err);
+	int r = tcpc_control_listen(&lab->loop, lab->path, -1, on_request, lab, &lab->control,
+				    &err);
 
 	assert_string_equal(err.text, "");
 	assert_int_equal(r, 0);

@@ -141,7 +141,7 @@ static int listen_fails(struct lab *lab, const char *path, const char *part)
 {
 	struct tcpc_control *control = NULL;
 	struct tcpc_err err = {};
-	int r = tcpc_control_listen(&lab->loop, path, on_request, lab, &control, &err);
+	int r = tcpc_control_listen(&lab->loop, path, -1, on_request, lab, &control, &err);
 
 	assert_null(control);
 	assert_int_equal(err.code, -r);

@@ -17,6 +17,9 @@
 #define HEX_60 "000102030405060708090a0b0c0d0e0fF0F1F2F3F4F5F6F7F8F9fafbfcfd"
 #define HEX_64 HEX_60 "feff"
 
+#define HEX_ZERO "0000000000000000000000000000000000000000000000000000000000000000"
+#define HEX_WORD "deadbeefcafe0123deadbeefcafe0123deadbeefcafe0123deadbeefcafe0123"
+
 static const __u8 expected[TCPC_KEY_BYTES] = {
 	0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a,
 	0x0b, 0x0c, 0x0d, 0x0e, 0x0f, 0xf0, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5,
@@ -75,10 +78,28 @@ static const struct {
 	{"not a digit", HEX_60 "fegf", 0, 0600, -EINVAL, "0-9 and a-f"},
 	{"newline within", HEX_60 "f\nff", 0, 0600, -EINVAL, "0-9 and a-f"},
 	{"NUL within", HEX_60 "f\0ff", 64, 0600, -EINVAL, "0-9 and a-f"},
+	{"all zero", HEX_ZERO, 0, 0600, -EINVAL, "easy to guess"},
+	{"a word again and again", HEX_WORD, 0, 0600, -EINVAL, "easy to guess"},
 	{"readable by the group", HEX_64, 0, 0640, -EACCES, "chmod 600 "},
 	{"readable by all", HEX_64, 0, 0644, -EACCES, "(mode 0644)"},
 	{"writable by others", HEX_64, 0, 0602, -EACCES, "chmod 600 "},
 };
+
+/* Only root can make such a file. */
+static void test_owner(void **state)
+{
+	__u8 key[TCPC_KEY_BYTES];
+	struct tcpc_err err = {};
+
+	(void)state;
+	if (geteuid())
+		skip();
+	write_file(HEX_64, strlen(HEX_64), 0600);
+	assert_int_equal(chown(path, 65534, -1), 0);
+	assert_int_equal(tcpc_key_load(path, key, &err), -EACCES);
+	assert_non_null(strstr(err.text, "belongs to user 65534"));
+	assert_int_equal(unlink(path), 0);
+}
 
 static void test_files(void **state)
 {
@@ -128,6 +149,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_owner),
 		cmocka_unit_test(test_not_a_file),
 	};
 

@@ -17,6 +17,7 @@
 
 #define BACKLOG 64
 #define SOCKET_MODE 0660
+#define WARN_MS 1000 /* those who are refused must not be able to fill the log */
 
 static void accept_waiting(struct tcpc_control *control);
 
@@ -113,6 +114,36 @@ static struct client **free_place(struct tcpc_control *control)
 	return NULL;
 }
 
+/* Everybody who gets this far has been let in by the file's mode: that was changed by hand. */
+static void turn_away(struct tcpc_control *control, struct client *client)
+{
+	const uint64_t now_ms = uv_now(control->server.loop);
+	struct tcpc_err err;
+
+	if (now_ms >= control->warn_after_ms)
+		tcpc_log_warn("control: user %u (process %d) may not command the daemon, refused",
+			      client->peer.uid, client->peer.pid);
+	control->warn_after_ms = now_ms + WARN_MS;
+	tcpc_err_set(&err, EACCES,
+		     "not permitted for user %u: run as root or in the socket's group",
+		     client->peer.uid);
+	tcpc_client_turn_away(client, &err);
+}
+
+static void start_client(struct tcpc_control *control, struct client *client)
+{
+	uv_os_fd_t fd;
+
+	if (uv_accept((uv_stream_t *)&control->server, (uv_stream_t *)&client->pipe) ||
+	    uv_fileno((uv_handle_t *)&client->pipe, &fd) ||
+	    tcpc_control_peer_read(fd, &client->peer))
+		tcpc_client_close(client);
+	else if (tcpc_control_peer_may(fd, &client->peer, control->group))
+		tcpc_client_start(client);
+	else
+		turn_away(control, client);
+}
+
 /* libuv accepts no further while it holds a connection, so this is called again whenever one that
  * had to wait may have become acceptable. */
 static void accept_waiting(struct tcpc_control *control)
@@ -129,10 +160,7 @@ static void accept_waiting(struct tcpc_control *control)
 	}
 	*place = client;
 	control->waiting = control->told = false;
-	if (uv_accept((uv_stream_t *)&control->server, (uv_stream_t *)&client->pipe))
-		tcpc_client_close(client);
-	else
-		tcpc_client_start(client);
+	start_client(control, client);
 }
 
 void tcpc_control_client_gone(struct client *client)
@@ -225,6 +253,7 @@ static int check_path(const char *path, struct tcpc_err *err)
 static int open_socket(struct tcpc_control *control, const char *path, struct tcpc_err *err)
 {
 	int r = uv_pipe_bind(&control->server, path);
+	struct stat st;
 
 	if (r)
 		return tcpc_err_set(err, -r, "cannot make the control socket %s: %s", path,
@@ -233,6 +262,12 @@ static int open_socket(struct tcpc_control *control, const char *path, struct tc
 	if (chmod(path, SOCKET_MODE))
 		return tcpc_err_set(err, errno, "cannot set the mode of %s: %s", path,
 				    strerror(errno));
+	if (stat(path, &st))
+		return tcpc_err_set(err, errno, "cannot look at %s: %s", path, strerror(errno));
+	if (control->group != (gid_t)-1 && st.st_gid != control->group &&
+	    chown(path, -1, control->group))
+		return tcpc_err_set(err, errno, "cannot give %s to group %u: %s", path,
+				    control->group, strerror(errno));
 	r = uv_listen((uv_stream_t *)&control->server, BACKLOG, on_connection);
 	if (r)
 		return tcpc_err_set(err, -r, "cannot listen on %s: %s", path, uv_strerror(r));
@@ -244,8 +279,9 @@ static void on_server_closed(uv_handle_t *handle)
 	release(handle->data);
 }
 
-int tcpc_control_listen(uv_loop_t *loop, const char *path, tcpc_control_handler handler, void *user,
-			struct tcpc_control **ret, struct tcpc_err *err)
+int tcpc_control_listen(uv_loop_t *loop, const char *path, gid_t group,
+			tcpc_control_handler handler, void *user, struct tcpc_control **ret,
+			struct tcpc_err *err)
 {
 	int r = check_path(path, err) ?: remove_stale(path, err);
 	struct tcpc_control *control;
@@ -257,6 +293,7 @@ int tcpc_control_listen(uv_loop_t *loop, const char *path, tcpc_control_handler 
 		return tcpc_err_set(err, ENOMEM, "out of memory");
 	control->handler = handler;
 	control->user = user;
+	control->group = group;
 	control->open_handles = 1;
 	uv_pipe_init(loop, &control->server, 0);
 	control->server.data = control;

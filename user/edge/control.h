@@ -3,10 +3,14 @@
  * control.h - the control socket: JSON lines over a Unix stream socket, mode 0660. A request is a
  * line, an answer is a line; a connection may send several requests, answered in their order.
  * docs/protocol-control.md describes it.
+ *
+ * Who may use it: root, the daemon's own user, and the members of one group. The file's mode says
+ * so, and who gets by it (a mode that was changed) is asked for his credentials and refused.
  */
 #ifndef TCPCOPY_EDGE_CONTROL_H
 #define TCPCOPY_EDGE_CONTROL_H
 
+#include <sys/types.h>
 #include <uv.h>
 
 #include "core/err.h"
@@ -22,15 +26,29 @@ struct tcpc_control_request;
  */
 typedef void (*tcpc_control_handler)(void *user, struct tcpc_control_request *request);
 
+/** Who has connected, as the kernel says (SO_PEERCRED): at the time of connect(). */
+struct tcpc_control_peer {
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+};
+
 /**
  * tcpc_control_listen - open @path; a stale socket file (nobody listens) is replaced.
+ * @group: whose members may use it beside root; (gid_t)-1: nobody. The process has to be in it, or
+ * have CAP_CHOWN.
  * Returns: 0; -EADDRINUSE if another daemon answers there; other -errno.
  */
-int tcpc_control_listen(uv_loop_t *loop, const char *path, tcpc_control_handler handler, void *user,
-			struct tcpc_control **ret, struct tcpc_err *err);
+int tcpc_control_listen(uv_loop_t *loop, const char *path, gid_t group,
+			tcpc_control_handler handler, void *user, struct tcpc_control **ret,
+			struct tcpc_err *err);
 
 /** tcpc_control_request_body - the request, borrowed until it is answered. */
 struct json_object *tcpc_control_request_body(const struct tcpc_control_request *request);
+
+/** tcpc_control_request_peer - who asks, borrowed until it is answered. */
+const struct tcpc_control_peer *
+tcpc_control_request_peer(const struct tcpc_control_request *request);
 
 /** tcpc_control_answer - answer with @result (ownership taken, NULL for an empty object). The
  * client may be gone by then: that is fine. Frees @request. */

@@ -135,6 +135,12 @@ struct json_object *tcpc_control_request_body(const struct tcpc_control_request 
 	return request->body;
 }
 
+const struct tcpc_control_peer *
+tcpc_control_request_peer(const struct tcpc_control_request *request)
+{
+	return &request->client->peer;
+}
+
 /* Parse one line, newline included: with it json-c knows that a number is complete. */
 static int parse_line(const char *line, size_t bytes, struct json_object **ret,
 		      struct tcpc_err *err)
@@ -293,4 +299,10 @@ static void next_line(struct client *client)
 void tcpc_client_start(struct client *client)
 {
 	read_more(client);
+}
+
+void tcpc_client_turn_away(struct client *client, const struct tcpc_err *why)
+{
+	client->last = true;
+	write_answer(client, failure(why));
 }

@@ -29,6 +29,7 @@ struct client {
 	uv_pipe_t pipe;
 	uv_timer_t timer; /* READING half a line, or WRITING */
 	int open_handles;
+	struct tcpc_control_peer peer;
 	enum client_state state;
 	bool last;	   /* close it when the answer is written */
 	uint64_t heard_ms; /* loop time of the last sign of life */
@@ -49,10 +50,22 @@ struct tcpc_control {
 	struct client *clients[MAX_CLIENTS];
 	tcpc_control_handler handler;
 	void *user;
+	gid_t group; /* (gid_t)-1: none */
+	uint64_t warn_after_ms;
 };
 
 /** tcpc_client_start - begin to read requests from the accepted pipe of @client. */
 void tcpc_client_start(struct client *client);
+
+/** tcpc_client_turn_away - say @why, and disconnect. */
+void tcpc_client_turn_away(struct client *client, const struct tcpc_err *why);
+
+/** tcpc_control_peer_read - who is at the other end of Unix socket @fd. Returns 0 or -errno. */
+int tcpc_control_peer_read(int fd, struct tcpc_control_peer *ret);
+
+/** tcpc_control_peer_may - is he root, our own user, or a member of @group, as his main group or as
+ * another? */
+bool tcpc_control_peer_may(int fd, const struct tcpc_control_peer *peer, gid_t group);
 
 /** tcpc_client_close - disconnect, at once. Harmless on one that is closing. An outstanding
  * request must have been answered. */

@@ -256,23 +256,6 @@ int tcpc_datapath_unpin(const char *dir)
 	return removed;
 }
 
-static __u32 pinned_map_id(const char *dir, const char *name)
-{
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
-	char path[PATH_MAX + 32];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		return 0;
-	if (bpf_obj_get_info_by_fd(fd, &info, &len))
-		info.id = 0;
-	close(fd);
-	return info.id;
-}
-
 int tcpc_datapath_sweep(const char *bpffs, const char *side, struct tcpc_err *err)
 {
 	char dir[PATH_MAX];
@@ -282,7 +265,7 @@ int tcpc_datapath_sweep(const char *bpffs, const char *side, struct tcpc_err *er
 		return tcpc_err_set(err, ENAMETOOLONG, "the path %s is too long", bpffs);
 	if (access(dir, F_OK))
 		return 0;
-	filters = tcpc_datapath_sweep_filters(dir, pinned_map_id(dir, "config"));
+	filters = tcpc_datapath_sweep_filters(dir);
 	pins = tcpc_datapath_unpin(dir);
 	return filters + pins;
 }

@@ -52,6 +52,7 @@ struct tcpc_attachment {
 	bool pinned;	 /* TCX: it would outlive its descriptor */
 	bool made_qdisc; /* clsact: the qdisc was not there before */
 	__u32 handle;	 /* clsact: of the filter */
+	int prog_fd;	 /* clsact: of the program, its owner's */
 };
 
 /** tcpc_attachment_close - detach; harmless on a zeroed one, and when the interface is gone. */

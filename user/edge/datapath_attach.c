@@ -110,6 +110,7 @@ static int attach_clsact(int prog_fd, struct tcpc_attachment *a)
 		return r;
 	}
 	a->kind = TCPC_ATTACH_CLSACT;
+	a->prog_fd = prog_fd;
 	return 0;
 }
 
@@ -245,21 +246,36 @@ int tcpc_datapath_keep(const char *dir, const char *name, struct tcpc_attachment
 	return 0;
 }
 
+/* Pinned, a program keeps its number: whoever hangs a filter with this number hangs our program. */
+static void note_filter(const char *dir, int prog_fd)
+{
+	char path[PATH_MAX + 32];
+
+	snprintf(path, sizeof(path), "%s/filter-%u", dir, program_id(prog_fd));
+	if (bpf_obj_pin(prog_fd, path) && errno != EEXIST)
+		tcpc_log_warn("cannot note the program of a filter at %s: %s", path,
+			      strerror(errno));
+}
+
 int tcpc_datapath_keep_again(const char *dir, const char *name, int map_fd,
 			     const struct tcpc_attachment *a, struct tcpc_err *err)
 {
 	char file[64];
 
+	if (a->kind == TCPC_ATTACH_CLSACT)
+		note_filter(dir, a->prog_fd);
 	if (!a->pinned && !a->made_qdisc)
 		return 0;
 	snprintf(file, sizeof(file), "%s-%d", a->pinned ? name : "clsact", a->ifindex);
 	return tcpc_datapath_pin_again(dir, file, a->pinned ? a->link_fd : map_fd, err);
 }
 
-void tcpc_datapath_note_qdisc(const char *dir, int map_fd, const struct tcpc_attachment *a)
+void tcpc_datapath_note(const char *dir, int map_fd, const struct tcpc_attachment *a)
 {
 	char path[PATH_MAX + 32];
 
+	if (a->kind == TCPC_ATTACH_CLSACT)
+		note_filter(dir, a->prog_fd);
 	if (!a->made_qdisc)
 		return;
 	snprintf(path, sizeof(path), "%s/clsact-%d", dir, a->ifindex);
@@ -267,30 +283,16 @@ void tcpc_datapath_note_qdisc(const char *dir, int map_fd, const struct tcpc_att
 		tcpc_log_warn("cannot note the clsact qdisc at %s: %s", path, strerror(errno));
 }
 
-/* Is program @id one of ours, by its name and by the map that it uses? */
-static bool is_our_program(__u32 id, __u32 map_id)
+/* To open a program by its number would take CAP_SYS_ADMIN. */
+static bool is_our_program(const char *dir, __u32 id)
 {
-	__u32 map_ids[16] = {}, len = sizeof(struct bpf_prog_info);
-	struct bpf_prog_info info = {
-		.nr_map_ids = 16,
-		.map_ids = (__u64)(unsigned long)map_ids,
-	};
-	int fd = bpf_prog_get_fd_by_id(id);
-	bool ours = false;
+	char path[PATH_MAX + 32];
 
-	if (fd < 0)
-		return false;
-	if (!bpf_obj_get_info_by_fd(fd, &info, &len) &&
-	    (!strcmp(info.name, "tap") || !strcmp(info.name, "tap_raw") ||
-	     !strcmp(info.name, "align") || !strcmp(info.name, "absorb"))) {
-		for (__u32 i = 0; i < info.nr_map_ids && i < 16; i++)
-			ours = ours || map_ids[i] == map_id;
-	}
-	close(fd);
-	return ours;
+	snprintf(path, sizeof(path), "%s/filter-%u", dir, id);
+	return !access(path, F_OK);
 }
 
-static int sweep_side(int ifindex, bool egress, __u32 map_id)
+static int sweep_side(const char *dir, int ifindex, bool egress)
 {
 	struct tcpc_attachment a = {.ifindex = ifindex, .egress = egress};
 	struct bpf_tc_hook hook;
@@ -301,7 +303,7 @@ static int sweep_side(int ifindex, bool egress, __u32 map_id)
 		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE + i,
 			    .priority = FILTER_PRIORITY);
 
-		if (bpf_tc_query(&hook, &opts) || !is_our_program(opts.prog_id, map_id))
+		if (bpf_tc_query(&hook, &opts) || !is_our_program(dir, opts.prog_id))
 			continue;
 		a.handle = FILTER_HANDLE + i;
 		removed += !detach_clsact(&a);
@@ -309,7 +311,7 @@ static int sweep_side(int ifindex, bool egress, __u32 map_id)
 	return removed;
 }
 
-int tcpc_datapath_sweep_filters(const char *dir, __u32 map_id)
+int tcpc_datapath_sweep_filters(const char *dir)
 {
 	struct if_nameindex *all = if_nameindex();
 	char path[PATH_MAX + 32];
@@ -318,8 +320,8 @@ int tcpc_datapath_sweep_filters(const char *dir, __u32 map_id)
 	if (!all)
 		return 0;
 	for (struct if_nameindex *i = all; i->if_index; i++) {
-		removed += sweep_side(i->if_index, false, map_id);
-		removed += sweep_side(i->if_index, true, map_id);
+		removed += sweep_side(dir, i->if_index, false);
+		removed += sweep_side(dir, i->if_index, true);
 		snprintf(path, sizeof(path), "%s/clsact-%u", dir, i->if_index);
 		if (!access(path, F_OK) && tcpc_datapath_filters(i->if_index) == 0)
 			tcpc_datapath_remove_qdisc(i->if_index);

@@ -124,7 +124,7 @@ int tcpc_dp_online_attach(struct tcpc_dp_online *dp, int ifindex, bool raw, enum
 	int r = tcpc_datapath_attach(bpf_program__fd(prog), ifindex, false, hook, ret, err);
 
 	if (!r)
-		tcpc_datapath_note_qdisc(dp->dir, bpf_map__fd(dp->skel->maps.config), ret);
+		tcpc_datapath_note(dp->dir, bpf_map__fd(dp->skel->maps.config), ret);
 	return r;
 }
 

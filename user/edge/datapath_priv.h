@@ -20,10 +20,9 @@ struct tcpc_pin {
 int tcpc_datapath_attach(int prog_fd, int ifindex, bool egress, enum tcpc_hook hook,
 			 struct tcpc_attachment *ret, struct tcpc_err *err);
 
-/** tcpc_datapath_note_qdisc - pin a note below @dir that the clsact qdisc of @attachment's
- * interface is ours, so that it is cleared after a crash too. @map_fd: any map. */
-void tcpc_datapath_note_qdisc(const char *dir, int map_fd,
-			      const struct tcpc_attachment *attachment);
+/** tcpc_datapath_note - pin notes below @dir of what a crash would leave of @attachment: that the
+ * program of a clsact filter is ours, and the qdisc if it is. @map_fd: any map. */
+void tcpc_datapath_note(const char *dir, int map_fd, const struct tcpc_attachment *attachment);
 
 /** tcpc_datapath_keep - pin the TCX link of @attachment below @dir as @name-IFINDEX: it stays when
  * this process is killed. On failure it is detached. */
@@ -36,9 +35,9 @@ void tcpc_datapath_remove_qdisc(int ifindex);
 /** tcpc_datapath_filters - filters on the interface's clsact qdisc, both sides, or -errno. */
 int tcpc_datapath_filters(int ifindex);
 
-/** tcpc_datapath_sweep_filters - detach clsact filters whose program uses map @map_id (0: none is
- * known, so none is ours) from all interfaces, and drop the qdiscs noted below @dir. */
-int tcpc_datapath_sweep_filters(const char *dir, __u32 map_id);
+/** tcpc_datapath_sweep_filters - detach from all interfaces the clsact filters whose programs are
+ * noted below @dir, and drop the qdiscs noted there. */
+int tcpc_datapath_sweep_filters(const char *dir);
 
 /** tcpc_datapath_pin_again - pin @fd as @dir/@name unless something is there. Returns 1 if it was
  * not, 0, or -errno. */
@@ -48,7 +47,7 @@ int tcpc_datapath_pin_again(const char *dir, const char *name, int fd, struct tc
 int tcpc_datapath_pins_again(const char *dir, const struct tcpc_pin *pins, unsigned int n_pins,
 			     struct tcpc_err *err);
 
-/** tcpc_datapath_keep_again - the same for what tcpc_datapath_keep() or _note_qdisc() have pinned.
+/** tcpc_datapath_keep_again - the same for what tcpc_datapath_keep() or _note() have pinned.
  * @name, @map_fd: as given there. */
 int tcpc_datapath_keep_again(const char *dir, const char *name, int map_fd,
 			     const struct tcpc_attachment *attachment, struct tcpc_err *err);

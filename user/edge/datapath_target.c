@@ -146,7 +146,7 @@ int tcpc_dp_target_attach(struct tcpc_dp_target *dp, int ifindex, struct tcpc_at
 				     TCPC_HOOK_TC, ret, err);
 
 	if (!r)
-		tcpc_datapath_note_qdisc(dp->dir, bpf_map__fd(dp->skel->maps.config), ret);
+		tcpc_datapath_note(dp->dir, bpf_map__fd(dp->skel->maps.config), ret);
 	return r;
 }
 
@@ -159,7 +159,7 @@ int tcpc_dp_target_absorb(struct tcpc_dp_target *dp, int ifindex, struct tcpc_at
 	if (!r && ret->kind == TCPC_ATTACH_TCX)
 		r = tcpc_datapath_keep(dp->dir, "absorb", ret, err);
 	else if (!r)
-		tcpc_datapath_note_qdisc(dp->dir, bpf_map__fd(dp->skel->maps.config), ret);
+		tcpc_datapath_note(dp->dir, bpf_map__fd(dp->skel->maps.config), ret);
 	return r;
 }
 

@@ -6,11 +6,13 @@
 #include "edge/key.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/stat.h>
 #include <sodium.h>
 
+#define LEAST_DIFFERENT 12
 #define KEY_DIGITS (2 * TCPC_KEY_BYTES)
 
 /* Digits, newline, and one more byte to notice that the file goes on. */
@@ -27,6 +29,10 @@ static int check_file(int fd, const char *path, struct tcpc_err *err)
 	if (!S_ISREG(st.st_mode))
 		return tcpc_err_set(err, EINVAL, "key file %s is not a regular file: " KEY_RIGHT,
 				    path);
+	/* Its owner can read it, and change its mode, whatever that is. */
+	if (st.st_uid && st.st_uid != geteuid())
+		return tcpc_err_set(err, EACCES, "key file %s belongs to user %u: chown root %s",
+				    path, st.st_uid, path);
 	if (st.st_mode & 077)
 		return tcpc_err_set(err, EACCES,
 				    "key file %s is open to other users (mode %04o): chmod 600 %s",
@@ -53,6 +59,21 @@ static ssize_t read_all(int fd, char *buf, size_t size)
 	return done;
 }
 
+/* 32 random bytes have 30 different values, give or take a few, and never as few as that: whoever
+ * sees a handshake could try out a key that was typed. */
+static bool is_random(const __u8 bytes[TCPC_KEY_BYTES])
+{
+	bool seen[256] = {};
+	int different = 0;
+
+	for (int i = 0; i < TCPC_KEY_BYTES; i++) {
+		different += !seen[bytes[i]];
+		seen[bytes[i]] = true;
+	}
+	sodium_memzero(seen, sizeof(seen));
+	return different >= LEAST_DIFFERENT;
+}
+
 static int decode(const char *text, size_t n, const char *path, __u8 key[TCPC_KEY_BYTES],
 		  struct tcpc_err *err)
 {
@@ -69,6 +90,10 @@ static int decode(const char *text, size_t n, const char *path, __u8 key[TCPC_KE
 	    n_bytes != sizeof(bytes))
 		ret = tcpc_err_set(err, EINVAL,
 				   "key file %s holds something else than 0-9 and a-f: " KEY_RIGHT,
+				   path);
+	else if (!is_random(bytes))
+		ret = tcpc_err_set(err, EINVAL,
+				   "key file %s holds a key that is easy to guess: " KEY_RIGHT,
 				   path);
 	else
 		memcpy(key, bytes, sizeof(bytes));

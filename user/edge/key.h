@@ -14,8 +14,9 @@
 /**
  * tcpc_key_load - read the key from @path: 64 hexadecimal digits, at most one newline behind them.
  * @key: untouched on failure. The caller wipes it with sodium_memzero() when done.
- * Returns: 0; -EACCES if group or others can read or write the file; -EINVAL if it is not a
- * regular file or its content is something else; other -errno from opening and reading it.
+ * Returns: 0; -EACCES if group or others can read or write the file, or it belongs to somebody else
+ * than root and us; -EINVAL if it is not a regular file, its content is something else or no random
+ * key; other -errno from opening and reading it.
  */
 int tcpc_key_load(const char *path, __u8 key[TCPC_KEY_BYTES], struct tcpc_err *err);
 
