@@ -416,7 +416,8 @@ struct tcpc_raw_receipt {
 	X(held_dropped, "of both not told to a peer that is behind, once a peer")                  \
 	X(frames, "frames with any of these, once a peer")                                         \
 	X(frame_bytes, "bytes of these frames")                                                    \
-	X(breaks, "connections that a peer gave up, to be ended here")
+	X(breaks, "connections that a peer gave up, to be ended here")                             \
+	X(throttled, "refused: too many from one address that were no peers")
 
 #define TCPC_COUNTER_FIELD(name, text) __u64 name;
 struct tcpc_online_stats {

@@ -61,8 +61,9 @@ struct tcpc_link_server_events {
 /**
  * tcpc_link_server_open - listen on @listen; NULL: on the default port of every address, of both
  * families where the kernel has both.
- * @key: TCPC_LINK_KEY_BYTES, or NULL for --insecure. Copied.
- * Returns: 0, -EADDRINUSE (port taken: @err names it), other -errno.
+ * @key: TCPC_LINK_KEY_BYTES, or NULL for --insecure. Not copied, a key lies in one place only: to
+ * be kept until the loop has ended. Returns: 0, -EADDRINUSE (port taken: @err names it), other
+ * -errno.
  */
 int tcpc_link_server_open(uv_loop_t *loop, const struct tcpc_endpoint *listen, const __u8 *key,
 			  const struct tcpc_link_server_events *events, void *user,

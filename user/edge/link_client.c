@@ -38,11 +38,10 @@ struct tcpc_link_client {
 	struct tcpc_link_peer *peer; /* the present attempt or link, or NULL */
 	enum client_phase phase;
 	enum tcpc_link_state state;
-	bool secure;
 	bool closing;
 	__u32 refs; /* timer, request and peers that are not freed yet */
 	__u16 port;
-	__u8 key[TCPC_LINK_KEY_BYTES];
+	const __u8 *key; /* the user's; NULL: --insecure */
 	char host[HOST_BYTES];
 	char name[TCPC_LINK_NAME_BYTES];
 	char text[TCPC_ERR_BYTES];
@@ -54,7 +53,6 @@ static void unref(struct tcpc_link_client *client)
 		return;
 	uv_freeaddrinfo(client->addrs);
 	tcpc_link_news_free(&client->news);
-	sodium_memzero(client->key, sizeof(client->key));
 	free(client);
 }
 
@@ -226,8 +224,8 @@ static void connect_next(struct tcpc_link_client *client)
 	int ret;
 
 	client->next = addr->ai_next;
-	peer = tcpc_link_peer_new(client->timer.loop, client->secure ? client->key : NULL, false,
-				  TCPC_FEEDBACK_BODY_MAX, &peer_ops, client);
+	peer = tcpc_link_peer_new(client->timer.loop, client->key, false, TCPC_FEEDBACK_BODY_MAX,
+				  &peer_ops, client);
 	if (!peer) {
 		retry_later(client);
 		report(client, TCPC_LINK_REFUSED, "cannot connect to %s: out of memory",
@@ -364,9 +362,7 @@ int tcpc_link_client_open(uv_loop_t *loop, const char *host, __u16 port, const _
 	}
 	client->events = events;
 	client->user = user;
-	client->secure = key;
-	if (key)
-		memcpy(client->key, key, sizeof(client->key));
+	client->key = key;
 	set_name(client, host, port);
 	uv_timer_init(loop, &client->timer);
 	client->timer.data = client;

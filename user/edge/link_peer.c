@@ -60,6 +60,12 @@ void tcpc_link_peer_end(struct tcpc_link_peer *peer, enum tcpc_link_end how, con
 	end(peer, how);
 }
 
+void tcpc_link_peer_drop(struct tcpc_link_peer *peer)
+{
+	if (peer->phase != TCPC_LINK_DOWN)
+		shut(peer, true);
+}
+
 void tcpc_link_peer_close(struct tcpc_link_peer *peer)
 {
 	struct tcpc_feedback_writer w;

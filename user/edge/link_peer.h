@@ -88,8 +88,9 @@ struct tcpc_link_peer {
 	enum tcpc_link_phase phase;
 	enum tcpc_link_end end; /* valid if @doomed */
 	__u32 writing_bytes;
-	__u64 heard_ms; /* uv_now() */
-	__u32 acked;	/* for the server: last change the peer has acted on */
+	__u64 heard_ms;	       /* uv_now() */
+	struct tcpc_addr from; /* for the server: whose */
+	__u32 acked;	       /* for the server: last change the peer has acted on */
 	__u8 preamble[TCPC_FEEDBACK_PREAMBLE_BYTES]; /* ours */
 	struct tcpc_link_crypto crypto;
 	struct tcpc_link_queue out;
@@ -136,6 +137,10 @@ void tcpc_link_peer_ping(struct tcpc_link_peer *peer);
  * function that the owner's user has called. */
 void tcpc_link_peer_end(struct tcpc_link_peer *peer, enum tcpc_link_end end, const char *why, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/** tcpc_link_peer_drop - close without a word and without a trace (a reset leaves no TIME_WAIT).
+ * ended() is not reported. */
+void tcpc_link_peer_drop(struct tcpc_link_peer *peer);
 
 /** tcpc_link_peer_close - say goodbye if up, and close without reporting ended(). */
 void tcpc_link_peer_close(struct tcpc_link_peer *peer);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/gate.h"
 #include "edge/link_book.h"
 #include "edge/link_peer.h"
 #include "edge/link_socket.h"
@@ -15,19 +16,26 @@
 
 #define BACKLOG 128
 #define WARN_MS 1000 /* strangers must not be able to fill the log */
+/* Connections accepted in one turn of the loop, and when the next ones are: libuv itself accepts
+ * for as long as there are any, and a flood would keep the loop from the peers that are linked. */
+#define ACCEPT_BURST 32
+#define ACCEPT_AGAIN_MS 1
 
 struct tcpc_link_server {
 	uv_tcp_t listener;
 	uv_timer_t beat;   /* pings, while there are connections */
 	uv_timer_t flush;  /* of what waits for company */
 	uv_timer_t settle; /* look again at what is settled */
+	uv_timer_t again;  /* accept what had to wait for the next turn */
 	const struct tcpc_link_server_events *events;
 	void *user;
-	__u8 key[TCPC_LINK_KEY_BYTES];
-	bool secure;
+	const __u8 *key; /* the user's; NULL: --insecure */
 	bool closing;
-	bool accept_waits; /* a connection is left in the listener for want of memory */
-	__u32 refs;	   /* handles and peers that are not freed yet */
+	bool accept_waits; /* a connection is left in the listener, for want of memory or time */
+	__u32 accepted;	   /* in the turn of the loop that began at turn_ms */
+	__u64 turn_ms;
+	struct tcpc_gate gate;
+	__u32 refs; /* handles and peers that are not freed yet */
 	__u32 n_up;
 	struct tcpc_link_peers peers;
 	struct tcpc_link_book book;
@@ -42,7 +50,6 @@ static void unref(struct tcpc_link_server *server)
 	if (--server->refs)
 		return;
 	tcpc_link_book_free(&server->book);
-	sodium_memzero(server->key, sizeof(server->key));
 	free(server);
 }
 
@@ -197,6 +204,7 @@ static void on_up(struct tcpc_link_peer *peer)
 	struct tcpc_link_server *server = peer->owner;
 
 	server->n_up++;
+	tcpc_gate_prove(&server->gate, &peer->from);
 	/* It comes with nothing: what it copies will rest on what it is told now. */
 	peer->acked = server->book.settle.serial;
 	tcpc_link_book_brief(&server->book, peer);
@@ -352,13 +360,50 @@ static bool make_room(struct tcpc_link_server *server)
 }
 
 static void on_beat(uv_timer_t *timer);
+static void on_again(uv_timer_t *timer);
+
+/* Has this turn of the loop had its share? Then the rest waits in the kernel for the next. */
+static bool must_wait(struct tcpc_link_server *server)
+{
+	const __u64 now_ms = uv_now(server->beat.loop);
+
+	if (now_ms != server->turn_ms)
+		server->accepted = 0;
+	server->turn_ms = now_ms;
+	if (server->accepted++ < ACCEPT_BURST)
+		return false;
+	server->accept_waits = true;
+	uv_timer_start(&server->again, on_again, ACCEPT_AGAIN_MS, 0);
+	return true;
+}
+
+/* May @peer, just accepted, begin? */
+static bool is_welcome(struct tcpc_link_server *server, struct tcpc_link_peer *peer, int status)
+{
+	const char *why = "is one peer too many";
+
+	tcpc_link_socket_name(&peer->tcp, peer->name, sizeof(peer->name));
+	tcpc_link_socket_addr(&peer->tcp, &peer->from);
+	if (status) {
+		why = uv_strerror(status);
+	} else if (!tcpc_gate_pass(&server->gate, &peer->from, uv_now(server->beat.loop))) {
+		server->counters.throttled++;
+		why = "knocks too often";
+	} else if (make_room(server)) {
+		return true;
+	}
+	warn(server, peer->name, why);
+	return false;
+}
 
 static void accept_one(struct tcpc_link_server *server)
 {
 	struct tcpc_link_peer *peer;
 	int ret;
 
-	peer = tcpc_link_peer_new(server->beat.loop, server->secure ? server->key : NULL, true,
+	if (must_wait(server))
+		return;
+	peer = tcpc_link_peer_new(server->beat.loop, server->key, true,
 				  TCPC_FEEDBACK_SHORT_BODY_MAX, &peer_ops, server);
 	server->accept_waits = !peer;
 	if (!uv_is_active((uv_handle_t *)&server->beat))
@@ -367,15 +412,21 @@ static void accept_one(struct tcpc_link_server *server)
 		return;
 	server->refs++;
 	ret = uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&peer->tcp);
-	tcpc_link_socket_name(&peer->tcp, peer->name, sizeof(peer->name));
-	if (ret || !make_room(server)) {
-		warn(server, peer->name, ret ? uv_strerror(ret) : "is one peer too many");
-		tcpc_link_peer_close(peer);
+	if (!is_welcome(server, peer, ret)) {
+		tcpc_link_peer_drop(peer);
 		return;
 	}
 	server->counters.connections++;
 	server->peers.list[server->peers.n++] = peer;
 	tcpc_link_peer_start(peer);
+}
+
+static void on_again(uv_timer_t *timer)
+{
+	struct tcpc_link_server *server = timer->data;
+
+	if (server->accept_waits)
+		accept_one(server);
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -408,11 +459,13 @@ static void init_handles(struct tcpc_link_server *server, uv_loop_t *loop)
 	uv_timer_init(loop, &server->beat);
 	uv_timer_init(loop, &server->flush);
 	uv_timer_init(loop, &server->settle);
+	uv_timer_init(loop, &server->again);
 	server->listener.data = server;
 	server->beat.data = server;
 	server->flush.data = server;
 	server->settle.data = server;
-	server->refs = 4;
+	server->again.data = server;
+	server->refs = 5;
 }
 
 int tcpc_link_server_open(uv_loop_t *loop, const struct tcpc_endpoint *listen, const __u8 *key,
@@ -430,9 +483,8 @@ int tcpc_link_server_open(uv_loop_t *loop, const struct tcpc_endpoint *listen, c
 		return tcpc_err_set(err, ENOMEM, "feedback link: out of memory");
 	server->events = events;
 	server->user = user;
-	server->secure = key;
-	if (key)
-		memcpy(server->key, key, sizeof(server->key));
+	server->key = key;
+	randombytes_buf(server->gate.key, sizeof(server->gate.key));
 	tcpc_link_spread_init(&server->spread, &server->peers, &server->counters);
 	init_handles(server, loop);
 	status = tcpc_link_socket_listen(&server->listener, listen, BACKLOG, on_connection, err);
@@ -465,4 +517,5 @@ void tcpc_link_server_close(struct tcpc_link_server *server)
 	uv_close((uv_handle_t *)&server->beat, on_handle_closed);
 	uv_close((uv_handle_t *)&server->flush, on_handle_closed);
 	uv_close((uv_handle_t *)&server->settle, on_handle_closed);
+	uv_close((uv_handle_t *)&server->again, on_handle_closed);
 }

@@ -56,15 +56,30 @@ static void sockaddr_from_endpoint(const struct tcpc_endpoint *ep, struct sockad
 	}
 }
 
-void tcpc_link_socket_name(const uv_tcp_t *tcp, char *buf, size_t size)
+static int peer_endpoint(const uv_tcp_t *tcp, struct tcpc_endpoint *ret)
 {
 	struct sockaddr_storage ss = {};
 	int len = sizeof(ss);
-	struct tcpc_endpoint ep;
-	char text[TCPC_TEXT_BYTES];
+	int r = uv_tcp_getpeername(tcp, (struct sockaddr *)&ss, &len);
 
-	if (uv_tcp_getpeername(tcp, (struct sockaddr *)&ss, &len) ||
-	    endpoint_from_sockaddr(&ss, &ep))
+	return r ? r : endpoint_from_sockaddr(&ss, ret);
+}
+
+void tcpc_link_socket_addr(const uv_tcp_t *tcp, struct tcpc_addr *ret)
+{
+	struct tcpc_endpoint ep;
+
+	*ret = (struct tcpc_addr){};
+	if (!peer_endpoint(tcp, &ep))
+		*ret = ep.addr;
+}
+
+void tcpc_link_socket_name(const uv_tcp_t *tcp, char *buf, size_t size)
+{
+	char text[TCPC_TEXT_BYTES];
+	struct tcpc_endpoint ep;
+
+	if (peer_endpoint(tcp, &ep))
 		snprintf(buf, size, "an unknown address");
 	else
 		snprintf(buf, size, "%s", tcpc_text_from_endpoint(&ep, text));

@@ -16,6 +16,9 @@
  * resets its connection would kill the process). Returns 0 or -ENOSYS. */
 int tcpc_link_socket_prepare(struct tcpc_err *err);
 
+/** tcpc_link_socket_addr - the address at the other end of @tcp; all zero if it is gone already. */
+void tcpc_link_socket_addr(const uv_tcp_t *tcp, struct tcpc_addr *ret);
+
 /** tcpc_link_socket_name - the address at the other end of @tcp as text; "an unknown address" if
  * it is gone already. */
 void tcpc_link_socket_name(const uv_tcp_t *tcp, char *buf, size_t size);
