@@ -212,7 +212,7 @@ static void test_create_sink_bad(void **state)
 			cases[i].result);
 		if (!cases[i].result)
 			assert_int_equal(tcpc_netlink_delete(ifindex, NULL), 0);
-		assert_int_equal(get_link("sink1", 0, &iface), -ENODEV);
+		assert_int_equal(netlink_get_link("sink1", 0, &iface), -ENODEV);
 	}
 }
 
@@ -237,7 +237,7 @@ static void test_sink_kinds(void **state)
 		if (!strcmp(kinds[i], "veth"))
 			assert_quiet("kind0p", "ours", false);
 		assert_int_equal(tcpc_netlink_delete(ifindex, NULL), 0);
-		assert_int_equal(get_link("kind0p", 0, &iface), -ENODEV);
+		assert_int_equal(netlink_get_link("kind0p", 0, &iface), -ENODEV);
 		tried++;
 	}
 	assert_true(tried >= 1);
@@ -257,8 +257,8 @@ static void test_sink_failure_leaves_nothing(void **state)
 	assert_int_equal(create_link("fail0", "veth"), 0);
 	assert_true(set_up_sink("fail0", "veth", alias, &ifindex) < 0);
 	assert_int_equal(ifindex, -5);
-	assert_int_equal(get_link("fail0", 0, &iface), -ENODEV);
-	assert_int_equal(get_link("fail0p", 0, &iface), -ENODEV);
+	assert_int_equal(netlink_get_link("fail0", 0, &iface), -ENODEV);
+	assert_int_equal(netlink_get_link("fail0p", 0, &iface), -ENODEV);
 }
 
 static void test_permission(void **state)

@@ -19,6 +19,7 @@
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
 
+#include "core/nlmsg.h"
 #include "tcpcopy/addr.h"
 
 #define TIMEOUT_S 2
@@ -93,6 +94,8 @@ static int receive(struct tcpc_diag *diag, mnl_cb_t cb, void *data)
 		n = mnl_socket_recvfrom(diag->nl, buf, sizeof(buf));
 		if (n < 0)
 			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		if (n < (int)sizeof(struct nlmsghdr) || !tcpc_nlmsg_fit(buf, n))
+			return -EBADMSG;
 		/* An answer to an earlier request, which came too late, is passed over. */
 	} while (((struct nlmsghdr *)buf)->nlmsg_seq != diag->seq);
 	n = mnl_cb_run(buf, n, diag->seq, mnl_socket_get_portid(diag->nl), cb, data);
@@ -130,6 +133,10 @@ static int on_found(const struct nlmsghdr *nlh, void *data)
 {
 	struct inet_diag_msg *ret = data;
 
+	if (!tcpc_nlmsg_is(nlh, SOCK_DIAG_BY_FAMILY, sizeof(*ret))) {
+		errno = EBADMSG;
+		return MNL_CB_ERROR;
+	}
 	memcpy(ret, mnl_nlmsg_get_payload(nlh), sizeof(*ret));
 	return MNL_CB_STOP;
 }
@@ -219,7 +226,7 @@ static int on_walked(const struct nlmsghdr *nlh, void *data)
 	struct tcpc_flow flow = {};
 	__u32 idle_ms;
 
-	if (nlh->nlmsg_type != SOCK_DIAG_BY_FAMILY || !read_idle(nlh, &idle_ms))
+	if (!tcpc_nlmsg_is(nlh, SOCK_DIAG_BY_FAMILY, sizeof(*msg)) || !read_idle(nlh, &idle_ms))
 		return MNL_CB_OK;
 	flow.client = addr_of(msg->idiag_family, msg->id.idiag_dst);
 	flow.server = addr_of(msg->idiag_family, msg->id.idiag_src);

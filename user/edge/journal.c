@@ -37,7 +37,7 @@ struct tcpc_journal {
 	size_t page_bytes, map_bytes; /* map_bytes: from @producer on */
 	unsigned long published;      /* what stands in @consumer */
 	unsigned long paced;	      /* how far it had been read at the last turn of @pace */
-	bool out_of_memory;	      /* said so already */
+	bool out_of_memory, broken;   /* said so already */
 };
 
 static unsigned long producer_now(const struct tcpc_journal *j)
@@ -66,14 +66,40 @@ static void out_of_memory(struct tcpc_journal *j)
 
 static bool is_right(const struct tcpc_journal_head *head, __u32 len)
 {
-	return len >= sizeof(*head) && head->ip_bytes <= len - sizeof(*head);
+	return len >= sizeof(*head) && head->ip_bytes <= len - sizeof(*head) &&
+	       (__u64)head->l4_off + head->tcp_bytes + head->payload_bytes <= head->ip_bytes;
+}
+
+/* What a record takes in the ring, with its header. */
+static __u32 ring_bytes_of(__u32 header)
+{
+	__u32 len = header & ~(BPF_RINGBUF_DISCARD_BIT | BPF_RINGBUF_BUSY_BIT);
+
+	return (len + BPF_RINGBUF_HDR_SZ + 7) & ~7u;
+}
+
+/* A record that is longer than what was written, or than our program writes, or none: from here on
+ * nothing can be told from anything. What stands in the ring stays there, and new copies find it
+ * full, which is counted. */
+static bool is_broken(struct tcpc_journal *j, __u32 header, unsigned long written)
+{
+	__u32 bytes = ring_bytes_of(header);
+
+	if (bytes <= written && bytes <= LARGEST_BYTES)
+		return false;
+	if (!j->broken)
+		tcpc_log_error("the journal's ring is broken: a record of %u bytes where %lu were "
+			       "written; detach and attach again",
+			       bytes, written);
+	j->broken = true;
+	return true;
 }
 
 /* Returns 0, or -errno if it cannot be taken now. */
 static int take(struct tcpc_journal *j, __u32 header, const struct tcpc_journal_head *head)
 {
 	__u32 len = header & ~BPF_RINGBUF_DISCARD_BIT;
-	__u32 ring_bytes = (len + BPF_RINGBUF_HDR_SZ + 7) & ~7u;
+	__u32 ring_bytes = ring_bytes_of(header);
 	__u64 id;
 	int r;
 
@@ -96,6 +122,8 @@ int tcpc_journal_read(struct tcpc_journal *j)
 
 		if (header & BPF_RINGBUF_BUSY_BIT)
 			break; /* a processor is writing it right now */
+		if (is_broken(j, header, end - at))
+			break;
 		if (take(j, header, (const void *)(p + BPF_RINGBUF_HDR_SZ))) {
 			out_of_memory(j);
 			break;

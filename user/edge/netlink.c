@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * netlink.c - see netlink.h. Each call opens a socket of its own: calls are rare, and the answer
- * to an earlier request that timed out can never be taken for the next one's.
+ * netlink.c - interfaces, see netlink.h. Each call opens a socket of its own: calls are rare, and
+ * the answer to an earlier request that timed out can never be taken for the next one's.
  */
 #include "edge/netlink_priv.h"
 
@@ -17,6 +17,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 
+#include "core/nlmsg.h"
 #include "core/text.h"
 
 #define TIMEOUT_S 2
@@ -29,12 +30,7 @@ struct iface_list {
 	int n;
 };
 
-struct addr_list {
-	int ifindex;
-	struct tcpc_addr *list;
-	int n, max;
-};
-
+/* Send @nlh and hand every answer to @cb. Returns 0 or -errno, the kernel's or ours. */
 int netlink_transact(struct nlmsghdr *nlh, mnl_cb_t cb, void *data)
 {
 	const struct timeval limit = {.tv_sec = TIMEOUT_S};
@@ -51,6 +47,10 @@ int netlink_transact(struct nlmsghdr *nlh, mnl_cb_t cb, void *data)
 		goto out;
 	do {
 		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+		if (n >= 0 && !tcpc_nlmsg_fit(buf, n)) {
+			errno = EBADMSG;
+			n = -1;
+		}
 		if (n >= 0)
 			n = mnl_cb_run(buf, n, nlh->nlmsg_seq, mnl_socket_get_portid(nl), cb, data);
 	} while (n > MNL_CB_STOP);
@@ -62,7 +62,7 @@ out:
 	return saved == EAGAIN ? -ETIMEDOUT : -saved;
 }
 
-struct nlmsghdr *netlink_request(char buf[REQUEST_BYTES], __u16 type, __u16 flags)
+struct nlmsghdr *netlink_request(char buf[NETLINK_REQUEST_BYTES], __u16 type, __u16 flags)
 {
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 
@@ -109,15 +109,15 @@ static void read_link(const struct nlmsghdr *nlh, struct tcpc_iface *ret)
 
 static int on_one_link(const struct nlmsghdr *nlh, void *data)
 {
-	if (nlh->nlmsg_type == RTM_NEWLINK)
+	if (tcpc_nlmsg_is(nlh, RTM_NEWLINK, sizeof(struct ifinfomsg)))
 		read_link(nlh, data);
 	return MNL_CB_OK;
 }
 
 /* By @ifindex, or by @name where that is 0. Returns 0 or -errno. */
-static int get_link(const char *name, int ifindex, struct tcpc_iface *ret)
+int netlink_get_link(const char *name, int ifindex, struct tcpc_iface *ret)
 {
-	char buf[REQUEST_BYTES] __attribute__((aligned(8)));
+	char buf[NETLINK_REQUEST_BYTES] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh = netlink_request(buf, RTM_GETLINK, NLM_F_ACK);
 	struct tcpc_iface iface = {};
 	int r;
@@ -135,9 +135,9 @@ static int get_link(const char *name, int ifindex, struct tcpc_iface *ret)
 }
 
 /* A dump that changed under way starts again; @n counts what @cb has collected. */
-static int dump(__u16 type, mnl_cb_t cb, void *data, int *n)
+int netlink_dump(__u16 type, mnl_cb_t cb, void *data, int *n)
 {
-	char buf[REQUEST_BYTES] __attribute__((aligned(8)));
+	char buf[NETLINK_REQUEST_BYTES] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh;
 	int i, r = -EINTR;
 
@@ -155,7 +155,7 @@ static int on_listed_link(const struct nlmsghdr *nlh, void *data)
 	struct iface_list *links = data;
 	struct tcpc_iface *more;
 
-	if (nlh->nlmsg_type != RTM_NEWLINK)
+	if (!tcpc_nlmsg_is(nlh, RTM_NEWLINK, sizeof(struct ifinfomsg)))
 		return MNL_CB_OK;
 	more = reallocarray(links->list, links->n + 1, sizeof(*more));
 	if (!more)
@@ -170,7 +170,7 @@ int tcpc_netlink_each_iface(tcpc_iface_cb cb, void *user, struct tcpc_err *err)
 	struct iface_list links = {};
 	int i, r;
 
-	r = dump(RTM_GETLINK, on_listed_link, &links, &links.n);
+	r = netlink_dump(RTM_GETLINK, on_listed_link, &links, &links.n);
 	if (r)
 		tcpc_err_set(err, -r, "cannot list interfaces: %s", strerror(-r));
 	for (i = 0; !r && i < links.n; i++)
@@ -207,7 +207,7 @@ int tcpc_netlink_iface(const char *name, struct tcpc_iface *ret, struct tcpc_err
 	int r = -ENODEV;
 
 	if (*name && strlen(name) < IFNAMSIZ)
-		r = get_link(name, 0, ret);
+		r = netlink_get_link(name, 0, ret);
 	if (r == -ENODEV)
 		return no_such_iface(name, err);
 	if (r)
@@ -237,7 +237,7 @@ static void put_veth_peer(struct nlmsghdr *nlh, const char *name)
 
 static int create_link(const char *name, const char *kind)
 {
-	char buf[REQUEST_BYTES] __attribute__((aligned(8)));
+	char buf[NETLINK_REQUEST_BYTES] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh;
 	struct nlattr *info;
 
@@ -282,13 +282,13 @@ static int disable_ipv6(const char *name)
 /* Mark @name as ours and, if @up, bring it up without ARP. Aliases can't be set at creation. */
 static int set_link(const char *name, const char *alias, bool up, int *ret_ifindex)
 {
-	char buf[REQUEST_BYTES] __attribute__((aligned(8)));
+	char buf[NETLINK_REQUEST_BYTES] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh = netlink_request(buf, RTM_NEWLINK, NLM_F_ACK);
 	struct tcpc_iface iface;
 	struct ifinfomsg *ifi;
 	int r;
 
-	r = get_link(name, 0, &iface);
+	r = netlink_get_link(name, 0, &iface);
 	if (!r)
 		r = disable_ipv6(name);
 	if (r)
@@ -315,7 +315,7 @@ static int set_up_sink(const char *name, const char *kind, const char *alias, in
 	}
 	if (!r)
 		r = set_link(name, alias, true, ret_ifindex);
-	if (r && !get_link(name, 0, &iface))
+	if (r && !netlink_get_link(name, 0, &iface))
 		tcpc_netlink_delete(iface.ifindex, NULL); /* @r says more than its result */
 	return r;
 }
@@ -354,7 +354,7 @@ int tcpc_netlink_create_sink(const char *name, const char *alias, int *ret_ifind
 
 int tcpc_netlink_delete(int ifindex, struct tcpc_err *err)
 {
-	char buf[REQUEST_BYTES] __attribute__((aligned(8)));
+	char buf[NETLINK_REQUEST_BYTES] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh = netlink_request(buf, RTM_DELLINK, NLM_F_ACK);
 	int r;
 
@@ -367,131 +367,4 @@ int tcpc_netlink_delete(int ifindex, struct tcpc_err *err)
 		return tcpc_err_set(err, -r, "cannot delete interface %d: %s", ifindex,
 				    strerror(-r));
 	return 0;
-}
-
-static void read_metrics(const struct nlattr *metrics, struct tcpc_route *ret)
-{
-	const struct nlattr *attr;
-
-	mnl_attr_for_each_nested (attr, metrics)
-		if (mnl_attr_get_type(attr) == RTAX_MTU && !mnl_attr_validate(attr, MNL_TYPE_U32))
-			ret->mtu = mnl_attr_get_u32(attr);
-}
-
-/* Returns through errno what IPv6 says in the route's type where IPv4 answers with an error. */
-static int on_route(const struct nlmsghdr *nlh, void *data)
-{
-	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
-	struct tcpc_route *ret = data;
-	const struct nlattr *attr;
-
-	if (nlh->nlmsg_type != RTM_NEWROUTE)
-		return MNL_CB_OK;
-	if (rtm->rtm_type == RTN_UNREACHABLE || rtm->rtm_type == RTN_BLACKHOLE ||
-	    rtm->rtm_type == RTN_PROHIBIT) {
-		errno = EHOSTUNREACH;
-		return MNL_CB_ERROR;
-	}
-	ret->local = rtm->rtm_type == RTN_LOCAL;
-	ret->unicast = rtm->rtm_type == RTN_UNICAST;
-	mnl_attr_for_each (attr, nlh, sizeof(*rtm)) {
-		if (mnl_attr_get_type(attr) == RTA_OIF && !mnl_attr_validate(attr, MNL_TYPE_U32))
-			ret->ifindex = mnl_attr_get_u32(attr);
-		else if (mnl_attr_get_type(attr) == RTA_METRICS)
-			read_metrics(attr, ret);
-	}
-	return MNL_CB_OK;
-}
-
-static int get_route(const struct tcpc_addr *dst, struct tcpc_route *ret)
-{
-	char buf[REQUEST_BYTES] __attribute__((aligned(8)));
-	struct nlmsghdr *nlh = netlink_request(buf, RTM_GETROUTE, NLM_F_ACK);
-	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
-	int r;
-
-	rtm->rtm_flags = RTM_F_LOOKUP_TABLE;
-	if (tcpc_addr_is_v4(dst)) {
-		rtm->rtm_family = AF_INET;
-		rtm->rtm_dst_len = 32;
-		mnl_attr_put(nlh, RTA_DST, 4, &dst->w[3]);
-	} else {
-		rtm->rtm_family = AF_INET6;
-		rtm->rtm_dst_len = 128;
-		mnl_attr_put(nlh, RTA_DST, sizeof(*dst), dst);
-	}
-	r = netlink_transact(nlh, on_route, ret);
-	/* What IPv4 says of blackhole and prohibit routes. */
-	return r == -EINVAL || r == -EACCES ? -EHOSTUNREACH : r;
-}
-
-int tcpc_netlink_route(const struct tcpc_addr *dst, struct tcpc_route *ret, struct tcpc_err *err)
-{
-	struct tcpc_route route = {};
-	struct tcpc_iface iface;
-	char text[TCPC_TEXT_BYTES];
-	int r = get_route(dst, &route);
-
-	if (!r && !route.local && !route.unicast)
-		route.ifindex = 0;
-	if (!r && route.ifindex && !route.mtu) {
-		r = get_link(NULL, route.ifindex, &iface);
-		route.mtu = r ? 0 : iface.mtu;
-	}
-	if (r)
-		return tcpc_err_set(err, -r, "no route to %s: %s; see: ip route get %s",
-				    tcpc_text_from_addr(dst, text), strerror(-r), text);
-	*ret = route;
-	return 0;
-}
-
-static bool is_link_local(const struct tcpc_addr *addr)
-{
-	if (tcpc_addr_is_v4(addr))
-		return (tcpc_ntohl(addr->w[3]) >> 16) == 0xa9fe; /* RFC 3927: 169.254/16 */
-	return (tcpc_ntohl(addr->w[0]) >> 22) == 0xfe80 >> 6;	 /* RFC 4291, 2.4: fe80::/10 */
-}
-
-static int on_address(const struct nlmsghdr *nlh, void *data)
-{
-	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
-	size_t bytes = ifa->ifa_family == AF_INET ? 4 : 16;
-	struct addr_list *addrs = data;
-	const struct nlattr *attr;
-	struct tcpc_addr addr;
-	bool own = false, found = false;
-
-	if (nlh->nlmsg_type != RTM_NEWADDR || (int)ifa->ifa_index != addrs->ifindex ||
-	    (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6))
-		return MNL_CB_OK;
-	mnl_attr_for_each (attr, nlh, sizeof(*ifa)) {
-		__u16 type = mnl_attr_get_type(attr);
-
-		/* On point-to-point links IFA_ADDRESS is the other side's, IFA_LOCAL ours. */
-		if ((type != IFA_LOCAL && (own || type != IFA_ADDRESS)) ||
-		    mnl_attr_get_payload_len(attr) != bytes)
-			continue;
-		own = type == IFA_LOCAL;
-		found = true;
-		addr = tcpc_addr_from_v4(0);
-		memcpy(bytes == 4 ? &addr.w[3] : &addr.w[0], mnl_attr_get_payload(attr), bytes);
-	}
-	if (found && !is_link_local(&addr)) {
-		if (addrs->n < addrs->max)
-			addrs->list[addrs->n] = addr;
-		addrs->n++;
-	}
-	return MNL_CB_OK;
-}
-
-int tcpc_netlink_addresses(int ifindex, struct tcpc_addr *ret, int max, struct tcpc_err *err)
-{
-	struct addr_list addrs = {.ifindex = ifindex, .list = ret, .max = max};
-	int r;
-
-	r = dump(RTM_GETADDR, on_address, &addrs, &addrs.n);
-	if (r)
-		return tcpc_err_set(err, -r, "cannot list the addresses of interface %d: %s",
-				    ifindex, strerror(-r));
-	return addrs.n;
 }

@@ -76,7 +76,7 @@ static int on_neighbour(const struct nlmsghdr *nlh, void *data)
 /* Nobody was asked for: no neighbour, and no failure either. */
 static int read_neighbour(struct tcpc_next_hop *hop)
 {
-	char buf[REQUEST_BYTES] __attribute__((aligned(8)));
+	char buf[NETLINK_REQUEST_BYTES] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh = netlink_request(buf, RTM_GETNEIGH, 0);
 	struct ndmsg *ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));
 	int r;
@@ -91,7 +91,7 @@ static int read_neighbour(struct tcpc_next_hop *hop)
 
 int tcpc_netlink_next_hop(const struct tcpc_addr *dst, struct tcpc_next_hop *ret)
 {
-	char buf[REQUEST_BYTES] __attribute__((aligned(8)));
+	char buf[NETLINK_REQUEST_BYTES] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh = netlink_request(buf, RTM_GETROUTE, NLM_F_ACK);
 	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
 	struct tcpc_next_hop hop = {.addr = *dst};
@@ -129,7 +129,7 @@ static int on_link(const struct nlmsghdr *nlh, void *data)
 
 bool tcpc_netlink_has_xdp(int ifindex)
 {
-	char buf[REQUEST_BYTES] __attribute__((aligned(8)));
+	char buf[NETLINK_REQUEST_BYTES] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh = netlink_request(buf, RTM_GETLINK, NLM_F_ACK);
 	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
 	bool has = false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * netlink_priv.h - what the netlink*.c files share.
+ * netlink_priv.h - one question to rtnetlink and its answers, for netlink*.c alone.
  */
 #ifndef TCPCOPY_EDGE_NETLINK_PRIV_H
 #define TCPCOPY_EDGE_NETLINK_PRIV_H
@@ -9,13 +9,21 @@
 
 #include "edge/netlink.h"
 
-#define REQUEST_BYTES 1024
+#define NETLINK_REQUEST_BYTES 1024
+
+/** netlink_request - begin a message in @buf. */
+struct nlmsghdr *netlink_request(char buf[NETLINK_REQUEST_BYTES], __u16 type, __u16 flags);
 
 /** netlink_transact - send @nlh and hand every answer to @cb. Returns 0 or -errno, the kernel's or
  * ours. */
 int netlink_transact(struct nlmsghdr *nlh, mnl_cb_t cb, void *data);
 
-/** netlink_request - begin a request of @type in @buf, aligned for 64-bit words. */
-struct nlmsghdr *netlink_request(char buf[REQUEST_BYTES], __u16 type, __u16 flags);
+/** netlink_dump - all of @type, AF_UNSPEC. One that changed under way starts again; @n counts what
+ * @cb has collected. Returns 0 or -errno. */
+int netlink_dump(__u16 type, mnl_cb_t cb, void *data, int *n);
+
+/** netlink_get_link - an interface by @ifindex, or by @name where that is 0. Returns 0 or -errno,
+ * then @ret is untouched. */
+int netlink_get_link(const char *name, int ifindex, struct tcpc_iface *ret);
 
 #endif

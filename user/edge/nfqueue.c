@@ -22,6 +22,7 @@
 #include <linux/netfilter/nfnetlink_queue.h>
 #include <libnetfilter_queue/libnetfilter_queue.h>
 
+#include "core/nlmsg.h"
 #include "core/verdict.h"
 #include "edge/log.h"
 #include "edge/nfqueue_overflow.h"
@@ -44,7 +45,7 @@ struct queue {
 	struct tcpc_queue_stats *stats;
 	struct mnl_nlmsg_batch *batch;
 	unsigned char send_buf[BATCH_BYTES + BATCH_SLACK];
-	unsigned char recv_buf[RECV_BYTES];
+	unsigned char recv_buf[RECV_BYTES] __attribute__((aligned(8)));
 };
 
 struct tcpc_nfqueue {
@@ -283,6 +284,10 @@ static void drain(struct queue *q)
 		}
 		if (n <= 0)
 			break;
+		if (!tcpc_nlmsg_fit(q->recv_buf, n)) {
+			q->stats->malformed++;
+			continue;
+		}
 		if (mnl_cb_run(q->recv_buf, n, 0, portid, on_message, q) < 0 && errno != EPROTO)
 			tcpc_log_warn("queue %u: %s", q->number, strerror(errno));
 	}

@@ -15,6 +15,7 @@
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 
+#include "core/nlmsg.h"
 #include "tcpcopy/addr.h"
 #include "tcpcopy/parse.h"
 
@@ -56,6 +57,10 @@ static int transact(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, vo
 		return -errno;
 	do {
 		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+		if (n >= 0 && !tcpc_nlmsg_fit(buf, n)) {
+			errno = EBADMSG;
+			n = -1;
+		}
 		if (n >= 0)
 			n = mnl_cb_run(buf, n, nlh->nlmsg_seq, mnl_socket_get_portid(nl), cb, data);
 	} while (n > MNL_CB_STOP);
@@ -113,7 +118,7 @@ static int on_socket(const struct nlmsghdr *nlh, void *data)
 	struct pass *pass = data;
 	struct victim *more;
 
-	if (nlh->nlmsg_type != SOCK_DIAG_BY_FAMILY || !is_wanted(pass, msg))
+	if (!tcpc_nlmsg_is(nlh, SOCK_DIAG_BY_FAMILY, sizeof(*msg)) || !is_wanted(pass, msg))
 		return MNL_CB_OK;
 	if (pass->n == VICTIMS_MAX) {
 		pass->beyond++;
