@@ -49,7 +49,7 @@ setup: ## install the Debian/Ubuntu packages that are missing (as root)
 
 test: setup ## install what is missing, build, run every test (as root)
 	@$(MAKE) --no-print-directory all test-bin
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/san SAN=address,undefined unit-bin
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/san SAN=address,undefined all unit-bin
 	@scripts/test $(BUILD)
 
 check: ## the tests that need no root: pure functions under ASan and UBSan
@@ -118,7 +118,7 @@ $(BUILD)/tcpcopyd $(BUILD)/tcpcopyctl: $(BUILD)/%: $(BUILD)/user/%.o $(BUILD)/li
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libtcpcopy.a
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB_SRC) | $(SKEL)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(wildcard tests/harness/fuzz*.h) | $(SKEL)
 	@mkdir -p $(@D)
 	$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
 		$< $(wildcard user/core/*.c) $(LDLIBS) -o $@
