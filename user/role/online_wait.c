@@ -119,6 +119,8 @@ void online_wait(struct tap *tap, bool is_attach, const struct tcpc_endpoint *en
 	struct waiter *w = calloc(1, sizeof(*w));
 	struct tcpc_err err;
 
+	/* Loading the programs may have taken longer than the wait: it begins now. */
+	uv_update_time(online->config.loop);
 	if (w)
 		w->deadline = online_start_timer(online->config.loop, on_deadline,
 						 all_settled(tap) ? 0 : SETTLE_MS, 0, w);
