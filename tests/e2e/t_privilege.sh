@@ -134,8 +134,10 @@ from_the_start() {
 	copy_down
 }
 
+# Its pinned TCX link, or the clsact filter of kernels before 6.6.
 filter_left() {
-	in_ns target tc filter show dev eth0 egress | grep -q absorb
+	our_pins target | grep -q '/absorb-' ||
+		in_ns target tc filter show dev eth0 egress | grep -q absorb
 }
 
 no_filter_left() {
