@@ -275,16 +275,11 @@ static void test_map_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing_left),
-		cmocka_unit_test(test_tcx),
-		cmocka_unit_test(test_absorb_stays),
-		cmocka_unit_test(test_clsact),
-		cmocka_unit_test(test_qdisc_of_another),
-		cmocka_unit_test(test_filter_of_another),
-		cmocka_unit_test(test_two_daemons),
-		cmocka_unit_test(test_half_started),
-		cmocka_unit_test(test_allowed_before),
-		cmocka_unit_test(test_map_full),
+		cmocka_unit_test(test_nothing_left),	 cmocka_unit_test(test_tcx),
+		cmocka_unit_test(test_absorb_stays),	 cmocka_unit_test(test_clsact),
+		cmocka_unit_test(test_qdisc_of_another), cmocka_unit_test(test_filter_of_another),
+		cmocka_unit_test(test_two_daemons),	 cmocka_unit_test(test_half_started),
+		cmocka_unit_test(test_allowed_before),	 cmocka_unit_test(test_map_full),
 	};
 
 	return cmocka_run_group_tests(tests, attach_enter, NULL);

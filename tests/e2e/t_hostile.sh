@@ -122,8 +122,8 @@ is "connections that the target did not end, of $KNOCKS" \
 compare "connections to the target" "$(sed -n 's/connections \([0-9]*\) .*/\1/p' "$LAB_DIR/knock.log")" \
 	">=" "$KNOCKS"
 compare "kB of the target's daemon that the first attack took" $((was_target - before)) "<=" 8192
-# Less than 1 kB for each of 1,500 connections.
-compare "kB that the second took (from $was_target)" $(($(rss target) - was_target)) "<" 1500
+# Less than 2 kB for each of 1,500 connections: one that is not freed has more.
+compare "kB that the second took (from $was_target)" $(($(rss target) - was_target)) "<" 3000
 compare "kB of the online daemon that the second took (from $was_online)" \
 	$(($(rss online) - was_online)) "<=" 2048
 note "CPU of the target's daemon, second attack: $(($(cpu target) - cpu_target)) hundredths of a second"
