@@ -162,6 +162,7 @@ lab_up
 lab_nginx online
 lab_nginx target
 matrix_config
+matrix_control
 matrix_case "kill -9 of the online daemon" online_killed
 matrix_case "kill -9 of the target's daemon" target_killed
 matrix_case "stop and start of the online daemon" online_stopped

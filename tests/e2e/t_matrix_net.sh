@@ -222,6 +222,7 @@ lab_up
 lab_nginx online
 lab_nginx target
 matrix_config
+matrix_control
 matrix_case "online interface down and up" online_down
 matrix_case "target's interface down and up" target_down
 matrix_case "online interface renamed" online_renamed

@@ -67,11 +67,18 @@ wires_watched() {
 		(icmp and src host $TARGET_IP and not dst host $ONLINE_IP)"
 }
 
-# wires_end NAME: sets LEAKED, STOP_MS and BACK_MS.
+# matrix_control: a detector that sees nothing would pass everything.
+matrix_control() {
+	wires_watched
+	is "control: without us the target answers the client" "$(fetch "$TARGET_IP" /)" 200
+	wires_end
+	compare "control: leaked packets seen" "$LEAKED" ">=" 3
+}
+
+# wires_end: sets LEAKED, STOP_MS and BACK_MS.
 wires_end() {
 	capture_stop leak
 	LEAKED=$CAPTURED
-	[ "$LEAKED" = 0 ] || capture_show leak
 	capture_stop copies
 	read -r STOP_MS BACK_MS < <("$LAB_HERE/../e2e/gap.py" "$LAB_DIR/copies.pcap" \
 		"$BROKE_AT" "$HEALED_AT")
@@ -81,6 +88,7 @@ wires_end() {
 matrix_judge() {
 	is "$1: errors of clients" "$2" 0
 	is "$1: packets leaked" "$LEAKED" 0
+	[ "$LEAKED" = 0 ] || capture_show leak
 	if [ "$STOPS" = yes ]; then
 		compare "$1: ms until copying stopped" "$STOP_MS" "<" 1000
 	fi
