@@ -127,6 +127,18 @@ one_rule() {
 	flushed iptables-nft "$1" iptables-nft -D OUTPUT 2
 }
 
+# A firewall's own rule comes to stand before ours: absorb keeps inside what it accepts.
+rule_before_ours() {
+	STOPS=no
+	broke
+	in_ns target iptables -w -I OUTPUT -p tcp -j ACCEPT
+	healed
+	flows || not_ok "$1: copies go on"
+	compare "$1: responses kept inside by absorb" \
+		"$(ctl_json target .result.target.past_rule stats)" ">" 0
+	in_ns target iptables -w -D OUTPUT -p tcp -j ACCEPT
+}
+
 # ---- file systems ----------------------------------------------------------------------------
 
 bpffs_unmounted() {
@@ -234,6 +246,7 @@ matrix_case "target's address deleted and added" address_flaps
 matrix_case "iptables-nft -F OUTPUT" flush_nft
 matrix_case "nft flush ruleset" flush_ruleset
 matrix_case "one of our rules deleted" one_rule
+[ "$ENGINE" = tc ] || matrix_case "a rule before ours that accepts" rule_before_ours
 DAEMON_ENV=(TCPCOPY_IPTABLES=iptables-legacy)
 matrix_case "iptables-legacy -F OUTPUT" flush_legacy
 DAEMON_ENV=()
