@@ -57,7 +57,7 @@ matrix_load() {
 flows() {
 	local before
 	before=$(requests target)
-	wait_for "${1:-10}" requests_are target $((before + 30))
+	wait_for 10 requests_are target $((before + 30))
 }
 
 # wires_watched: on every port of the switch, since ports come and go with their interfaces.

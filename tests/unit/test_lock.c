@@ -38,7 +38,9 @@ static void test_goes_with_the_process(void **state)
 
 	(void)state;
 	if (!pid)
-		_exit(tcpc_lock_take(dir, "lock", &fd, &err) || tcpc_lock_write(fd, "/sys/one"));
+		_exit(tcpc_lock_take(dir, "lock", &fd, &err) ? 1
+		      : tcpc_lock_write(fd, "/sys/one")	     ? 2
+							     : 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	assert_int_equal(tcpc_lock_take(dir, "lock", &fd, &err), 0);
