@@ -72,6 +72,21 @@ removed() {
 online_removed() { removed online 2 "$ONLINE_MAC" "$1"; }
 target_removed() { removed target 3 "$TARGET_MAC" "$1"; }
 
+# Into another network namespace, as containers take theirs: it comes back with the number it had.
+moved() {
+	broke
+	ip -n "$LAB_ID-$1" link set eth0 netns "$LAB_ID-sw" name moved0
+	stays_broken
+	try "$3: status says so" wait_for 2 says_why "$1"
+	healed
+	ip -n "$LAB_ID-sw" link set moved0 netns "$LAB_ID-$1" name eth0
+	lab_address "$1" "$2"
+	ip -n "$LAB_ID-$1" link set eth0 up
+}
+
+online_moved() { moved online 2 "$1"; }
+target_moved() { moved target 3 "$1"; }
+
 # ---- addresses -------------------------------------------------------------------------------
 
 address_changed() {
@@ -241,6 +256,8 @@ matrix_case "online interface renamed" online_renamed
 matrix_case "target's interface renamed" target_renamed
 matrix_case "online interface deleted and made again" online_removed
 matrix_case "target's interface deleted and made again" target_removed
+matrix_case "online interface moved away and back" online_moved
+matrix_case "target's interface moved away and back" target_moved
 matrix_case "target's address changed and back" address_changed
 matrix_case "target's address deleted and added" address_flaps
 matrix_case "iptables-nft -F OUTPUT" flush_nft

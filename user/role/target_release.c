@@ -89,6 +89,7 @@ static void on_pass(uv_timer_t *timer)
 	struct tcpc_err err;
 	int n = tcpc_sockdiag_destroy(i->ports, i->n_ports, intercept_copied, i, &left, &err);
 
+	tcpc_log_debug("%s: pass %u: %d connections ended, %u left", i->iface, i->passes, n, left);
 	if (n < 0)
 		tcpc_log_error("%s: copied connections stay open and may send to clients: %s",
 			       i->iface, err.text);
