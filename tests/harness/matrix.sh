@@ -91,6 +91,8 @@ matrix_judge() {
 	[ "$LEAKED" = 0 ] || capture_show leak
 	if [ "$STOPS" = yes ]; then
 		compare "$1: ms until copying stopped" "$STOP_MS" "<" 1000
+	else
+		STOP_MS="goes on"
 	fi
 	if [ "$BACK" = yes ]; then
 		compare "$1: ms until copying was back" "$BACK_MS" "<" 10000
