@@ -8,13 +8,14 @@
  */
 #include "common.bpf.h"
 #include "fit.bpf.h"
+#include "greeting.bpf.h"
+#include "guard.bpf.h"
 #include "journal.bpf.h"
 #include "tcpcopy/greeting.h"
-#include "tcpcopy/hash.h"
 #include "tcpcopy/rewrite.h"
 
 /* In the control buffer of a clone: says that tap made it, which target it is meant for, and how
- * much of a greeting its client had read. */
+ * much of a greeting its client had read, with a mark of guard.bpf.h above that. */
 #define CB_MAGIC 0x7463700a
 #define CB_MARK 0
 #define CB_TARGET 1
@@ -56,15 +57,6 @@ struct {
 	__type(value, struct tcpc_filter);
 } peer_allow SEC(".maps");
 
-/* Heartbeat and constants. Shared memory with the daemon. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct tcpc_online_config);
-} config SEC(".maps");
-
 /* One counter for every way a packet can go. Written by the programs only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -72,54 +64,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct tcpc_online_stats);
 } stats SEC(".maps");
-
-/* Clients that have not spoken yet, for their server may have to speak first; see greeting.h.
- * Written by tap; the oldest of a set goes. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, TCPC_HANDSHAKE_SETS);
-	__type(key, __u32);
-	__type(value, struct tcpc_handshake_set);
-} handshakes SEC(".maps");
-
-static const __u32 zero;
-
-static __always_inline struct tcpc_handshake_set *
-handshakes_of(const struct tcpc_pkt *pkt, const struct tcpc_online_config *cfg)
-{
-	__u32 index = tcpc_handshake_index(cfg->hash_key, pkt);
-
-	return bpf_map_lookup_elem(&handshakes, &index);
-}
-
-/* A packet that will be copied: how much of a greeting had its client read? */
-static __always_inline __u32 greeting_of(const struct tcpc_pkt *pkt,
-					 const struct tcpc_online_config *cfg,
-					 struct tcpc_online_stats *st)
-{
-	struct tcpc_handshake_set *set = handshakes_of(pkt, cfg);
-
-	if (!set)
-		return 0;
-	if ((pkt->flags & (TCPC_TCP_SYN | TCPC_TCP_ACK)) == TCPC_TCP_SYN) {
-		COUNT_N(st, handshakes_lost, tcpc_handshake_begin(set, pkt->seq));
-		return 0;
-	}
-	/* Urgent data need the field themselves. */
-	if ((pkt->flags & (TCPC_TCP_ACK | TCPC_TCP_URG)) != TCPC_TCP_ACK)
-		return 0;
-	return tcpc_handshake_greeting(set, pkt->seq, pkt->ack);
-}
-
-/* A client's first pure ACK says where the server's numbers begin. */
-static __always_inline void note_pure_ack(const struct tcpc_pkt *pkt)
-{
-	struct tcpc_online_config *cfg = bpf_map_lookup_elem(&config, &zero);
-	struct tcpc_handshake_set *set = cfg ? handshakes_of(pkt, cfg) : NULL;
-
-	if (set)
-		tcpc_handshake_ack(set, pkt->seq, pkt->ack);
-}
 
 static __always_inline int filter_lookup(void *map, __u32 set, const struct tcpc_addr *client)
 {
@@ -135,7 +79,6 @@ static __always_inline int filter_lookup(void *map, __u32 set, const struct tcpc
 
 /* Does the service's filter let this connection through? Counts if not. */
 static __always_inline int wanted(const struct tcpc_service *service, const struct tcpc_pkt *pkt,
-				  const struct tcpc_online_config *cfg,
 				  struct tcpc_online_stats *st)
 {
 	if (service->flags & TCPC_SERVICE_FILTER) {
@@ -150,11 +93,59 @@ static __always_inline int wanted(const struct tcpc_service *service, const stru
 			return 0;
 		}
 	}
-	if (!tcpc_sampled(cfg->hash_key, &pkt->saddr, pkt->sport, service->sample)) {
+	if (!sampled(pkt, service->sample)) {
 		COUNT(st, not_sampled);
 		return 0;
 	}
 	return 1;
+}
+
+/* Mark the clone of @skb, and send it to the copy device. @mark: of guard.bpf.h. */
+static __always_inline void clone(struct __sk_buff *skb, __u32 device, __u32 greeting, __u32 mark,
+				  struct tcpc_online_stats *st)
+{
+	skb->cb[CB_MARK] = CB_MAGIC;
+	skb->cb[CB_TARGET] = 0;
+	skb->cb[CB_GREETING] = greeting | mark;
+	/* Positive results are the fate of the clone, which copy has counted already. */
+	if ((int)bpf_clone_redirect(skb, device, 0) < 0) {
+		COUNT(st, clone_failed);
+		return;
+	}
+	COUNT(st, cloned);
+	if (tcpc_greeting_bytes(greeting))
+		COUNT(st, greetings);
+}
+
+/* A packet that is wanted: copied, unless something is to be spared. */
+static __always_inline void tap_wanted(struct __sk_buff *skb, enum tcpc_link link,
+				       const struct tcpc_pkt *pkt,
+				       const struct tcpc_service *service,
+				       const struct tcpc_online_config *cfg,
+				       struct tcpc_online_stats *st)
+{
+	__u32 index = tcpc_handshake_index(cfg->hash_key, pkt);
+	struct tcpc_handshake_set *set = bpf_map_lookup_elem(&handshakes, &index);
+	__u64 now_ns = bpf_ktime_get_ns();
+	__u32 mark = 0;
+
+	if (now_ns >= cfg->lease_until_ns) {
+		COUNT(st, no_heartbeat);
+		return;
+	}
+	if (cfg->stop) {
+		COUNT(st, no_memory);
+		return;
+	}
+	if (!set)
+		return;
+	if (pkt->flags & TCPC_TCP_SYN && syn_again(index, pkt->seq))
+		mark = GUARD_AGAIN;
+	if (service->flags & TCPC_SERVICE_GUARD &&
+	    guard_stops(skb, pkt, service, cfg, mark == GUARD_AGAIN, now_ns, st, &mark))
+		return;
+	clone(skb, link == TCPC_LINK_ETHER ? cfg->copy_ifindex : cfg->copy_raw_ifindex,
+	      greeting_of(pkt, set, st), mark, st);
 }
 
 static __always_inline void tap_packet(struct __sk_buff *skb, enum tcpc_link link,
@@ -164,8 +155,6 @@ static __always_inline void tap_packet(struct __sk_buff *skb, enum tcpc_link lin
 	struct tcpc_online_config *cfg;
 	struct tcpc_service *service;
 	struct tcpc_pkt pkt;
-	__u32 greeting;
-	__u32 device;
 	int result;
 
 	COUNT(st, seen);
@@ -199,36 +188,38 @@ static __always_inline void tap_packet(struct __sk_buff *skb, enum tcpc_link lin
 		return;
 	}
 	cfg = bpf_map_lookup_elem(&config, &zero);
-	if (!cfg || !wanted(service, &pkt, cfg, st))
-		return;
-	greeting = greeting_of(&pkt, cfg, st);
-	if (bpf_ktime_get_ns() >= cfg->lease_until_ns) {
-		COUNT(st, no_heartbeat);
-		return;
+	if (cfg && wanted(service, &pkt, st))
+		tap_wanted(skb, link, &pkt, service, cfg, st);
+}
+
+/* Of the packets one in 64 is timed, clones and all: their numbers times the golden ratio, modulo
+ * 1, fall evenly whatever pattern the traffic has. */
+#define SAMPLE_PACKETS 64
+
+static __always_inline int tap_timed(struct __sk_buff *skb, enum tcpc_link link)
+{
+	struct tcpc_online_stats *st = bpf_map_lookup_elem(&stats, &zero);
+	__u64 start_ns = 0, took_ns;
+
+	if (!st)
+		return VERDICT_NEXT;
+	if ((__u32)st->seen * 0x9e3779b9u < (__u32)(0x100000000ULL / SAMPLE_PACKETS))
+		start_ns = bpf_ktime_get_ns();
+	tap_packet(skb, link, st);
+	if (start_ns) {
+		took_ns = bpf_ktime_get_ns() - start_ns;
+		/* Longer, and it was not us: a virtual machine stood still. */
+		if (took_ns < TCPC_RUN_MAX_NS)
+			COUNT_N(st, run_ns, took_ns * SAMPLE_PACKETS);
 	}
-	skb->cb[CB_MARK] = CB_MAGIC;
-	skb->cb[CB_TARGET] = 0;
-	skb->cb[CB_GREETING] = greeting;
-	/* Positive results are the fate of the clone, which copy has counted already. */
-	device = link == TCPC_LINK_ETHER ? cfg->copy_ifindex : cfg->copy_raw_ifindex;
-	if ((int)bpf_clone_redirect(skb, device, 0) < 0) {
-		COUNT(st, clone_failed);
-		return;
-	}
-	COUNT(st, cloned);
-	if (tcpc_greeting_bytes(greeting))
-		COUNT(st, greetings);
+	return VERDICT_NEXT;
 }
 
 /* TC ingress of the live interface. */
 SEC("tc")
 int tap(struct __sk_buff *skb)
 {
-	struct tcpc_online_stats *st = bpf_map_lookup_elem(&stats, &zero);
-
-	if (st)
-		tap_packet(skb, TCPC_LINK_ETHER, st);
-	return VERDICT_NEXT;
+	return tap_timed(skb, TCPC_LINK_ETHER);
 }
 
 /* The same on an interface whose packets begin with the IP header (tun, WireGuard, PPP). Their
@@ -237,11 +228,7 @@ int tap(struct __sk_buff *skb)
 SEC("tc")
 int tap_raw(struct __sk_buff *skb)
 {
-	struct tcpc_online_stats *st = bpf_map_lookup_elem(&stats, &zero);
-
-	if (st)
-		tap_packet(skb, TCPC_LINK_NONE, st);
-	return VERDICT_NEXT;
+	return tap_timed(skb, TCPC_LINK_NONE);
 }
 
 /* May the copy of @pkt go to @target now? Counts if not. */
@@ -325,6 +312,19 @@ static __always_inline int write_greeting(struct __sk_buff *skb, const struct tc
 				   0);
 }
 
+/* End the connection with this packet: the target shall not wait for what is not copied. */
+static __always_inline int write_fin(struct __sk_buff *skb, struct tcpc_pkt *pkt)
+{
+	__u32 at = pkt->l4_off + TCPC_TCP_FLAGS_OFF;
+	__u8 flags = pkt->flags | TCPC_TCP_FIN;
+
+	if (bpf_l4_csum_replace(skb, pkt->l4_off + offsetof(struct tcphdr, check),
+				tcpc_htons(pkt->flags), tcpc_htons(flags), 2))
+		return -1;
+	pkt->flags = flags;
+	return bpf_skb_store_bytes(skb, at, &flags, sizeof(flags), 0);
+}
+
 /* The neighbour helper wants Ethernet and IP and nothing between. */
 static __always_inline void pop_vlan_tags(struct __sk_buff *skb)
 {
@@ -341,6 +341,8 @@ static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link li
 					const struct tcpc_target *target,
 					struct tcpc_online_stats *st)
 {
+	struct tcpc_online_config *cfg = bpf_map_lookup_elem(&config, &zero);
+	__u32 mark = skb->cb[CB_GREETING];
 	struct tcpc_pkt pkt;
 	int result;
 
@@ -351,10 +353,11 @@ static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link li
 		COUNT_PARSE_FAILURE(st, result);
 		return -1;
 	}
-	if (!target_takes(target, &pkt, st) || fit_mtu(skb, &pkt, target->mtu, st))
+	if (!target_takes(target, &pkt, st) || gate_closed(target, &pkt, cfg, mark, st) ||
+	    fit_mtu(skb, &pkt, target->mtu, st))
 		return -1;
 	if (rewrite_dest(skb, &pkt, &target->addr, target->port ?: pkt.dport) ||
-	    write_greeting(skb, &pkt, skb->cb[CB_GREETING]) ||
+	    write_greeting(skb, &pkt, mark) || (mark & GUARD_CUT && write_fin(skb, &pkt)) ||
 	    (link == TCPC_LINK_NONE && bpf_skb_change_head(skb, ETH_HLEN, 0))) {
 		COUNT(st, rewrite_failed);
 		return -1;
@@ -362,8 +365,8 @@ static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link li
 	COUNT(st, copied);
 	COUNT_N(st, copied_bytes, pkt.payload_bytes);
 	if (target->flags & TCPC_TARGET_JOURNAL)
-		journal_copy(skb, link == TCPC_LINK_NONE ? ETH_HLEN : pkt.l3_off, &pkt, target,
-			     bpf_map_lookup_elem(&config, &zero), st);
+		journal_copy(skb, link == TCPC_LINK_NONE ? ETH_HLEN : pkt.l3_off, &pkt, target, cfg,
+			     st);
 	return 0;
 }
 

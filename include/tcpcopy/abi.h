@@ -11,7 +11,9 @@
 
 #include <linux/types.h>
 
-#define TCPC_ABI_VERSION 3
+#include "tcpcopy/abi_guard.h"
+
+#define TCPC_ABI_VERSION 4
 
 #define TCPC_MAX_PORTS 15 /* what one iptables multiport match can name */
 #define TCPC_MAX_TARGETS 16
@@ -53,19 +55,21 @@ struct tcpc_service_key {
 #define TCPC_SERVICE_ARMED (1u << 0)   /* at least one target said that it intercepts */
 #define TCPC_SERVICE_CLIENTS (1u << 1) /* filter set holds include prefixes: others are skipped */
 #define TCPC_SERVICE_FILTER (1u << 2)  /* filter set is not empty: look it up */
+#define TCPC_SERVICE_GUARD (1u << 3)   /* has or had a budget: look at it, and at `refused` */
 
 /** Online: how to treat packets of one service. Replaced whole, so no packet sees half of it. */
 struct tcpc_service {
 	__u32 flags;
 	__u32 filter_set; /* which entries of `filters` apply */
 	__u32 sample;	  /* 0..TCPC_SAMPLE_ALL: share of connections copied */
-	__u32 target_set; /* key into `targets`: the ifindex of the attachment */
+	__u32 budget;	  /* index into `budgets`, with TCPC_SERVICE_GUARD */
 };
 
 /* Flags of struct tcpc_target. */
 #define TCPC_TARGET_READY (1u << 0)   /* intercepts this address and port: copies may flow */
 #define TCPC_TARGET_EXCLUDE (1u << 1) /* has clients in its allow-list: look up `peer_allow` */
 #define TCPC_TARGET_JOURNAL (1u << 2) /* note each copy in `journal` */
+#define TCPC_TARGET_GATED (1u << 3)   /* is or was in trouble: look at its gate, and at `refused` */
 
 /** Online: where copies go. @ifindex and the neighbour below it come from the kernel's routes. */
 struct tcpc_target {
@@ -75,6 +79,8 @@ struct tcpc_target {
 	__u32 flags;
 	__u32 ifindex; /* interface that leads to @addr; 0: no route, skipped and counted */
 	__u32 id;      /* key into `peer_allow` */
+	__u32 gate;    /* index into `gates` */
+	__u32 pad;
 };
 
 struct tcpc_target_set {
@@ -114,6 +120,10 @@ struct tcpc_online_config {
 	__u64 hash_key[2];	/* key of the sampling hash */
 	__u32 copy_raw_ifindex; /* for packets without a link header; 0: none is attached */
 	__u32 reader_sleeps;	/* 1: nobody reads `journal` until woken; copy wakes and clears */
+	__u32 stop;		/* enum tcpc_stop */
+	__u32 closed_new;	/* of TCPC_SAMPLE_ALL: new connections that --max-cpu leaves out */
+	__u32 closed_running;	/* running ones, likewise */
+	__u32 pad;
 };
 
 /** Target: one element, shared memory. */
@@ -298,7 +308,19 @@ struct tcpc_raw_receipt {
 	X(resized, "copies of large packets made to leave in segments that fit this MTU")          \
 	X(journal_full, "copies not kept for re-sending: more is under way than --retain")         \
 	X(journal_too_big, "copies not kept for re-sending: larger than 64 KB (BIG TCP)")          \
-	X(journal_failed, "copies not kept for re-sending: could not be read (out of memory)")
+	X(journal_failed, "copies not kept for re-sending: could not be read (out of memory)")     \
+	X(budget_refused, "skipped: beginning of a connection; --max-pps or --max-mbps is nearly " \
+			  "used up")                                                               \
+	X(budget_cut, "running connections whose copy was ended; --max-pps or --max-mbps is used " \
+		      "up")                                                                        \
+	X(cpu_refused, "skipped: beginning of a connection; outside of what --max-cpu leaves")     \
+	X(cpu_cut, "running connections whose copy was ended; outside of what --max-cpu leaves")   \
+	X(refused, "skipped: packets of connections that were refused or ended before")            \
+	X(refused_lost, "refused connections forgotten before their end: too many at once")        \
+	X(no_memory, "skipped: this host is short of memory")                                      \
+	X(target_refused, "not copied: beginning of a connection; this target is in trouble")      \
+	X(target_rest, "not copied: packets of connections that were refused for this target")     \
+	X(run_ns, "nanoseconds spent in the programs, estimated from one packet in 64")
 
 #define TCPC_TARGET_COUNTERS(X)                                                                    \
 	X(seen, "packets that align looked at")                                                    \
@@ -443,10 +465,10 @@ struct tcpc_link_counters {
 _Static_assert(sizeof(struct tcpc_addr) == 16, "ABI");
 _Static_assert(sizeof(struct tcpc_service_key) == 8, "ABI");
 _Static_assert(sizeof(struct tcpc_service) == 16, "ABI");
-_Static_assert(sizeof(struct tcpc_target) == 32, "ABI");
-_Static_assert(sizeof(struct tcpc_target_set) == 8 + 32 * TCPC_MAX_TARGETS, "ABI");
+_Static_assert(sizeof(struct tcpc_target) == 40, "ABI");
+_Static_assert(sizeof(struct tcpc_target_set) == 8 + 40 * TCPC_MAX_TARGETS, "ABI");
 _Static_assert(sizeof(struct tcpc_filter_key) == 24, "ABI");
-_Static_assert(sizeof(struct tcpc_online_config) == 40, "ABI");
+_Static_assert(sizeof(struct tcpc_online_config) == 56, "ABI");
 _Static_assert(sizeof(struct tcpc_journal_head) == 80, "ABI");
 _Static_assert(sizeof(struct tcpc_allow_key) == 20, "ABI");
 _Static_assert(sizeof(struct tcpc_flow) == 40, "ABI");

@@ -32,6 +32,7 @@
 	(ETH_HLEN + TCPC_VLAN_TAGS * TCPC_VLAN_HLEN + 40 + TCPC_IPV6_EXT_BYTES + 60)
 
 /* TCP flags as they stand in byte 13 of the header (RFC 9293, 3.1). */
+#define TCPC_TCP_FLAGS_OFF 13
 #define TCPC_TCP_FIN 0x01
 #define TCPC_TCP_SYN 0x02
 #define TCPC_TCP_RST 0x04

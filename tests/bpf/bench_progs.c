@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "online.skel.h"
+#include "tcpcopy/guard.h"
 #include "target.skel.h"
 
 #define REPEAT 1000000
@@ -55,10 +56,10 @@ static void set_service(__u32 flags, __u64 lease_until_ns, int copy_ifindex)
 	write_map(bench.online->maps.config, &zero, &config);
 }
 
-/* Without a heartbeat a packet goes all the way but for the clone. */
+/* Without a copy device a packet goes all the way but for the clone. */
 static void all_but_clone(void)
 {
-	set_service(TCPC_SERVICE_ARMED, 1, bench.copy);
+	set_service(TCPC_SERVICE_ARMED, UINT64_MAX, 0);
 }
 
 static void not_armed(void)
@@ -68,7 +69,7 @@ static void not_armed(void)
 
 static void with_filter(void)
 {
-	set_service(TCPC_SERVICE_ARMED | TCPC_SERVICE_FILTER, 1, bench.copy);
+	set_service(TCPC_SERVICE_ARMED | TCPC_SERVICE_FILTER, UINT64_MAX, 0);
 }
 
 static void remove_filters(void)
@@ -129,6 +130,25 @@ static void one_target(void)
 	set_target(0);
 }
 
+#ifdef TCPC_SERVICE_GUARD
+/* A budget that nothing uses up. */
+static void with_budget(void)
+{
+	struct tcpc_budget budget = {.weight = 1};
+	__u32 zero = 0;
+
+	tcpc_bucket_set(&budget.packets, 100000000, TCPC_GUARD_DEPTH_UNITS, 0);
+	tcpc_bucket_set(&budget.bytes, 12500000000, TCPC_GUARD_DEPTH_UNITS, 0);
+	write_map(bench.online->maps.budgets, &zero, &budget);
+	set_service(TCPC_SERVICE_ARMED | TCPC_SERVICE_GUARD, UINT64_MAX, 0);
+}
+
+static void gated(void)
+{
+	set_target(TCPC_TARGET_GATED);
+}
+#endif
+
 /* An empty ring; the row's packets must fit it, for nobody reads them. */
 static void with_journal(void)
 {
@@ -176,6 +196,11 @@ static const struct row {
 	{"tap: same, two tags", TAP, .spec = {REQUEST, .vlan_tags = 2}, .set_up = all_but_clone},
 	{"tap: same, filter of 1 prefix", TAP, .spec = {REQUEST}, .set_up = one_filter},
 	{"tap: same, filter of 10,000", TAP, .spec = {REQUEST}, .set_up = many_filters},
+#ifdef TCPC_SERVICE_GUARD
+	{"tap: same, budget", TAP, .spec = {REQUEST}, .set_up = with_budget},
+	{"copy: request, gated", COPY, .spec = {REQUEST}, .set_up = gated},
+#endif
+	{"copy: SYN", COPY, .spec = {.flags = TCPC_TCP_SYN, SYN_OPTIONS}, .set_up = one_target},
 	{"tap: request, cloned to a veth", TAP, .spec = {REQUEST}, .set_up = with_clone,
 	 .repeat = REPEAT / 5},
 	{"copy: request", COPY, .spec = {REQUEST}, .set_up = one_target},

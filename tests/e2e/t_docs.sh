@@ -115,8 +115,6 @@ refused_options() {
 		attach eth0 --to 10.0.0.9:80 --mode split
 		attach eth0 --to 10.0.0.9:80 --copies 2
 		attach eth0 --to 10.0.0.9:80 --source 198.18.0.0/15
-		attach eth0 --to 10.0.0.9:80 --max-pps 1000
-		attach eth0 --to 10.0.0.9:80 --max-mbps 10
 		attach eth0 --to 10.0.0.9:80 --hook xdp
 	END
 }

@@ -160,7 +160,8 @@ static inline void expect_moved(const char *row, const struct counters *c, const
 	if (tcpc_datapath_sum(c->map, now, c->n))
 		expect_fail("%s: cannot read the counters", row);
 	for (unsigned int i = 0; i < c->n; i++)
-		expect_u64(row, c->names[i], now[i] - c->before[i], want[i]);
+		if (strcmp(c->names[i], "run_ns")) /* what is left to chance and the clock */
+			expect_u64(row, c->names[i], now[i] - c->before[i], want[i]);
 }
 
 /* ---- the lab --------------------------------------------------------------------------------- */

@@ -64,6 +64,12 @@ static inline void spec_text_filter(struct spec_text *t, const struct tcpc_filte
 	spec_text_add(t, " sample%c%u", f->has_sample ? '=' : ' ', f->sample);
 	spec_text_prefixes(t, "clients", f->has_clients, &f->clients);
 	spec_text_prefixes(t, "excludes", f->has_excludes, &f->excludes);
+	if (f->budget.has_pps)
+		spec_text_add(t, " pps=%u", f->budget.max_pps);
+	if (f->budget.has_mbps)
+		spec_text_add(t, " mbps=%u", f->budget.max_mbps);
+	if (f->budget.has_cpu)
+		spec_text_add(t, " cpu=%u", f->budget.max_cpu);
 }
 
 /** spec_text_attach - all of @spec in @buf. */

@@ -300,12 +300,12 @@ static const struct {
 } usages[] = {
 	{"attach", "usage: tcpcopyctl attach IFACE\n",
 	 "--to --port --hook --mode --percent --copies --source --client --exclude --max-pps "
-	 "--max-mbps --retain --recovery --feedback --force"},
+	 "--max-mbps --max-cpu --retain --recovery --feedback --force"},
 	{"detach", "usage: tcpcopyctl detach IFACE | --all\n", "--all"},
 	{"target",
 	 "usage: tcpcopyctl target list [IFACE] | add IFACE IP:PORT | del IFACE IP:PORT\n", ""},
 	{"filter", "usage: tcpcopyctl filter list [IFACE] | set IFACE\n",
-	 "--percent --client --exclude"},
+	 "--percent --client --exclude --max-pps --max-mbps --max-cpu"},
 	{"intercept", "usage: tcpcopyctl intercept IFACE\n",
 	 "--port --engine --listen --queue --order --adopt --hold --max-lag --idle --force"},
 	{"release", "usage: tcpcopyctl release IFACE | --all\n", "--all"},

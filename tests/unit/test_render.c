@@ -102,6 +102,15 @@ static const struct {
 	 "target\n"
 	 "  eth2 (tcx): port 8080, active, engine nfqueue, queues 100:101, feedback at "
 	 "*:36524, peers 10.0.0.1,10.0.0.2\n"},
+	{"status with guards", "status",
+	 "{'online':[{'iface':'eth0','copying':true,'guard':[{'what':'budget','tripped':true,"
+	 "'since_s':61,'times':3,'reason':'used up'},{'what':'cpu','tripped':false,'since_s':5,"
+	 "'times':1,'reason':''}]}]}",
+	 "tcpcopyd -, pid -, up -, - resident, feedback link -\n"
+	 "online\n"
+	 "  eth0 (-): port -, - % of connections from all clients, copying\n"
+	 "    guard: budget: used up, since 1 min 1 s, tripped 3 times\n"
+	 "    guard, was: cpu, over since 5 s, tripped 1 times\n"},
 	{"status without IPv6", "status", "{'target':[{'iface':'eth2','ipv6':'no such program'}]}",
 	 "tcpcopyd -, pid -, up -, - resident, feedback link -\n"
 	 "target\n"

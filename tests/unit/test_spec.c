@@ -59,6 +59,9 @@ static const struct {
 	 "eth0 to 10.0.0.9:80 ports 80 hook 0 sample 10000 feedback :36524 no recovery"},
 	{TO " --retain 256 --recovery on",
 	 "eth0 to 10.0.0.9:80 ports 80 hook 0 sample 10000 feedback :36524 retain 256"},
+	{TO " --max-pps 5 --max-mbps 100000 --max-cpu 0",
+	 "eth0 to 10.0.0.9:80 ports 80 hook 0 sample 10000 pps=5 mbps=100000 cpu=0 feedback "
+	 ":36524"},
 	/* What so far is the only value may be given. */
 	{TO " --mode all --copies 1 --source keep",
 	 "eth0 to 10.0.0.9:80 ports 80 hook 0 sample 10000 feedback :36524"},
@@ -167,8 +170,15 @@ static const struct {
 	{TO " --copies 2", EOPNOTSUPP, "what it does is --copies 1"},
 	{TO " --copies 01", EOPNOTSUPP, "what it does is --copies 1"},
 	{TO " --source 198.18.0.0/15", EOPNOTSUPP, "what it does is --source keep"},
-	{TO " --max-pps 5", EOPNOTSUPP, "--max-pps is not available in this version"},
-	{TO " --max-mbps 5", EOPNOTSUPP, "--max-mbps is not available in this version"},
+	/* Budgets. */
+	{TO " --max-pps many", EINVAL,
+	 "--max-pps is a number from 1 to 100000000, or 0 for no bound, not 'many'"},
+	{TO " --max-pps=", EINVAL, "or 0 for no bound, not ''"},
+	{TO " --max-pps=-1", EINVAL, "or 0 for no bound, not '-1'"},
+	{TO " --max-pps 100000001", EINVAL, "not '100000001'"},
+	{TO " --max-mbps 0.5", EINVAL, "--max-mbps is a number from 1 to 100000, or 0"},
+	{TO " --max-mbps 100001", EINVAL, "not '100001'"},
+	{TO " --max-cpu 5%", EINVAL, "--max-cpu is a number from 1 to 100000, or 0"},
 	{TO " --retain many", EINVAL,
 	 "--retain is a number of megabytes from 0 (off) to 65536, not 'many'"},
 	{TO " --retain 65537", EINVAL, "from 0 (off) to 65536, not '65537'"},

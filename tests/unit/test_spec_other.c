@@ -148,7 +148,7 @@ static int read_filter(struct json_object *request, char *text, struct tcpc_err 
 
 #define SET_USAGE                                                                                  \
 	"usage: tcpcopyctl filter set IFACE [--percent P] [--client CIDR,...] [--exclude "         \
-	"CIDR,...]"
+	"CIDR,...] [--max-pps N] [--max-mbps N] [--max-cpu PERCENT]"
 
 static void test_filter(void **state)
 {
@@ -161,6 +161,11 @@ static void test_filter(void **state)
 		 "set 'eth0' sample 10000 clients=10.0.0.0/8,11.0.0.0/8,", 0},
 		{"filter set eth0 --exclude 0.0.0.0/0",
 		 "set 'eth0' sample 10000 excludes=0.0.0.0/0,", 0},
+		{"filter set eth0 --max-pps 0", "set 'eth0' sample 10000 pps=0", 0},
+		{"filter set eth0 --max-mbps 9", "set 'eth0' sample 10000 mbps=9", 0},
+		{"filter set eth0 --max-cpu 50", "set 'eth0' sample 10000 cpu=50", 0},
+		{"filter list --max-cpu 50", "filter list takes no options", EINVAL},
+		{"filter set eth0 --max-pps 1k", "--max-pps is a number from 1 to", EINVAL},
 		/* All clients again, and none excluded any more. */
 		{"filter set eth0 --client=", "set 'eth0' sample 10000 clients=", 0},
 		{"filter set eth0 --exclude=", "set 'eth0' sample 10000 excludes=", 0},

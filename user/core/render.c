@@ -185,6 +185,22 @@ static void target_cells(struct tcpc_table *table, struct json_object *target)
 	RENDER_CELL(table, target, "reason");
 }
 
+/* What has tripped, and what did before. */
+static void put_guard(FILE *out, struct json_object *event)
+{
+	bool tripped = is_true(event, "tripped");
+
+	fputs(tripped ? "    guard: " : "    guard, was: ", out);
+	put(out, word(event, "what"));
+	if (tripped) {
+		fputs(": ", out);
+		put(out, word(event, "reason"));
+	}
+	fputs(tripped ? ", since " : ", over since ", out);
+	put_duration(out, number(event, "since_s"));
+	fprintf(out, ", tripped %jd times\n", (intmax_t)number(event, "times"));
+}
+
 static void put_tap(FILE *out, struct json_object *tap)
 {
 	struct tcpc_table table = {.n_columns = 7, .right = 0x38};
@@ -204,6 +220,8 @@ static void put_tap(FILE *out, struct json_object *tap)
 	put_list(out, tap, "excludes", "");
 	fputs(is_true(tap, "copying") ? ", copying" : ", not copying: ", out);
 	tcpc_render_line(out, is_true(tap, "copying") ? "" : word(tap, "reason"));
+	for (size_t i = 0; i < render_length(tap, "guard"); i++)
+		put_guard(out, render_item(tap, "guard", i));
 	render_header(&table, target_columns);
 	for (size_t i = 0; i < render_length(tap, "targets"); i++)
 		target_cells(&table, render_item(tap, "targets", i));

@@ -9,6 +9,9 @@
 
 #define DEFAULT_RETAIN_MB 64
 #define MAX_RETAIN_MB 65536
+#define MAX_PPS 100000000
+#define MAX_MBPS 100000 /* a byte of more takes no whole unit of a bucket's time */
+#define MAX_CPU 100000	/* of 1,000 processors */
 #define DEFAULT_HOLD_MB 256
 #define DEFAULT_MAX_LAG_S 10
 #define DEFAULT_IDLE_S 7200	    /* as TCP's own keep-alive */
@@ -58,6 +61,32 @@ static int add_client(const char *piece, void *user, struct tcpc_err *err)
 		       ?: spec_not_link_local(&list->list[list->n - 1].addr, piece, err);
 }
 
+static int budget_option(struct json_object *request, const char *name, __u32 most, bool *ret_has,
+			 __u32 *ret, struct tcpc_err *err)
+{
+	const char *text = spec_option(request, name);
+	unsigned long n = 0;
+
+	if (text && tcpc_text_number(text, most, &n))
+		return tcpc_err_set(err, EINVAL,
+				    "--%s is a number from 1 to %u, or 0 for no bound, not "
+				    "'%.80s'",
+				    name, most, text);
+	*ret_has = text;
+	*ret = n;
+	return 0;
+}
+
+static int budget_options(struct json_object *request, struct tcpc_budget_spec *b,
+			  struct tcpc_err *err)
+{
+	return budget_option(request, "max-pps", MAX_PPS, &b->has_pps, &b->max_pps, err)
+		       ?: budget_option(request, "max-mbps", MAX_MBPS, &b->has_mbps, &b->max_mbps,
+					err)
+		       ?: budget_option(request, "max-cpu", MAX_CPU, &b->has_cpu, &b->max_cpu,
+					err);
+}
+
 static int filter_options(struct json_object *request, struct tcpc_filter_spec *f,
 			  struct tcpc_err *err)
 {
@@ -72,6 +101,7 @@ static int filter_options(struct json_object *request, struct tcpc_filter_spec *
 	f->sample = TCPC_SAMPLE_ALL;
 	if (percent)
 		r = tcpc_text_percent(percent, &f->sample, err);
+	r = r ?: budget_options(request, &f->budget, err);
 	if (!r && clients && *clients)
 		r = spec_each_piece(clients, add_client, &f->clients, err);
 	if (!r && excludes && *excludes)
@@ -127,8 +157,6 @@ static const struct spec_partial attach_partials[] = {
 	{"mode", "all", "all or split", {"split"}},
 	{"copies", "1", NULL, {}},
 	{"source", "keep", NULL, {}},
-	{"max-pps", NULL, NULL, {}},
-	{"max-mbps", NULL, NULL, {}},
 };
 
 /* What was copied is kept until the target has said that it has it, so a target that says nothing
@@ -413,13 +441,16 @@ int tcpc_spec_filter(struct json_object *request, struct tcpc_filter_cmd_spec *r
 	if (r)
 		return r;
 	r = filter_options(request, &spec.filter, err);
-	any = spec.filter.has_sample || spec.filter.has_clients || spec.filter.has_excludes;
+	any = spec.filter.has_sample || spec.filter.has_clients || spec.filter.has_excludes ||
+	      spec.filter.budget.has_pps || spec.filter.budget.has_mbps ||
+	      spec.filter.budget.has_cpu;
 	if (!r && spec.verb == TCPC_VERB_LIST && any)
 		r = tcpc_err_set(err, EINVAL, "filter list takes no options");
 	if (!r && spec.verb == TCPC_VERB_SET && (!any || spec_n_args(request) != 2))
 		r = tcpc_err_set(err, EINVAL,
 				 "usage: tcpcopyctl filter set IFACE [--percent P] "
-				 "[--client CIDR,...] [--exclude CIDR,...]");
+				 "[--client CIDR,...] [--exclude CIDR,...] [--max-pps N] "
+				 "[--max-mbps N] [--max-cpu PERCENT]");
 	if (!r && spec_n_args(request) > 1)
 		r = spec_iface(request, 1, spec.iface, err);
 	if (r)

@@ -34,6 +34,14 @@ struct tcpc_prefix_list {
 	__u32 n;
 };
 
+/** How much may be copied, a second. 0: no bound. */
+struct tcpc_budget_spec {
+	bool has_pps, has_mbps, has_cpu; /* given; `filter set` leaves the others alone */
+	__u32 max_pps;
+	__u32 max_mbps;
+	__u32 max_cpu; /* percent of one processor, all that this daemon does */
+};
+
 /** Which connections of a service are copied. */
 struct tcpc_filter_spec {
 	bool has_sample, has_clients,
@@ -41,6 +49,7 @@ struct tcpc_filter_spec {
 	__u32 sample;	      /* 0..TCPC_SAMPLE_ALL, default all */
 	struct tcpc_prefix_list clients;
 	struct tcpc_prefix_list excludes;
+	struct tcpc_budget_spec budget;
 };
 
 /** `attach`. */

@@ -101,6 +101,15 @@ int tcpc_dp_online_attach(struct tcpc_dp_online *dp, int ifindex, bool raw, enum
 /** tcpc_dp_online_lease - let the tap copy until @until_ns (CLOCK_MONOTONIC). No system call. */
 void tcpc_dp_online_lease(struct tcpc_dp_online *dp, __u64 until_ns);
 
+/** tcpc_dp_online_budgets - TCPC_MAX_BUDGETS elements of memory shared with the programs, valid
+ * until close. tcpc_dp_online_gates: TCPC_MAX_GATES likewise. */
+struct tcpc_budget *tcpc_dp_online_budgets(struct tcpc_dp_online *dp);
+struct tcpc_gate *tcpc_dp_online_gates(struct tcpc_dp_online *dp);
+
+/** tcpc_dp_online_guard - let less be copied, see struct tcpc_online_config. No system call. */
+void tcpc_dp_online_guard(struct tcpc_dp_online *dp, enum tcpc_stop stop, __u32 closed_new,
+			  __u32 closed_running);
+
 /**
  * tcpc_dp_online_journal - the journal's ring buffer, for tcpc_journal_open().
  * @ret_reader_sleeps: shared memory; like the descriptor, valid until close.

@@ -10,10 +10,14 @@
 #include "online.skel.h"
 
 #define N_PINS 6
+#define BUDGETS_BYTES (TCPC_MAX_BUDGETS * sizeof(struct tcpc_budget))
+#define GATES_BYTES (TCPC_MAX_GATES * sizeof(struct tcpc_gate))
 
 struct tcpc_dp_online {
 	struct online_bpf *skel;
-	struct tcpc_online_config *config; /* shared with the programs */
+	struct tcpc_online_config *config; /* shared with the programs, as the next two */
+	struct tcpc_budget *budgets;
+	struct tcpc_gate *gates;
 	struct tcpc_attachment copy, copy_raw;
 	char dir[PATH_MAX];
 };
@@ -37,8 +41,11 @@ static int set_up(struct tcpc_dp_online *dp, const char *bpffs, int copy_ifindex
 	struct tcpc_pin pins[N_PINS];
 
 	dp->config = tcpc_datapath_map_shared(s->maps.config, sizeof(*dp->config));
-	if (!dp->config)
-		return tcpc_err_set(err, errno, "cannot share the config map: %s", strerror(errno));
+	dp->budgets = tcpc_datapath_map_shared(s->maps.budgets, BUDGETS_BYTES);
+	dp->gates = tcpc_datapath_map_shared(s->maps.gates, GATES_BYTES);
+	if (!dp->config || !dp->budgets || !dp->gates)
+		return tcpc_err_set(err, errno, "cannot share the config maps: %s",
+				    strerror(errno));
 	dp->config->abi_version = TCPC_ABI_VERSION;
 	dp->config->copy_ifindex = copy_ifindex;
 	memcpy(dp->config->hash_key, hash_key, sizeof(dp->config->hash_key));
@@ -91,6 +98,10 @@ void tcpc_dp_online_close(struct tcpc_dp_online *dp)
 		tcpc_datapath_unpin(dp->dir);
 	if (dp->config)
 		munmap(dp->config, sizeof(*dp->config));
+	if (dp->budgets)
+		munmap(dp->budgets, BUDGETS_BYTES);
+	if (dp->gates)
+		munmap(dp->gates, GATES_BYTES);
 	online_bpf__destroy(dp->skel);
 	free(dp);
 }
@@ -131,6 +142,24 @@ int tcpc_dp_online_attach(struct tcpc_dp_online *dp, int ifindex, bool raw, enum
 void tcpc_dp_online_lease(struct tcpc_dp_online *dp, __u64 until_ns)
 {
 	__atomic_store_n(&dp->config->lease_until_ns, until_ns, __ATOMIC_RELAXED);
+}
+
+struct tcpc_budget *tcpc_dp_online_budgets(struct tcpc_dp_online *dp)
+{
+	return dp->budgets;
+}
+
+struct tcpc_gate *tcpc_dp_online_gates(struct tcpc_dp_online *dp)
+{
+	return dp->gates;
+}
+
+void tcpc_dp_online_guard(struct tcpc_dp_online *dp, enum tcpc_stop stop, __u32 closed_new,
+			  __u32 closed_running)
+{
+	__atomic_store_n(&dp->config->stop, stop, __ATOMIC_RELAXED);
+	__atomic_store_n(&dp->config->closed_new, closed_new, __ATOMIC_RELAXED);
+	__atomic_store_n(&dp->config->closed_running, closed_running, __ATOMIC_RELAXED);
 }
 
 int tcpc_dp_online_journal(struct tcpc_dp_online *dp, __u32 *ret_bytes, __u32 **ret_reader_sleeps)

@@ -76,6 +76,7 @@ static void close_datapath(struct tcpc_online *online)
 	online_stop_timer(&online->routes);
 	tcpc_netwatch_stop(online->watch);
 	online->watch = NULL;
+	guard_close(online);
 	delivery_close(online->delivery);
 	online->delivery = NULL;
 	if (online->dp)
@@ -197,7 +198,7 @@ static int open_datapath(struct tcpc_online *online, const struct tcpc_attach_sp
 					   TCPC_HEARTBEAT_MS, online);
 		online->routes = online_start_timer(online->config.loop, on_routes, ROUTES_MS,
 						    ROUTES_MS, online);
-		if (!online->heartbeat || !online->routes)
+		if (!online->heartbeat || !online->routes || guard_open(online))
 			r = tcpc_err_set(err, ENOMEM, "out of memory");
 	}
 	if (r)
@@ -257,8 +258,10 @@ static int check_iface(struct tcpc_online *online, const char *name, struct tcpc
 
 static int set_up_tap(struct tap *tap, struct tcpc_attach_spec *spec, struct tcpc_err *err)
 {
-	int r = online_has_no_header(tap->type) ? open_raw(tap->online, err) : 0;
+	int r = guard_add_tap(tap, err);
 
+	if (!r && online_has_no_header(tap->type))
+		r = open_raw(tap->online, err);
 	for (unsigned int i = 0; i < spec->n_targets && !r; i++)
 		r = tap_add_target(tap, &spec->targets[i], err);
 	r = r ?: tap_write_filter(tap, &spec->filter, err);

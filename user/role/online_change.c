@@ -101,6 +101,21 @@ static int choose_list(bool given, struct tcpc_prefix_list *spec,
 	return 0;
 }
 
+/* What is given, else what stays in force. */
+static struct tcpc_budget_spec choose_budget(const struct tcpc_budget_spec *given,
+					     const struct tcpc_budget_spec *old)
+{
+	struct tcpc_budget_spec next = *old;
+
+	if (given->has_pps)
+		next.max_pps = given->max_pps;
+	if (given->has_mbps)
+		next.max_mbps = given->max_mbps;
+	if (given->has_cpu)
+		next.max_cpu = given->max_cpu;
+	return next;
+}
+
 void tcpc_online_filter(struct tcpc_online *online, struct tcpc_filter_cmd_spec *spec,
 			struct tcpc_reply *reply)
 {
@@ -112,6 +127,7 @@ void tcpc_online_filter(struct tcpc_online *online, struct tcpc_filter_cmd_spec 
 	if (!tap)
 		return;
 	next.sample = given->has_sample ? given->sample : tap->filter.sample;
+	next.budget = choose_budget(&given->budget, &tap->filter.budget);
 	r = choose_list(given->has_clients, &given->clients, &tap->filter.clients, &next.clients);
 	r = r
 		    ?: choose_list(given->has_excludes, &given->excludes, &tap->filter.excludes,

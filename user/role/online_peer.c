@@ -126,6 +126,8 @@ static void on_receipts(void *user, const struct tcpc_receipt *receipts, unsigne
 		peer->counts.syn_acks += !!(receipts[i].flags & TCP_SYN);
 		peer->counts.resets += !!(receipts[i].flags & TCP_RST);
 		peer->counts.bytes += receipts[i].payload_bytes;
+		if (receipts[i].flags & (TCP_SYN | TCP_RST))
+			guard_receipt(peer, &receipts[i]);
 	}
 }
 

@@ -12,10 +12,12 @@
  * online_show.c   status and counters as JSON
  * online_ledger.c the ledger as JSON
  * online_trial.c  a SYN to each target and back, for `doctor`
+ * online_guard.c  budgets, memory, targets in trouble: when less is copied, and when again
  */
 #ifndef TCPCOPY_ROLE_ONLINE_PRIV_H
 #define TCPCOPY_ROLE_ONLINE_PRIV_H
 
+#include "core/guard.h"
 #include "edge/datapath.h"
 #include "edge/link.h"
 #include "edge/netlink.h"
@@ -66,6 +68,11 @@ struct target {
 	struct tcpc_endpoint endpoint;
 	struct peer *peer; /* NULL: --feedback none, copy without asking */
 	struct tcpc_route route;
+	__u32 gate;	      /* index into `gates` */
+	bool gated;	      /* it is or was in trouble */
+	__u64 opened, resets; /* connections that it opened and reset */
+	struct tcpc_guard_target guard;
+	struct tcpc_guard_event event;
 };
 
 /** One attached interface. */
@@ -89,6 +96,23 @@ struct tap {
 	__u16 feedback_port;
 	bool recovery; /* note what is copied, send again what is lost */
 	bool armed;
+	__u32 budget;			    /* index into `budgets` */
+	bool guarded;			    /* it has or had a bound */
+	struct tcpc_budget_spec budget_set; /* what `budgets` has */
+	struct tcpc_guard_admit admit;
+	__u64 budget_seen; /* connections refused or cut when last looked at */
+	struct tcpc_guard_event budget_event;
+};
+
+/** What guards this host; all interfaces share it. */
+struct guard {
+	uv_timer_t *tick;
+	bool gates[TCPC_MAX_GATES]; /* in use */
+	__u32 max_cpu;		    /* the least of what interfaces have; 0: no bound */
+	struct tcpc_guard_cpu cpu;
+	struct tcpc_guard_memory memory;
+	struct tcpc_guard_event cpu_event, memory_event;
+	unsigned int calls;
 };
 
 struct waiter;
@@ -111,6 +135,7 @@ struct tcpc_online {
 	struct tcpc_netwatch *watch;
 	unsigned int n_cleared;	 /* of an earlier daemon's */
 	struct tcpc_err no_pins; /* why some are missing */
+	struct guard guard;
 	__u32 next_filter_set;
 	__u32 next_peer_id;
 };
@@ -227,6 +252,33 @@ const struct tcpc_ledger *delivery_ledger_of(const struct peer *peer);
 /** delivery_stats - the counters of all parts but the ledgers'. */
 void delivery_stats(const struct delivery *delivery, struct delivery_stats *ret,
 		    struct tcpc_retention_stats *ret_journal, struct tcpc_resend_stats *ret_resend);
+
+/* ---- online_guard.c ---- */
+
+/** guard_open - look after @online's datapath from now on. Returns 0 or -ENOMEM. */
+int guard_open(struct tcpc_online *online);
+
+/** guard_close - the datapath goes. Harmless if it was not opened. */
+void guard_close(struct tcpc_online *online);
+
+/** guard_add_tap - give @tap a budget's place. Returns 0 or -ENOSPC. */
+int guard_add_tap(struct tap *tap, struct tcpc_err *err);
+
+/** guard_add_target - give a target of @online its gate. Returns 0 or -ENOSPC. */
+int guard_add_target(struct tcpc_online *online, struct target *target, struct tcpc_err *err);
+
+/** guard_remove_target - the gate is free again. */
+void guard_remove_target(struct tcpc_online *online, const struct target *target);
+
+/** guard_publish - write the tap's budget as its filter has it. @n_ready: targets that take
+ * copies. */
+void guard_publish(struct tap *tap, unsigned int n_ready);
+
+/** guard_receipt - a SYN+ACK or RST of a target. */
+void guard_receipt(struct peer *peer, const struct tcpc_receipt *receipt);
+
+/** guard_show - all that has ever tripped and concerns @tap, as a JSON array. */
+struct json_object *guard_show(const struct tap *tap);
 
 /* ---- online.c ---- */
 

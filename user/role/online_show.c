@@ -58,6 +58,10 @@ static struct json_object *show_tap(const struct tap *tap)
 	tcpc_show_string(o, "percent", percent);
 	json_object_object_add(o, "clients", tcpc_show_prefixes(&tap->filter.clients));
 	json_object_object_add(o, "excludes", tcpc_show_prefixes(&tap->filter.excludes));
+	tcpc_show_number(o, "max_pps", tap->filter.budget.max_pps);
+	tcpc_show_number(o, "max_mbps", tap->filter.budget.max_mbps);
+	tcpc_show_number(o, "max_cpu", tap->filter.budget.max_cpu);
+	json_object_object_add(o, "guard", guard_show(tap));
 	json_object_object_add(o, "targets", targets);
 	return o;
 }

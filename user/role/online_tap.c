@@ -133,12 +133,16 @@ int tap_add_target(struct tap *tap, const struct tcpc_endpoint *endpoint, struct
 		if (r)
 			return r;
 	}
-	if (tap->recovery && target.peer) {
+	r = guard_add_target(tap->online, &target, err);
+	if (!r && tap->recovery && target.peer) {
 		r = delivery_add_peer(tap->online->delivery, target.peer, err);
-		if (r) {
+		if (r)
+			guard_remove_target(tap->online, &target);
+	}
+	if (r) {
+		if (target.peer)
 			peer_put(target.peer);
-			return r;
-		}
+		return r;
 	}
 	tap->targets[tap->n_targets++] = target;
 	return 0;
@@ -148,6 +152,7 @@ struct peer *tap_take_target(struct tap *tap, unsigned int index)
 {
 	struct peer *peer = tap->targets[index].peer;
 
+	guard_remove_target(tap->online, &tap->targets[index]);
 	tap->n_targets--;
 	memmove(&tap->targets[index], &tap->targets[index + 1],
 		(tap->n_targets - index) * sizeof(tap->targets[0]));
@@ -198,9 +203,10 @@ bool target_ready(const struct tap *tap, const struct target *target, char *ret_
 	return false;
 }
 
-static bool fill_set(const struct tap *tap, struct tcpc_target_set *set)
+/* Returns how many of them take copies. */
+static unsigned int fill_set(const struct tap *tap, struct tcpc_target_set *set)
 {
-	bool any = false;
+	unsigned int n_ready = 0;
 	char reason[256];
 
 	memset(set, 0, sizeof(*set));
@@ -216,14 +222,17 @@ static bool fill_set(const struct tap *tap, struct tcpc_target_set *set)
 		out->id = t->peer ? t->peer->id : 0;
 		if (target_ready(tap, t, reason, sizeof(reason))) {
 			out->flags |= TCPC_TARGET_READY;
-			any = true;
+			n_ready++;
 		}
 		if (t->peer && t->peer->n_allow)
 			out->flags |= TCPC_TARGET_EXCLUDE;
 		if (t->peer && tap->recovery)
 			out->flags |= TCPC_TARGET_JOURNAL;
+		if (t->gated)
+			out->flags |= TCPC_TARGET_GATED;
+		out->gate = t->gate;
 	}
-	return any;
+	return n_ready;
 }
 
 static int write_services(struct tap *tap, struct tcpc_err *err)
@@ -231,7 +240,7 @@ static int write_services(struct tap *tap, struct tcpc_err *err)
 	struct tcpc_service service = {
 		.filter_set = tap->filter_set,
 		.sample = tap->filter.sample,
-		.target_set = tap->ifindex,
+		.budget = tap->budget,
 	};
 	int r = 0;
 
@@ -241,6 +250,8 @@ static int write_services(struct tap *tap, struct tcpc_err *err)
 		service.flags |= TCPC_SERVICE_CLIENTS;
 	if (tap->filter.clients.n || tap->filter.excludes.n)
 		service.flags |= TCPC_SERVICE_FILTER;
+	if (tap->guarded)
+		service.flags |= TCPC_SERVICE_GUARD;
 	for (unsigned int i = 0; i < tap->n_ports && !r; i++)
 		r = tcpc_dp_online_service(tap->online->dp, tap->ifindex, tap->ports[i], &service,
 					   err);
@@ -250,9 +261,11 @@ static int write_services(struct tap *tap, struct tcpc_err *err)
 int tap_publish(struct tap *tap, struct tcpc_err *err)
 {
 	struct tcpc_target_set set;
+	unsigned int n_ready = fill_set(tap, &set);
 	int r;
 
-	tap->armed = fill_set(tap, &set);
+	tap->armed = n_ready;
+	guard_publish(tap, n_ready);
 	for (unsigned int i = 0; i < tap->n_targets; i++)
 		if (tap->targets[i].peer)
 			delivery_peer_changed(tap->targets[i].peer);
