@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/gate.h"
+#include "core/knock.h"
 #include "edge/link_book.h"
 #include "edge/link_peer.h"
 #include "edge/link_socket.h"
@@ -34,7 +34,7 @@ struct tcpc_link_server {
 	bool accept_waits; /* a connection is left in the listener, for want of memory or time */
 	__u32 accepted;	   /* in the turn of the loop that began at turn_ms */
 	__u64 turn_ms;
-	struct tcpc_gate gate;
+	struct tcpc_knock knock;
 	__u32 refs; /* handles and peers that are not freed yet */
 	__u32 n_up;
 	struct tcpc_link_peers peers;
@@ -204,7 +204,7 @@ static void on_up(struct tcpc_link_peer *peer)
 	struct tcpc_link_server *server = peer->owner;
 
 	server->n_up++;
-	tcpc_gate_prove(&server->gate, &peer->from);
+	tcpc_knock_prove(&server->knock, &peer->from);
 	/* It comes with nothing: what it copies will rest on what it is told now. */
 	peer->acked = server->book.settle.serial;
 	tcpc_link_book_brief(&server->book, peer);
@@ -386,7 +386,7 @@ static bool is_welcome(struct tcpc_link_server *server, struct tcpc_link_peer *p
 	tcpc_link_socket_addr(&peer->tcp, &peer->from);
 	if (status) {
 		why = uv_strerror(status);
-	} else if (!tcpc_gate_pass(&server->gate, &peer->from, uv_now(server->beat.loop))) {
+	} else if (!tcpc_knock_pass(&server->knock, &peer->from, uv_now(server->beat.loop))) {
 		server->counters.throttled++;
 		why = "knocks too often";
 	} else if (make_room(server)) {
@@ -484,7 +484,7 @@ int tcpc_link_server_open(uv_loop_t *loop, const struct tcpc_endpoint *listen, c
 	server->events = events;
 	server->user = user;
 	server->key = key;
-	randombytes_buf(server->gate.key, sizeof(server->gate.key));
+	randombytes_buf(server->knock.key, sizeof(server->knock.key));
 	tcpc_link_spread_init(&server->spread, &server->peers, &server->counters);
 	init_handles(server, loop);
 	status = tcpc_link_socket_listen(&server->listener, listen, BACKLOG, on_connection, err);

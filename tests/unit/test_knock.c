@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* test_gate.c - strangers are slowed down, each source for itself; friends are not. */
+/* test_knock.c - strangers are slowed down, each source for itself; friends are not. */
 #include "../harness/expect.h"
-#include "core/gate.h"
+#include "core/knock.h"
 #include "tcpcopy/addr.h"
 #include "tcpcopy/bytes.h"
 
-static struct tcpc_gate gate;
+static struct tcpc_knock strangers;
 
 static int setup(void **state)
 {
 	(void)state;
-	gate = (struct tcpc_gate){.key = {1, 2}};
+	strangers = (struct tcpc_knock){.key = {1, 2}};
 	return 0;
 }
 
@@ -31,7 +31,7 @@ static unsigned int knock(const struct tcpc_addr *from, __u64 now_ms, unsigned i
 	unsigned int in = 0;
 
 	while (n--)
-		in += tcpc_gate_pass(&gate, from, now_ms);
+		in += tcpc_knock_pass(&strangers, from, now_ms);
 	return in;
 }
 
@@ -42,15 +42,15 @@ static void test_burst_then_rate(void **state)
 	__u64 ms = 1000;
 
 	(void)state;
-	expect_u64("a burst", "in", knock(&a, ms, 1000), TCPC_GATE_BURST);
+	expect_u64("a burst", "in", knock(&a, ms, 1000), TCPC_KNOCK_BURST);
 	expect_u64("right behind", "in", knock(&a, ms, 10), 0);
-	expect_u64("1 s later", "in", knock(&a, ms += 1000, 1000), TCPC_GATE_PER_SECOND);
+	expect_u64("1 s later", "in", knock(&a, ms += 1000, 1000), TCPC_KNOCK_PER_SECOND);
 	for (int i = 0; i < 100; i++)
 		in += knock(&a, ms += 10, 5);
-	expect_u64("1 s, by and by", "in", in, TCPC_GATE_PER_SECOND);
-	expect_u64("a day later", "in", knock(&a, ms += 86400000, 1000), TCPC_GATE_BURST);
+	expect_u64("1 s, by and by", "in", in, TCPC_KNOCK_PER_SECOND);
+	expect_u64("a day later", "in", knock(&a, ms += 86400000, 1000), TCPC_KNOCK_BURST);
 	expect_u64("after most of what a clock can say", "in", knock(&a, ~0ULL, 1000),
-		   TCPC_GATE_BURST);
+		   TCPC_KNOCK_BURST);
 }
 
 /* The first source does not cost the others anything, unless they meet in one bucket. */
@@ -63,7 +63,7 @@ static void test_others(void **state)
 	knock(&from, 5, 1000);
 	for (unsigned int i = 2; i < 1002; i++) {
 		from = v4(i);
-		out += !tcpc_gate_pass(&gate, &from, 5);
+		out += !tcpc_knock_pass(&strangers, &from, 5);
 	}
 	expect_true("1,000 others", "few of them share its bucket", out < 10);
 }
@@ -77,9 +77,9 @@ static void test_one_subnet(void **state)
 	(void)state;
 	for (__u32 i = 0; i < 1000; i++) {
 		from = v6(0x180000, i);
-		in += tcpc_gate_pass(&gate, &from, 5);
+		in += tcpc_knock_pass(&strangers, &from, 5);
 	}
-	expect_u64("1,000 addresses of a /64", "in", in, TCPC_GATE_BURST);
+	expect_u64("1,000 addresses of a /64", "in", in, TCPC_KNOCK_BURST);
 	from = v6(0x190000, 1);
 	expect_u64("another /64", "in", knock(&from, 5, 1), 1);
 }
@@ -90,11 +90,11 @@ static void test_friends(void **state)
 
 	(void)state;
 	for (int i = 0; i < 1000; i++) {
-		expect_true("a friend", "comes in", tcpc_gate_pass(&gate, &a, 5));
-		tcpc_gate_prove(&gate, &a);
+		expect_true("a friend", "comes in", tcpc_knock_pass(&strangers, &a, 5));
+		tcpc_knock_prove(&strangers, &a);
 	}
-	tcpc_gate_prove(&gate, &a);
-	expect_u64("no credit beyond the burst", "in", knock(&a, 5, 1000), TCPC_GATE_BURST);
+	tcpc_knock_prove(&strangers, &a);
+	expect_u64("no credit beyond the burst", "in", knock(&a, 5, 1000), TCPC_KNOCK_BURST);
 }
 
 int main(void)
