@@ -116,7 +116,7 @@ int note_reset(struct bpf_raw_tracepoint_args *ctx)
 	rcv_nxt = BPF_CORE_READ(tcp, rcv_nxt);
 	note_ended(&flow, rcv_nxt);
 	if (!send_made_receipt(&flow, BPF_CORE_READ(tcp, snd_nxt), rcv_nxt,
-			       TCPC_TCP_RST | TCPC_TCP_ACK, st))
+			       TCPC_TCP_RST | TCPC_TCP_ACK | TCPC_RECEIPT_BY_CLIENT, st))
 		COUNT(st, client_resets);
 	return 0;
 }

@@ -254,10 +254,14 @@ struct tcpc_receipt {
 	__u32 ack;
 	__u32 payload_bytes;
 	__u16 window; /* as on the wire, unscaled */
-	__u8 flags;   /* TCPC_TCP_* */
+	__u8 flags;   /* TCPC_TCP_*, TCPC_RECEIPT_BY_CLIENT */
 	__u8 n_sack;
 	__u32 sack[2 * TCPC_MAX_SACK]; /* left and right edge, n_sack pairs */
 };
+
+/* With RST and ACK: no packet, but what a client's own reset has ended. In the place of CWR, which no
+ * answer to a copy has: what asks for it is taken out of copies. */
+#define TCPC_RECEIPT_BY_CLIENT 0x80
 
 /** tcpc_receipt_flow - the connection that it is about. */
 static inline struct tcpc_flow tcpc_receipt_flow(const struct tcpc_receipt *receipt)

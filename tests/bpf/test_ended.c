@@ -50,7 +50,7 @@ static void expect_receipt(const char *row, const struct connection *c, __u8 fla
 
 static void expect_last(const char *row, const struct connection *c, __u32 seq, __u32 ack)
 {
-	expect_receipt(row, c, TCPC_TCP_RST | TCPC_TCP_ACK, seq, ack);
+	expect_receipt(row, c, TCPC_TCP_RST | TCPC_TCP_ACK | TCPC_RECEIPT_BY_CLIENT, seq, ack);
 }
 
 static void expect_none(const char *row)

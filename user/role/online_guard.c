@@ -196,6 +196,8 @@ void guard_receipt(struct peer *peer, const struct tcpc_receipt *receipt)
 			if (t->peer != peer || t->endpoint.port != receipt->server_port ||
 			    !tcpc_addr_equal(&t->endpoint.addr, &receipt->server))
 				continue;
+			if (receipt->flags & TCPC_RECEIPT_BY_CLIENT)
+				continue; /* the target only did what a client wanted */
 			if (receipt->flags & TCP_RST)
 				t->resets++;
 			else
