@@ -36,6 +36,7 @@ static ssize_t fuzz_inject(const void *buf, size_t bytes)
 }
 
 #include "edge/nfqueue.c"
+#include "edge/nfqueue_config.c"
 
 #undef sendto
 #undef mnl_socket_sendto

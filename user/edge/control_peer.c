@@ -31,6 +31,7 @@ static bool has_group(int fd, gid_t group)
 	bool found = false;
 
 	/* With no room it says how much is needed. */
+	/* cppcheck-suppress nullPointer */
 	if (!getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &bytes) || errno != ERANGE)
 		return false;
 	groups = malloc(bytes);

@@ -11,11 +11,10 @@
 #include "edge/link_peer.h"
 #include "edge/link_socket.h"
 #include "edge/link_spread.h"
-#include "edge/log.h"
+#include "edge/link_tally.h"
 #include "tcpcopy/seq.h"
 
 #define BACKLOG 128
-#define WARN_MS 1000 /* strangers must not be able to fill the log */
 /* Connections accepted in one turn of the loop, and when the next ones are: libuv itself accepts
  * for as long as there are any, and a flood would keep the loop from the peers that are linked. */
 #define ACCEPT_BURST 32
@@ -40,8 +39,7 @@ struct tcpc_link_server {
 	struct tcpc_link_peers peers;
 	struct tcpc_link_book book;
 	struct tcpc_link_counters counters;
-	__u64 warn_after_ms;
-	__u32 unwarned;
+	struct tcpc_link_refusals refusals;
 	struct tcpc_link_spread spread;
 };
 
@@ -264,36 +262,9 @@ static void on_idle(struct tcpc_link_peer *peer)
 		report_settled(server);
 }
 
-static void warn(struct tcpc_link_server *server, const char *peer, const char *why)
+static void refused(struct tcpc_link_server *server, const char *peer, const char *why)
 {
-	const __u64 now_ms = uv_now(server->beat.loop);
-
-	if (now_ms < server->warn_after_ms) {
-		server->unwarned++;
-		return;
-	}
-	if (server->unwarned)
-		tcpc_log_warn("feedback link: %u more connections refused", server->unwarned);
-	tcpc_log_warn("feedback link: connection refused: %s %s", peer, why);
-	server->unwarned = 0;
-	server->warn_after_ms = now_ms + WARN_MS;
-}
-
-static void count_end(struct tcpc_link_counters *counters, enum tcpc_link_end end)
-{
-	__u64 *const counter[] = {
-		[TCPC_LINK_END_CLOSED] = &counters->left,
-		[TCPC_LINK_END_SILENT] = &counters->silent,
-		[TCPC_LINK_END_ALIEN] = &counters->alien,
-		[TCPC_LINK_END_BROKEN] = &counters->broken,
-		[TCPC_LINK_END_BAD_KEY] = &counters->bad_key,
-		[TCPC_LINK_END_BAD_VERSION] = &counters->bad_version,
-		[TCPC_LINK_END_BEHIND] = &counters->behind,
-		[TCPC_LINK_END_CROWDED] = &counters->turned_away,
-		[TCPC_LINK_END_FAILED] = &counters->failed,
-	};
-
-	++*counter[end];
+	tcpc_link_tally_refusal(&server->refusals, uv_now(server->beat.loop), peer, why);
 }
 
 static void remove_peer(struct tcpc_link_peers *peers, const struct tcpc_link_peer *peer)
@@ -312,9 +283,9 @@ static void on_ended(struct tcpc_link_peer *peer, bool was_up, enum tcpc_link_en
 	struct tcpc_link_server *server = peer->owner;
 
 	remove_peer(&server->peers, peer);
-	count_end(&server->counters, end);
+	tcpc_link_tally_end(&server->counters, end);
 	if (!was_up) {
-		warn(server, peer->name, why);
+		refused(server, peer->name, why);
 		return;
 	}
 	server->n_up--;
@@ -392,7 +363,7 @@ static bool is_welcome(struct tcpc_link_server *server, struct tcpc_link_peer *p
 	} else if (make_room(server)) {
 		return true;
 	}
-	warn(server, peer->name, why);
+	refused(server, peer->name, why);
 	return false;
 }
 
@@ -434,7 +405,7 @@ static void on_connection(uv_stream_t *listener, int status)
 	struct tcpc_link_server *server = listener->data;
 
 	if (status)
-		warn(server, "somebody", uv_strerror(status));
+		refused(server, "somebody", uv_strerror(status));
 	else
 		accept_one(server);
 }

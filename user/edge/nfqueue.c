@@ -25,6 +25,7 @@
 #include "core/nlmsg.h"
 #include "core/verdict.h"
 #include "edge/log.h"
+#include "edge/nfqueue_config.h"
 #include "edge/nfqueue_overflow.h"
 #include "tcpcopy/addr.h"
 
@@ -316,45 +317,6 @@ static void *queue_thread(void *data)
 
 /* ---- set-up ---------------------------------------------------------------------------------- */
 
-/* Send one configuration message and wait for the kernel's answer. Returns 0 or -errno. */
-static int configure(struct queue *q, struct nlmsghdr *nlh)
-{
-	unsigned int portid = mnl_socket_get_portid(q->nl);
-	char answer[MNL_SOCKET_BUFFER_SIZE];
-	ssize_t n;
-
-	nlh->nlmsg_flags |= NLM_F_ACK;
-	nlh->nlmsg_seq = 1;
-	if (mnl_socket_sendto(q->nl, nlh, nlh->nlmsg_len) < 0)
-		return -errno;
-	n = mnl_socket_recvfrom(q->nl, answer, sizeof(answer));
-	if (n < 0)
-		return -errno;
-	return mnl_cb_run(answer, n, 1, portid, NULL, NULL) < 0 ? -errno : 0;
-}
-
-static int bind_queue(struct queue *q)
-{
-	char buf[MNL_SOCKET_BUFFER_SIZE];
-	struct nlmsghdr *nlh = nfq_nlmsg_put(buf, NFQNL_MSG_CONFIG, q->number);
-
-	nfq_nlmsg_cfg_put_cmd(nlh, AF_UNSPEC, NFQNL_CFG_CMD_BIND);
-	return configure(q, nlh);
-}
-
-static int set_params(struct queue *q)
-{
-	char buf[MNL_SOCKET_BUFFER_SIZE];
-	struct nlmsghdr *nlh = nfq_nlmsg_put(buf, NFQNL_MSG_CONFIG, q->number);
-
-	nfq_nlmsg_cfg_put_params(nlh, NFQNL_COPY_PACKET, TCPC_NFQUEUE_COPY_BYTES);
-	nfq_nlmsg_cfg_put_qmaxlen(nlh, TCPC_NFQUEUE_LENGTH);
-	/* GSO: take large responses whole, the kernel need not cut and checksum them first. */
-	mnl_attr_put_u32(nlh, NFQA_CFG_FLAGS, htonl(NFQA_CFG_F_GSO));
-	mnl_attr_put_u32(nlh, NFQA_CFG_MASK, htonl(NFQA_CFG_F_GSO));
-	return configure(q, nlh);
-}
-
 static int open_queue(struct queue *q, struct tcpc_err *err)
 {
 	int size = TCPC_NFQUEUE_RCVBUF_BYTES, r;
@@ -370,14 +332,14 @@ static int open_queue(struct queue *q, struct tcpc_err *err)
 	if (!q->nl || mnl_socket_bind(q->nl, 0, MNL_SOCKET_AUTOPID) < 0)
 		return tcpc_err_set(err, errno, "cannot open a netfilter netlink socket: %s",
 				    strerror(errno));
-	r = bind_queue(q);
+	r = tcpc_nfqueue_bind(q->nl, q->number);
 	if (r == -EBUSY || r == -EPERM)
 		return tcpc_err_set(err, EBUSY,
 				    "NFQUEUE queue %u is taken by another program; choose a free "
 				    "one with --queue",
 				    q->number);
 	if (!r)
-		r = set_params(q);
+		r = tcpc_nfqueue_set(q->nl, q->number);
 	if (r)
 		return tcpc_err_set(err, -r,
 				    "NFQUEUE queue %u cannot be set up: %s; the kernel needs "

@@ -18,8 +18,8 @@ struct tcpc_pace;
 #define TCPC_PACE_MAX_MS 10
 
 struct tcpc_pace_config {
-	int ring_fd;		    /* of the map; borrowed, must stay open until the stop */
-	__u32 *sleeps;		    /* shared with the program; not used after the stop */
+	int ring_fd;   /* of the map; borrowed, must stay open until the stop */
+	__u32 *sleeps; /* shared with the program; not used after the stop */
 	/* Read all there is. Returns how long the next may wait, in milliseconds of at most
 	 * TCPC_PACE_MAX_MS; 0: nothing has come since the last time. */
 	unsigned int (*read)(void *user);
