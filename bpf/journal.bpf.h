@@ -46,7 +46,7 @@ static __always_inline void journal_fill(struct tcpc_journal_head *head, struct 
 	head->payload_bytes = pkt->payload_bytes;
 	head->target_id = target->id;
 	head->ifindex = target->ifindex;
-	head->window = pkt->window;
+	head->kept = !(target->flags & TCPC_TARGET_READY);
 	head->segment_bytes = skb->gso_size;
 	head->l4_off = pkt->l4_off - pkt->l3_off;
 	head->tcp_bytes = pkt->tcp_bytes;
@@ -62,10 +62,10 @@ static __always_inline __u64 journal_wake_flags(struct tcpc_online_config *cfg)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
-/* Note the copy @skb of @pkt, rewritten for @target, its IP header now at @l3_off. Whatever comes
- * of it, the copy leaves. */
-static __always_inline void journal_copy(struct __sk_buff *skb, __u32 l3_off,
-					 const struct tcpc_pkt *pkt,
+/* Note the copy @skb of @pkt, rewritten for @target, its IP header now at @l3_off. Returns 0, or -1
+ * and counts why not: a copy that leaves does so all the same. */
+static __always_inline int journal_copy(struct __sk_buff *skb, __u32 l3_off,
+					const struct tcpc_pkt *pkt,
 					 const struct tcpc_target *target,
 					 struct tcpc_online_config *cfg,
 					 struct tcpc_online_stats *st)
@@ -76,21 +76,22 @@ static __always_inline void journal_copy(struct __sk_buff *skb, __u32 l3_off,
 	asm volatile("" : "+r"(len)); /* or clang compares another register than the one used */
 	if (!len || len > TCPC_JOURNAL_PACKET_MAX) {
 		COUNT(st, journal_too_big);
-		return;
+		return -1;
 	}
 	head = journal_reserve(len);
 	if (!head) {
 		COUNT(st, journal_full);
-		return;
+		return -1;
 	}
 	if (bpf_skb_load_bytes(skb, l3_off, head + 1, len)) {
 		bpf_ringbuf_discard(head, BPF_RB_NO_WAKEUP);
 		COUNT(st, journal_failed);
-		return;
+		return -1;
 	}
 	head->ip_bytes = len;
 	journal_fill(head, skb, pkt, target);
 	bpf_ringbuf_submit(head, journal_wake_flags(cfg));
+	return 0;
 }
 
 #endif

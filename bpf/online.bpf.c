@@ -100,6 +100,14 @@ static __always_inline int wanted(const struct tcpc_service *service, const stru
 	return 1;
 }
 
+/* A packet that nobody is there for: users want to know what the target misses. */
+static __always_inline void count_skipped(struct tcpc_online_stats *st, const struct tcpc_pkt *pkt)
+{
+	COUNT_N(st, skipped_bytes, pkt->payload_bytes);
+	COUNT_N(st, skipped_data, !!pkt->payload_bytes);
+	COUNT_N(st, skipped_opens, (pkt->flags & (TCPC_TCP_SYN | TCPC_TCP_ACK)) == TCPC_TCP_SYN);
+}
+
 /* Mark the clone of @skb, and send it to the copy device. @mark: of guard.bpf.h. */
 static __always_inline void clone(struct __sk_buff *skb, __u32 device, __u32 greeting, __u32 mark,
 				  struct tcpc_online_stats *st)
@@ -183,13 +191,15 @@ static __always_inline void tap_packet(struct __sk_buff *skb, enum tcpc_link lin
 		COUNT(st, link_local);
 		return;
 	}
+	cfg = bpf_map_lookup_elem(&config, &zero);
+	if (!cfg || !wanted(service, &pkt, st))
+		return;
 	if (!(service->flags & TCPC_SERVICE_ARMED)) {
 		COUNT(st, not_armed);
+		count_skipped(st, &pkt);
 		return;
 	}
-	cfg = bpf_map_lookup_elem(&config, &zero);
-	if (cfg && wanted(service, &pkt, st))
-		tap_wanted(skb, link, &pkt, service, cfg, st);
+	tap_wanted(skb, link, &pkt, service, cfg, st);
 }
 
 /* Of the packets one in 64 is timed, clones and all: their numbers times the golden ratio, modulo
@@ -235,8 +245,9 @@ int tap_raw(struct __sk_buff *skb)
 static __always_inline int target_takes(const struct tcpc_target *target,
 					const struct tcpc_pkt *pkt, struct tcpc_online_stats *st)
 {
-	if (!(target->flags & TCPC_TARGET_READY)) {
+	if (!(target->flags & (TCPC_TARGET_READY | TCPC_TARGET_KEEP))) {
 		COUNT(st, target_not_ready);
+		count_skipped(st, pkt);
 		return 0;
 	}
 	if (!target->ifindex || tcpc_addr_is_v4(&target->addr) != (pkt->family == 4)) {
@@ -335,8 +346,34 @@ static __always_inline void pop_vlan_tags(struct __sk_buff *skb)
 			bpf_skb_vlan_pop(skb);
 }
 
+/* Note the copy of @pkt, which is ready to leave, if it is to be noted. Returns 0 if it may leave;
+ * it may not while the target cannot be reached (invariant 2). */
+static __always_inline int note_copy(struct __sk_buff *skb, enum tcpc_link link,
+				     const struct tcpc_pkt *pkt, const struct tcpc_target *target,
+				     struct tcpc_online_config *cfg, struct tcpc_online_stats *st)
+{
+	int err = -1;
+
+	if (target->flags & TCPC_TARGET_JOURNAL)
+		err = journal_copy(skb, link == TCPC_LINK_NONE ? ETH_HLEN : pkt->l3_off, pkt,
+				   target, cfg, st);
+	if (target->flags & TCPC_TARGET_READY) {
+		COUNT(st, copied);
+		COUNT_N(st, copied_bytes, pkt->payload_bytes);
+		return 0;
+	}
+	if (err) {
+		COUNT(st, keep_failed);
+		count_skipped(st, pkt);
+	} else {
+		COUNT(st, kept);
+		COUNT_N(st, kept_bytes, pkt->payload_bytes);
+	}
+	return -1;
+}
+
 /* Give the clone what it is to be: without tags, small enough, for this target. Returns 0, or -1
- * and counts why not. */
+ * and counts why it does not leave. */
 static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link link,
 					const struct tcpc_target *target,
 					struct tcpc_online_stats *st)
@@ -362,12 +399,7 @@ static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link li
 		COUNT(st, rewrite_failed);
 		return -1;
 	}
-	COUNT(st, copied);
-	COUNT_N(st, copied_bytes, pkt.payload_bytes);
-	if (target->flags & TCPC_TARGET_JOURNAL)
-		journal_copy(skb, link == TCPC_LINK_NONE ? ETH_HLEN : pkt.l3_off, &pkt, target, cfg,
-			     st);
-	return 0;
+	return note_copy(skb, link, &pkt, target, cfg, st);
 }
 
 static __always_inline int send_copy(struct __sk_buff *skb, enum tcpc_link link,

@@ -52,7 +52,7 @@ struct tcpc_service_key {
 };
 
 /* Flags of struct tcpc_service. */
-#define TCPC_SERVICE_ARMED (1u << 0)   /* at least one target said that it intercepts */
+#define TCPC_SERVICE_ARMED (1u << 0)   /* at least one target is READY, or KEEP */
 #define TCPC_SERVICE_CLIENTS (1u << 1) /* filter set holds include prefixes: others are skipped */
 #define TCPC_SERVICE_FILTER (1u << 2)  /* filter set is not empty: look it up */
 #define TCPC_SERVICE_GUARD (1u << 3)   /* has or had a budget: look at it, and at `refused` */
@@ -70,6 +70,7 @@ struct tcpc_service {
 #define TCPC_TARGET_EXCLUDE (1u << 1) /* has clients in its allow-list: look up `peer_allow` */
 #define TCPC_TARGET_JOURNAL (1u << 2) /* note each copy in `journal` */
 #define TCPC_TARGET_GATED (1u << 3)   /* is or was in trouble: look at its gate, and at `refused` */
+#define TCPC_TARGET_KEEP (1u << 4)    /* not READY: note it, the daemon sends it later */
 
 /** Online: where copies go. @ifindex and the neighbour below it come from the kernel's routes. */
 struct tcpc_target {
@@ -199,7 +200,7 @@ struct tcpc_journal_head {
 	__u32 ip_bytes;
 	__u32 target_id;     /* struct tcpc_target's */
 	__u32 ifindex;	     /* where it left */
-	__u16 window;	     /* as on the wire, unscaled */
+	__u16 kept;	     /* 1: it has not left, the target cannot be reached now */
 	__u16 segment_bytes; /* payload of each segment of a large packet; 0: it is one */
 	__u16 l4_off;	     /* of the TCP header in the packet */
 	__u8 tcp_bytes;	     /* TCP header with options */
@@ -324,7 +325,13 @@ struct tcpc_raw_receipt {
 	X(no_memory, "skipped: this host is short of memory")                                      \
 	X(target_refused, "not copied: beginning of a connection; this target is in trouble")      \
 	X(target_rest, "not copied: packets of connections that were refused for this target")     \
-	X(run_ns, "nanoseconds spent in the programs, estimated from one packet in 64")
+	X(run_ns, "nanoseconds spent in the programs, estimated from one packet in 64")            \
+	X(kept, "not sent yet: the target cannot be reached, so kept until it can")                \
+	X(kept_bytes, "bytes of payload in these")                                                 \
+	X(keep_failed, "not copied: the target cannot be reached, and there was no room to keep")  \
+	X(skipped_bytes, "bytes of payload of not_armed, target_not_ready and keep_failed")        \
+	X(skipped_data, "packets with payload among these")                                        \
+	X(skipped_opens, "new connections (SYN) among these")
 
 #define TCPC_TARGET_COUNTERS(X)                                                                    \
 	X(seen, "packets that align looked at")                                                    \
@@ -414,7 +421,8 @@ struct tcpc_raw_receipt {
 	X(bytes, "bytes of payload in these")                                                      \
 	X(busy, "not sent: no room in the device or the socket")                                   \
 	X(too_big, "not sent: larger than the device takes, or its MTU is too small for headers")  \
-	X(failed, "not sent: another error, such as no route")
+	X(failed, "not sent: another error, such as no route")                                     \
+	X(probes, "probes sent to show a target that had been away where a request begins")
 
 /* What the online daemon itself decided about these. */
 #define TCPC_DELIVERY_COUNTERS(X)                                                                  \

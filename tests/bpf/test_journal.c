@@ -49,7 +49,7 @@ static void expect_record(const char *row, const __u8 *frame, __u32 bytes)
 	expect_u64(row, "payload", head->payload_bytes, pkt.payload_bytes);
 	expect_u64(row, "target", head->target_id, TARGET_ID);
 	expect_u64(row, "interface", head->ifindex, lab.out);
-	expect_u64(row, "window", head->window, pkt.window);
+	expect_u64(row, "kept", head->kept, 0);
 	expect_u64(row, "flags", head->flags, pkt.flags);
 	expect_u64(row, "TCP header", head->l4_off, pkt.l4_off - pkt.l3_off);
 	expect_u64(row, "its length", head->tcp_bytes, pkt.tcp_bytes);

@@ -32,10 +32,6 @@ ids_rate() {
 	echo $((($(ids_count "$1") - from) * 10000000 / ($(now_us) - since)))
 }
 
-loaded() {
-	[ "$(ids_count "$1")" -ge "$2" ]
-}
-
 # resident HOST: most that the daemon there has had, kB. The journal's ring is in it.
 resident() {
 	awk '$1 == "VmHWM:" { print $2 }' "/proc/${DAEMON_PID[$1]}/status"
@@ -106,7 +102,7 @@ missing_from() {
 overload() {
 	local text=$1 rate
 	ids_load_start "$2" "$3" $SECONDS_OF_LOAD 8
-	wait_for 20 loaded online $((LOAD * 3 / 2)) || lab_die "the load does not start"
+	wait_for 20 ids_reach online $((LOAD * 3 / 2)) || lab_die "the load does not start"
 	rate=$(ids_rate target $((SECONDS_OF_LOAD - 3)))
 	compare "$text: requests a second at the target, of $((OWN_RATE / 10)) that it can, times ten" \
 		"$rate" ">=" $((OWN_RATE * 97 / 100))
@@ -127,9 +123,9 @@ retention_bound() {
 	lab_spawn client "$LAB_DIR/load.out" timeout 120 "$IDS" load "$ONLINE_IP" "$PORT" form 16 \
 		$((CAPACITY * 8)) $((CAPACITY * 4 / 5))
 	LOAD_PID=$LAST_PID
-	wait_for 10 loaded target $CAPACITY || lab_die "the load does not start"
+	wait_for 10 ids_reach target $CAPACITY || lab_die "the load does not start"
 	router_loses_copies
-	wait_for 10 loaded online $((CAPACITY * 3)) || lab_die "the load does not go on"
+	wait_for 10 ids_reach online $((CAPACITY * 3)) || lab_die "the load does not go on"
 	router_loses 0
 	lab_wait "$LOAD_PID" || not_ok "$text: clients: $(tail -n 1 "$LAB_DIR/load.out")"
 	wait_for $SETTLE nothing_under_way || note "$text: something stays under way"
@@ -148,7 +144,7 @@ ids_serve target "$TARGET_IP" $CAPACITY 32
 lab_spawn client "$LAB_DIR/own.out" timeout 60 "$IDS" load "$TARGET_IP" "$PORT" form 16 \
 	$((CAPACITY * 6)) 0
 own=$LAST_PID
-wait_for 10 loaded target $CAPACITY || lab_die "the target does not answer"
+wait_for 10 ids_reach target $CAPACITY || lab_die "the target does not answer"
 OWN_RATE=$(ids_rate target 3)
 note "the target by itself: $OWN_RATE requests in ten seconds"
 lab_wait "$own" || lab_die "clients of the target: $(tail -n 1 "$LAB_DIR/own.out")"

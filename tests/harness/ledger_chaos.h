@@ -37,7 +37,7 @@ static inline int chaos_resend(void *user, const struct tcpc_ledger_resend *what
 		c->wrong = "something is sent again while paused";
 	if ((__s32)(what->end_seq - what->from_seq) < 0)
 		c->wrong = "what is sent again ends before it begins";
-	return c->n_resent++ % 16 ? 0 : -1;
+	return c->n_resent++ % 16 ? 0 : -1 - (int)(c->n_resent % 3);
 }
 
 static inline void chaos_release(void *user, __u64 record)
@@ -97,6 +97,7 @@ static inline void chaos_copy(struct chaos *c, const __u8 *e, const struct tcpc_
 		.record = c->n_records,
 		.record_bytes = e[4] % 64 + 80,
 		.flags = flags[e[2] % sizeof(flags)],
+		.kept = c->ledger->paused || (e[6] & 3) == 3,
 	};
 
 	/* One that is still alive after so many others: leave it its place. */
@@ -140,7 +141,8 @@ static inline void chaos_other(struct chaos *c, const __u8 *e, const struct tcpc
 {
 	switch (e[2] % 8) {
 	case 0:
-		tcpc_ledger_shed(c->ledger, c->now_ns, flow);
+		tcpc_ledger_shed(c->ledger, c->now_ns, flow,
+				 e[4] % __TCPC_LEDGER_LOST_MAX);
 		break;
 	case 1:
 		tcpc_ledger_give_up(c->ledger, c->now_ns, flow);

@@ -21,6 +21,7 @@ struct ledger_lab {
 	__u64 now_ns;
 	bool notes;	/* write @did */
 	bool unchecked; /* sums are looked at by the test, not after every event */
+	bool keeps;	/* what is copied does not leave */
 	int send_error; /* what sending again returns */
 	__u32 start;	/* added to every number of a packet: where numbers wrap */
 	__u8 *live;	/* by record: the ledger has it */
@@ -143,6 +144,7 @@ static inline void lab_copied(struct ledger_lab *lab, __u32 conn, __u8 flags, __
 		.payload_bytes = payload_bytes,
 		.record = lab->n_records++,
 		.record_bytes = payload_bytes + 100,
+		.kept = lab->keeps,
 	};
 
 	expect_true("copied", "the lab has room for records", packet.record < lab->room_records);

@@ -28,6 +28,7 @@ struct weather {
 	__u32 hold_ms; /* the target takes data into its hold queue, up to that long */
 	__u32 outage_from_ms, outage_ms; /* nothing arrives */
 	bool link_too;			 /* receipts neither, and the daemon knows it */
+	bool keeps;			 /* what is copied then does not leave */
 	bool resets;			 /* every third client ends with RST */
 };
 

@@ -10,6 +10,8 @@
 #ifndef TCPCOPY_TESTS_LEDGER_TABLE_H
 #define TCPCOPY_TESTS_LEDGER_TABLE_H
 
+#include <errno.h>
+
 #include "ledger_lab.h"
 
 #include "tcpcopy/parse.h"
@@ -22,7 +24,7 @@
 #define RST TCPC_TCP_RST
 #define RST_ACK (TCPC_TCP_RST | TCPC_TCP_ACK)
 
-enum what { END, COPY, RECEIPT, TAKEN, SHED, GIVE_UP, LARGEST, PAUSE, RESUME, TIME, FAIL };
+enum what { END, COPY, RECEIPT, TAKEN, SHED, GIVE_UP, LARGEST, PAUSE, RESUME, KEEP, TIME, FAIL, REFUSE };
 
 struct step {
 	enum what what;
@@ -125,7 +127,7 @@ static inline void do_step(struct ledger_lab *lab, const struct step *s)
 		lab_taken(lab, s->conn, s->seq, s->ack);
 		break;
 	case SHED:
-		tcpc_ledger_shed(lab->ledger, lab->now_ns, &flow);
+		tcpc_ledger_shed(lab->ledger, lab->now_ns, &flow, TCPC_LEDGER_LOST_too_slow);
 		break;
 	case GIVE_UP:
 		tcpc_ledger_give_up(lab->ledger, lab->now_ns, &flow);
@@ -138,6 +140,12 @@ static inline void do_step(struct ledger_lab *lab, const struct step *s)
 		break;
 	case RESUME:
 		tcpc_ledger_resumed(lab->ledger, lab->now_ns);
+		break;
+	case KEEP: /* what is copied does not leave; once more: it does */
+		lab->keeps = !lab->keeps;
+		break;
+	case REFUSE:
+		lab->send_error = -EPERM;
 		break;
 	case FAIL:
 		lab->send_error = lab->send_error ? 0 : -105;

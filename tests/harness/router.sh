@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
-# router.sh - a router between the bridge and the target host, which loses packets as told. Sourced
+# router.sh - a router between the bridge and the target host, which loses, reorders and repeats
+# packets as told. Sourced
 # after lab.sh; only there can a packet be lost for good: on the target itself `align` sees it
 # before any rule does, and a bridge has none.
 #
@@ -76,6 +77,49 @@ router_loses() {
 # router_loses_copies: all of them, but nothing of the feedback link; router_loses ends it.
 router_loses_copies() {
 	in_ns router "$LAB_IPTABLES" -w -I FORWARD -p tcp --dport "$PORT" -j DROP
+}
+
+ROUTER_QUEUE=9 ROUTER_LATE=0 ROUTER_TWICE=0 ROUTER_SHUFFLE=
+
+# router_reorders PERCENT, router_duplicates PERCENT: of the same packets. 0: none. Both can be.
+router_reorders() {
+	ROUTER_LATE=$1
+	router_shuffles
+}
+
+router_duplicates() {
+	ROUTER_TWICE=$1
+	router_shuffles
+}
+
+# In a table of its own, in front of what router_loses does.
+router_shuffles() {
+	local i
+	in_ns router "$LAB_IPTABLES" -w -t mangle -F FORWARD
+	[ -z "$ROUTER_SHUFFLE" ] || lab_stop "$ROUTER_SHUFFLE" || true
+	ROUTER_SHUFFLE=
+	[ "$ROUTER_LATE$ROUTER_TWICE" != 00 ] || return 0
+	lab_spawn router "$LAB_DIR/shuffle.out" "$LAB_HERE/shuffle.py" "$ROUTER_QUEUE" \
+		"$ROUTER_LATE" "$ROUTER_TWICE"
+	ROUTER_SHUFFLE=$LAST_PID
+	wait_for 5 grep -q ready "$LAB_DIR/shuffle.out" ||
+		lab_die "shuffle.py: $(tail -n 1 "$LAB_DIR/shuffle.out")"
+	for i in "--dport $PORT" "--dport $FEEDBACK_PORT" "--sport $FEEDBACK_PORT"; do
+		# shellcheck disable=SC2086 # two words
+		in_ns router "$LAB_IPTABLES" -w -t mangle -A FORWARD -p tcp $i \
+			-j NFQUEUE --queue-num "$ROUTER_QUEUE"
+	done
+}
+
+# router_shuffled WHAT: how many were `late` or `twice`, the last time, once that has ended.
+router_shuffled() {
+	grep -o "'$1': [0-9]*" "$LAB_DIR/shuffle.out" | grep -o '[0-9]*$' || echo 0
+}
+
+# router_cuts_link: copies pass, the feedback link does not; router_loses ends it.
+router_cuts_link() {
+	in_ns router "$LAB_IPTABLES" -w -I FORWARD -p tcp --dport "$FEEDBACK_PORT" -j DROP
+	in_ns router "$LAB_IPTABLES" -w -I FORWARD -p tcp --sport "$FEEDBACK_PORT" -j DROP
 }
 
 # router_cut: nothing passes any more; router_loses ends it.

@@ -13,7 +13,11 @@
 static void copy(__u32 conn, __u8 flags, __u32 seq, __u32 bytes)
 {
 	n_copied_packets++;
+	/* As the role does: kept while the target is away and until it has caught up. */
+	lab.keeps = weather->keeps && (lab.ledger->paused || tcpc_ledger_unsent(lab.ledger));
 	lab_copied(&lab, conn, flags, seq, conns[conn].exchange * ANSWER_BYTES, bytes);
+	if (lab.keeps)
+		return;
 	send_range(conn, seq, seq + bytes + !!(flags & TCPC_TCP_SYN) + !!(flags & TCPC_TCP_FIN),
 		   flags & TCPC_TCP_RST);
 }
@@ -203,6 +207,8 @@ static void run_weather(const struct weather *w, __u64 first)
 		(unsigned long long)tcpc_ledger_bytes(lab.ledger)->lost[TCPC_LEDGER_LOST_aborted]);
 	compare();
 	expect_u64(w->name, "records kept", s->records, 0);
+	expect_u64(w->name, "kept and not sent", tcpc_ledger_unsent(lab.ledger), 0);
+	expect_true(w->name, "something was kept", !w->keeps || s->kept > 100);
 	expect_u64(w->name, "connections", s->connections, 0);
 	/* Sent again: what was lost on the way, what the first segment of a loss drags along. */
 	expect_true(w->name, "not much more is sent again than was lost",
@@ -232,6 +238,18 @@ static const struct weather weathers[] = {
 	 .outage_from_ms = 300,
 	 .outage_ms = 5000,
 	 .link_too = true},
+	{.name = "5 s outage, what comes is kept",
+	 .outage_from_ms = 300,
+	 .outage_ms = 5000,
+	 .link_too = true,
+	 .keeps = true},
+	{.name = "the same, 5 % lost, hold",
+	 .lost = 50,
+	 .outage_from_ms = 300,
+	 .outage_ms = 5000,
+	 .link_too = true,
+	 .keeps = true,
+	 .hold_ms = 400},
 	{.name = "clients reset", .resets = true},
 	{.name = "clients reset, 5 % lost", .lost = 50, .resets = true},
 };

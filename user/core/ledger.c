@@ -152,7 +152,7 @@ void tcpc_ledger_receipt(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_
 {
 	struct tcpc_flow flow = flow_of(r);
 	struct ledger_account *a =
-		r->flags & TCPC_TCP_ACK ? ledger_find_at(l, &flow, r->ack) : ledger_find(l, &flow);
+		r->flags & TCPC_TCP_ACK ? ledger_find_at(l, &flow, r->ack) : ledger_current(l, &flow);
 
 	l->stats.receipts++;
 	if (!a || !(r->flags & (TCPC_TCP_ACK | TCPC_TCP_RST))) {
@@ -171,6 +171,7 @@ void tcpc_ledger_receipt(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_
 	} else if (a->state != LEDGER_CLOSED) {
 		receipt_ack(l, a, now_ns, r);
 	}
+	ledger_catch_up(l, now_ns);
 }
 
 /* ---- the hold queue's word --------------------------------------------------------------------
@@ -189,11 +190,14 @@ void tcpc_ledger_taken(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_fl
 	ledger_touch(l, a, now_ns);
 	if (a->rst && seq == end && seq == a->rst_seq)
 		ledger_drop_rst(l, a);
-	if (ledger_mark(l, a, seq, end, LEDGER_PIECE_HELD))
+	if (ledger_mark(l, a, seq, end, LEDGER_PIECE_HELD)) {
 		a->tries = 0;
+		ledger_moved(l, a, now_ns);
+	}
 	if (a->state == LEDGER_ABORTED)
 		ledger_mend_aborted(l, a, now_ns);
 	ledger_await(l, a, now_ns);
+	ledger_catch_up(l, now_ns);
 }
 
 /* The number behind the last that is held, which has been told before. Without any: behind all. */
@@ -231,9 +235,10 @@ static void shed_held(struct tcpc_ledger *l, struct ledger_account *a, __u64 now
 	ledger_probe(a, now_ns, TCPC_LEDGER_LOST_too_slow);
 }
 
-void tcpc_ledger_shed(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_flow *flow)
+void tcpc_ledger_shed(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_flow *flow,
+		      enum tcpc_ledger_reason reason)
 {
-	struct ledger_account *a = ledger_find(l, flow), *older;
+	struct ledger_account *a = ledger_current(l, flow), *older;
 
 	l->stats.receipts++;
 	if (!a) {
@@ -243,12 +248,15 @@ void tcpc_ledger_shed(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_flo
 	/* What was queued of the connection before went with it. */
 	older = ledger_older(a);
 	if (older) {
-		ledger_lose(l, older, now_ns, TCPC_LEDGER_LOST_too_slow);
+		ledger_lose(l, older, now_ns, reason);
 		ledger_close(l, older);
 	}
 	if (a->state == LEDGER_CLOSED)
 		return;
-	shed_held(l, a, now_ns);
+	if (reason == TCPC_LEDGER_LOST_too_slow)
+		shed_held(l, a, now_ns);
+	else
+		ledger_lose(l, a, now_ns, reason);
 	ledger_await(l, a, now_ns);
 }
 
@@ -302,8 +310,10 @@ void tcpc_ledger_paused(struct tcpc_ledger *l, __u64 now_ns)
 
 void tcpc_ledger_resumed(struct tcpc_ledger *l, __u64 now_ns)
 {
-	(void)now_ns;
+	if (!l->paused)
+		return;
 	l->paused = false;
+	l->resumed_ns = now_ns;
 }
 
 bool tcpc_ledger_is_paused(const struct tcpc_ledger *l)

@@ -52,7 +52,9 @@
 		    "connection")                                                                  \
 	X(aborted, "the client reset the connection before the target acknowledged")               \
 	X(full, "more connections than the ledger may keep")                                       \
-	X(no_memory, "out of memory")
+	X(no_memory, "out of memory")                                                              \
+	X(allowed, "the client was put into the target's allow-list")                              \
+	X(aged, "the target host ended the connection: no data for --idle seconds")
 
 enum tcpc_ledger_reason {
 #define TCPC_LEDGER_REASON(name, text) TCPC_LEDGER_LOST_##name,
@@ -80,7 +82,9 @@ enum tcpc_ledger_reason {
 	X(records, "packets kept now, to be sent again")                                           \
 	X(retained_bytes, "bytes of these in the journal")                                         \
 	X(memory_bytes, "memory of the ledger itself now")                                         \
-	X(srtt_us, "time from copy to receipt, smoothed, over all connections, in microseconds")
+	X(srtt_us, "time from copy to receipt, smoothed, over all connections, in microseconds")   \
+	X(kept, "of the packets: copied while the target could not be reached, kept for it")       \
+	X(late, "of these: sent once it was there again")
 
 struct tcpc_ledger_stats {
 #define TCPC_LEDGER_FIELD(name, text) __u64 name;
@@ -117,6 +121,7 @@ struct tcpc_ledger_packet {
 	__u32 record_bytes; /* what it takes in the journal */
 	__u64 record;	    /* its name there; no two at the same time have the same */
 	__u8 flags;	    /* TCPC_TCP_* */
+	bool kept;	    /* it has not left: send it when the target can be reached */
 };
 
 /** What to send again: the part of @record from @from_seq up to @end_seq. SYN stands before the
@@ -128,10 +133,14 @@ struct tcpc_ledger_resend {
 	/* The target may take up the connection with it. Never set once the target has answered on
 	 * it: what the target has finished with must not begin anew. */
 	bool may_open;
+	/* It has never left, and begins a request behind all that the target has finished with: one
+	 * that does not have the connection any more should take it up here. */
+	bool begins;
 };
 
 struct tcpc_ledger_ops {
-	/* Send again. Returns 0 or -errno (counted; tried again later). Must not call back. */
+	/* Send again. Returns 0; -EPERM: nothing may be sent to this client's half any more, it is
+	 * lost{allowed}; other -errno (counted; tried again later). Must not call back. */
 	int (*resend)(void *user, const struct tcpc_ledger_resend *what);
 	/* The ledger needs @record no more. Must not call back. */
 	void (*release)(void *user, __u64 record);
@@ -175,8 +184,9 @@ void tcpc_ledger_receipt(struct tcpc_ledger *ledger, __u64 now_ns,
 void tcpc_ledger_taken(struct tcpc_ledger *ledger, __u64 now_ns, const struct tcpc_flow *flow,
 		       __u32 seq, __u32 end);
 
-/** tcpc_ledger_shed - the target's hold queue has given the connection up and reset it. */
-void tcpc_ledger_shed(struct tcpc_ledger *ledger, __u64 now_ns, const struct tcpc_flow *flow);
+/** tcpc_ledger_shed - the target host has given the connection up and reset it, for @reason. */
+void tcpc_ledger_shed(struct tcpc_ledger *ledger, __u64 now_ns, const struct tcpc_flow *flow,
+		      enum tcpc_ledger_reason reason);
 
 /**
  * tcpc_ledger_give_up - the journal needs room: count the connection as lost{retention}, have it
@@ -198,6 +208,10 @@ void tcpc_ledger_paused(struct tcpc_ledger *ledger, __u64 now_ns);
 
 /** tcpc_ledger_resumed - the target is there again; what is in flight is sent again when due. */
 void tcpc_ledger_resumed(struct tcpc_ledger *ledger, __u64 now_ns);
+
+/** tcpc_ledger_unsent - pieces that were kept while the target could not be reached and have not
+ * left since: while there are any, what is copied must be kept too, or it would overtake them. */
+__u64 tcpc_ledger_unsent(const struct tcpc_ledger *ledger);
 
 /** tcpc_ledger_is_paused - paused, and not resumed since. */
 bool tcpc_ledger_is_paused(const struct tcpc_ledger *ledger);

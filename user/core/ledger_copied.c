@@ -17,22 +17,27 @@ static void release_duplicate(struct tcpc_ledger *l, const struct tcpc_ledger_pa
 }
 
 /* The target may still have the old connection's data before it, in its hold queue or on the way,
- * so receipts may come. Nothing can be sent again: it would meet the new connection. */
-static void replace(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
+ * so receipts may come. Nothing can be sent again: it would meet the new connection. But if the new
+ * one is @kept, it waits until the old one is done: in an outage many ports come round again. */
+static void replace(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns, bool kept)
 {
 	struct ledger_account *older = ledger_older(a);
 
-	if (older) {
+	if (older && !(kept && (older->flags & LEDGER_GOES_ON))) {
 		ledger_lose(l, older, now_ns, TCPC_LEDGER_LOST_replaced);
 		ledger_close(l, older);
 	}
-	if (!a->in_flight && !a->held) {
+	if (!a->in_flight && !a->held && !(kept && a->head)) {
 		ledger_close(l, a);
 		return;
 	}
-	ledger_strip(l, a);
+	if (kept && ledger_is_active(a)) {
+		a->flags |= LEDGER_GOES_ON;
+	} else {
+		ledger_strip(l, a);
+		a->rto_ns = a->look_ns = LEDGER_NEVER;
+	}
 	ledger_set_state(a, LEDGER_REPLACED, now_ns);
-	a->rto_ns = a->look_ns = LEDGER_NEVER;
 	ledger_await(l, a, now_ns);
 }
 
@@ -118,6 +123,7 @@ static void keep(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
 {
 	__u64 before = a->copied;
 	__u32 fresh = fresh_bytes(a, p, end);
+	bool first = !a->n_unsent;
 
 	note_exchange(l, a, p, end);
 	if (ledger_put(l, a, now_ns, p, end)) {
@@ -133,6 +139,8 @@ static void keep(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
 		a->flags |= LEDGER_HAS_FIN;
 		a->fin_end = end;
 	}
+	if (p->kept)
+		ledger_kept(l, a, first, now_ns);
 	acknowledge_ahead(l, a, now_ns);
 	ledger_maybe_close(a, now_ns);
 	ledger_await(l, a, now_ns);
@@ -158,7 +166,7 @@ static void copied_syn(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_fl
 		ledger_set_state(a, LEDGER_OPEN, now_ns);
 	} else {
 		if (a)
-			replace(l, a, now_ns);
+			replace(l, a, now_ns, p->kept);
 		a = open_at(l, now_ns, flow, p->seq, true);
 	}
 	if (a)
@@ -177,12 +185,14 @@ static void copied_rst(struct tcpc_ledger *l, __u64 now_ns, struct ledger_accoun
 		return;
 	}
 	ledger_keep_rst(l, a, p);
-	if (a->state != LEDGER_ABORTED) {
-		ledger_set_state(a, LEDGER_ABORTED, now_ns);
-		a->rto_ns = a->look_ns = LEDGER_NEVER;
-		a->timeout_ns = 0;
-		a->tries = 0;
+	if (a->rst && p->kept && (l->paused || a->n_unsent)) {
+		a->flags |= LEDGER_RST_WAITS;
+		ledger_give_turn(l, a);
+		return;
 	}
+	if (a->rst && p->kept)
+		ledger_resend_rst(l, a, now_ns);
+	ledger_abort(a, now_ns);
 	ledger_await(l, a, now_ns);
 }
 
@@ -231,7 +241,7 @@ static void copied_data(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_f
 	__u32 end = p->seq + p->payload_bytes + !!(p->flags & TCPC_TCP_FIN);
 
 	if (a && is_far(a, p->seq, end)) {
-		replace(l, a, now_ns);
+		replace(l, a, now_ns, p->kept);
 		a = NULL;
 	}
 	if (!a && !p->payload_bytes) {
@@ -256,6 +266,7 @@ void tcpc_ledger_copied(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_f
 	struct ledger_account *a = ledger_find(l, flow);
 
 	l->stats.packets++;
+	l->stats.kept += p->kept;
 	if (a)
 		ledger_touch(l, a, now_ns);
 	if (p->flags & TCPC_TCP_RST)
@@ -266,4 +277,6 @@ void tcpc_ledger_copied(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_f
 		copied_data(l, now_ns, flow, a, p);
 	else
 		release(l, p); /* a pure ACK: nothing to account for */
+	if (l->n_unsent)
+		ledger_catch_up(l, now_ns);
 }

@@ -62,6 +62,7 @@ void ledger_drop_rst(struct tcpc_ledger *l, struct ledger_account *a)
 	if (a->rst)
 		free_record(l, a, a->rst);
 	a->rst = NULL;
+	a->flags &= ~LEDGER_RST_WAITS;
 }
 
 /* ---- exchanges --------------------------------------------------------------------------------
@@ -151,6 +152,8 @@ static int add_piece(struct tcpc_ledger *l, struct ledger_account *a, struct led
 		p->flags |= whole->flags & LEDGER_PIECE_SYN;
 	if (to == whole->end)
 		p->flags |= whole->flags & LEDGER_PIECE_FIN;
+	if (whole->flags & LEDGER_PIECE_UNSENT)
+		ledger_wait(l, a, p);
 	p->exchange = exchange_of(a, prev, p, next);
 	add_open(l, a, runs_of(prev, p, next));
 	link_behind(a, prev, p);
@@ -174,7 +177,8 @@ static int add_missing(struct tcpc_ledger *l, struct ledger_account *a,
 		for (; next && tcpc_seq_leq(next->end, at); next = next->next)
 			prev = next;
 		if (next && tcpc_seq_leq(next->seq, at)) {
-			next->flags |= LEDGER_PIECE_TWICE;
+			if (!(whole->flags & LEDGER_PIECE_UNSENT))
+				next->flags |= LEDGER_PIECE_TWICE;
 			at = next->end;
 			continue;
 		}
@@ -208,6 +212,8 @@ int ledger_put(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
 		whole.flags |= LEDGER_PIECE_SYN;
 	if (packet->flags & TCPC_TCP_FIN)
 		whole.flags |= LEDGER_PIECE_FIN;
+	if (packet->kept)
+		whole.flags |= LEDGER_PIECE_UNSENT;
 	whole.record->pieces = 1; /* this call's */
 	r = add_missing(l, a, &whole);
 	count_duplicate(l, !r && a->n_pieces == n_before,
@@ -237,6 +243,9 @@ static bool cut(struct tcpc_ledger *l, struct ledger_account *a, struct ledger_p
 	rest->end = p->end;
 	rest->exchange = p->exchange;
 	rest->flags = p->flags & ~LEDGER_PIECE_SYN;
+	if (p->flags & LEDGER_PIECE_UNSENT)
+		ledger_wait(l, a, rest);
+	l->n_late += !!(p->flags & LEDGER_PIECE_LATE);
 	p->end = at;
 	p->flags &= ~LEDGER_PIECE_FIN;
 	link_behind(a, p, rest);
@@ -252,6 +261,7 @@ static void set_held(struct tcpc_ledger *l, struct ledger_account *a, struct led
 	a->held += bytes;
 	l->bytes.held += bytes;
 	a->n_held++;
+	ledger_unlate(l, a, p);
 	leave_record(l, a, p);
 }
 
@@ -316,6 +326,9 @@ static void remove_head(struct tcpc_ledger *l, struct ledger_account *a)
 	a->n_pieces--;
 	a->n_sacked -= !!(p->flags & LEDGER_PIECE_SACKED);
 	a->n_held -= !!(p->flags & LEDGER_PIECE_HELD);
+	if (ledger_payload(p))
+		a->done = p->exchange;
+	ledger_unlate(l, a, p);
 	leave_record(l, a, p);
 	l->stats.memory_bytes -= sizeof(*p);
 	free(p);
@@ -367,8 +380,10 @@ __u64 ledger_thin(struct tcpc_ledger *l, struct ledger_account *a)
 
 void ledger_strip(struct tcpc_ledger *l, struct ledger_account *a)
 {
-	for (struct ledger_piece *p = a->head; p; p = p->next)
+	for (struct ledger_piece *p = a->head; p; p = p->next) {
+		ledger_unlate(l, a, p);
 		leave_record(l, a, p);
+	}
 	ledger_drop_rst(l, a);
 }
 
@@ -378,6 +393,7 @@ void ledger_forget(struct tcpc_ledger *l, struct ledger_account *a)
 
 	for (p = a->head; p; p = next) {
 		next = p->next;
+		ledger_unlate(l, a, p);
 		leave_record(l, a, p);
 		l->stats.memory_bytes -= sizeof(*p);
 		free(p);
@@ -418,17 +434,58 @@ void ledger_lose(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
 	l->bytes.lost[reason] += bytes;
 	a->lost += bytes;
 	a->in_flight = a->held = 0;
+	if (a->head)
+		a->done = a->exchange;
 	ledger_forget(l, a);
 	a->una = a->nxt;
 	a->rto_ns = a->look_ns = LEDGER_NEVER;
 	a->timeout_ns = 0;
 	a->tries = a->dup_acks = 0;
-	a->flags &= ~LEDGER_IS_AHEAD;
+	a->flags &= ~(LEDGER_IS_AHEAD | LEDGER_IS_REFUSED);
 	if (a->state != LEDGER_REPLACED)
 		a->state = LEDGER_BROKEN;
 	a->why = reason;
 	a->broken_ack = a->client_ack;
 	a->since_ns = a->last_ns = now_ns;
+}
+
+/* The first piece of an exchange that has not left, or NULL. */
+static const struct ledger_piece *first_unsent_exchange(const struct ledger_account *a)
+{
+	__u32 exchange = a->done;
+
+	for (const struct ledger_piece *p = a->head; p; p = p->next) {
+		if (!ledger_payload(p))
+			continue;
+		if ((p->flags & LEDGER_PIECE_UNSENT) && exchange && p->exchange != exchange)
+			return p;
+		exchange = p->exchange;
+	}
+	return NULL;
+}
+
+bool ledger_lose_front(struct tcpc_ledger *l, struct ledger_account *a,
+		       enum tcpc_ledger_reason reason)
+{
+	const struct ledger_piece *stop = first_unsent_exchange(a);
+	__u32 open = a->open;
+
+	if (!stop)
+		return false;
+	while (a->head != stop) {
+		bool held = a->head->flags & LEDGER_PIECE_HELD;
+		__u32 bytes = ledger_payload(a->head);
+
+		*(held ? &l->bytes.held : &l->bytes.in_flight) -= bytes;
+		*(held ? &a->held : &a->in_flight) -= bytes;
+		a->lost += bytes;
+		l->bytes.lost[reason] += bytes;
+		remove_head(l, a);
+	}
+	a->una = stop->seq;
+	a->lost_exchanges += open - a->open;
+	l->exchanges.lost[reason] += open - a->open;
+	return true;
 }
 
 void ledger_lose_packet(struct tcpc_ledger *l, struct ledger_account *a, __u32 payload_bytes,

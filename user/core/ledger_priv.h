@@ -7,6 +7,7 @@
  *	ledger_table.c	accounts: found by flow, by time, by size; their making and end
  *	ledger_piece.c	what an account keeps: pieces of sequence space, their sums
  *	ledger_send.c	round trips, timeouts, holes, sending again
+ *	ledger_late.c	what was copied while the target could not be reached
  *	ledger_sum.c	figures for people, and the check that the sums add up
  */
 #ifndef TCPCOPY_CORE_LEDGER_PRIV_H
@@ -47,6 +48,9 @@ struct ledger_record {
 	(1u << 4)		      /* has left more than once: no measure of round trips (Karn) \
 				       */
 #define LEDGER_PIECE_RESENT (1u << 5) /* by us */
+#define LEDGER_PIECE_UNSENT (1u << 6) /* has not left yet: the target could not be reached */
+#define LEDGER_PIECE_LATE (1u << 7)   /* left late and is not answered: counted in n_late */
+#define LEDGER_PIECE_KEPT (1u << 8)   /* had not left when it came; stays set */
 
 /** Sequence space that has left and is not acknowledged. */
 struct ledger_piece {
@@ -74,9 +78,13 @@ enum ledger_state {
 #define LEDGER_MUST_RESET (1u << 3)    /* was given up, and the target could not be told */
 #define LEDGER_IS_AHEAD (1u << 4)      /* @ahead holds */
 #define LEDGER_HAS_SYN (1u << 5)       /* @syn_seq holds */
+#define LEDGER_RST_WAITS (1u << 6)     /* @rst has not left: what is before it goes first */
+#define LEDGER_IS_REFUSED (1u << 7)    /* the daemon will not send anything to this client's half */
+#define LEDGER_GOES_ON (1u << 8)       /* REPLACED, but its successor waits until it is done */
 
 struct ledger_account {
 	struct ledger_link lru, wheel, size;
+	struct ledger_link turn; /* may send what has not left; else empty */
 	struct ledger_account *next; /* in its bucket */
 	struct tcpc_flow flow;
 	__u64 hash;
@@ -84,6 +92,7 @@ struct ledger_account {
 	__u64 last_ns;	  /* last event */
 	__u64 since_ns;	  /* in this state */
 	__u64 heard_ns;	  /* last receipt */
+	__u64 moved_ns;	  /* last time that the target had something new */
 	__u64 rto_ns;	  /* when the timeout is due; LEDGER_NEVER: nothing to wait for */
 	__u64 look_ns;	  /* when holes are to be looked at again */
 	__u64 timeout_ns; /* of the last timeout: what left before it counts as lost on the way */
@@ -98,15 +107,16 @@ struct ledger_account {
 	__u32 client_ack; /* of the last data */
 	__u32 broken_ack; /* the same when it was broken */
 	__u32 exchange;	  /* number of the one that is going on */
+	__u32 done;	  /* of the last byte that is not kept any more; 0: there was none */
 	__u32 exchanges, open, lost_exchanges;
 	__u32 in_flight, held; /* payload bytes */
-	__u32 retained, n_pieces, n_sacked, n_held;
+	__u32 retained, n_pieces, n_sacked, n_held, n_unsent;
 	__u32 srtt_us, rttvar_us;
 	__u32 budget;
 	__u32 resent;
 	__u16 window;
 	__u8 dup_acks, tries, state, size_class;
-	__u8 flags;
+	__u16 flags;
 	__u8 why; /* it was broken last; of what is lost in consequence (enum tcpc_ledger_reason) */
 };
 
@@ -123,7 +133,10 @@ struct tcpc_ledger {
 	struct ledger_link sizes[LEDGER_CLASSES];
 	__u64 wheel_at; /* the last slot that was done, not modulo */
 	bool paused;
-	__u64 paused_ns;
+	__u64 paused_ns, resumed_ns;
+	struct ledger_link turns; /* accounts that may send what has not left, in turn */
+	__u64 n_unsent;		  /* pieces that have not left yet */
+	__u32 n_late;		  /* pieces that left late and are on the way */
 	struct ledger_path path;
 	struct tcpc_ledger_config config;
 	struct tcpc_ledger_ops ops;
@@ -140,6 +153,24 @@ static inline void ledger_set_state(struct ledger_account *a, enum ledger_state 
 	a->since_ns = now_ns;
 }
 
+/** ledger_is_active - it can be sent again, and is waited for. */
+static inline bool ledger_is_active(const struct ledger_account *a)
+{
+	return a->state == LEDGER_OPEN || a->state == LEDGER_PROBE || (a->flags & LEDGER_GOES_ON);
+}
+
+/** ledger_abort - the client has reset it. */
+static inline void ledger_abort(struct ledger_account *a, __u64 now_ns)
+{
+	a->flags &= ~LEDGER_RST_WAITS;
+	if (a->state == LEDGER_ABORTED)
+		return;
+	ledger_set_state(a, LEDGER_ABORTED, now_ns);
+	a->rto_ns = a->look_ns = LEDGER_NEVER;
+	a->timeout_ns = 0;
+	a->tries = 0;
+}
+
 /** ledger_maybe_close - if the client's FIN is acknowledged, nothing more can come but duplicates.
  */
 static inline void ledger_maybe_close(struct ledger_account *a, __u64 now_ns)
@@ -151,6 +182,14 @@ static inline void ledger_maybe_close(struct ledger_account *a, __u64 now_ns)
 
 /* ---- ledger_table.c ---- */
 
+#define LEDGER_ACCOUNT_OF(link_, member_)                                                          \
+	((struct ledger_account *)((char *)(link_)-offsetof(struct ledger_account, member_)))
+
+/** ledger_list_init, _add (behind @head), _del - doubly linked lists; @head is no member. */
+void ledger_list_init(struct ledger_link *head);
+void ledger_list_add(struct ledger_link *head, struct ledger_link *link);
+void ledger_list_del(struct ledger_link *link);
+
 /** ledger_find - the newest account of @flow, or NULL. */
 struct ledger_account *ledger_find(const struct tcpc_ledger *l, const struct tcpc_flow *flow);
 
@@ -160,6 +199,10 @@ struct ledger_account *ledger_find_at(const struct tcpc_ledger *l, const struct 
 
 /** ledger_older - the account of the same flow that @a has replaced, or NULL. */
 struct ledger_account *ledger_older(const struct ledger_account *a);
+
+/** ledger_current - the account of @flow whose packets leave: the newest, or the oldest of those
+ * that go on before it. NULL: there is none. */
+struct ledger_account *ledger_current(const struct tcpc_ledger *l, const struct tcpc_flow *flow);
 
 /** ledger_open - a new account; at the bound the one unused for longest goes. NULL: no memory. */
 struct ledger_account *ledger_open(struct tcpc_ledger *l, __u64 now_ns,
@@ -228,6 +271,11 @@ void ledger_skip(struct tcpc_ledger *l, struct ledger_account *a, __u32 end,
 void ledger_lose(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
 		 enum tcpc_ledger_reason reason);
 
+/** ledger_lose_front - what has left before is lost{@reason}, up to the first exchange that has not
+ * left at all. False: there is none, and nothing is changed. */
+bool ledger_lose_front(struct tcpc_ledger *l, struct ledger_account *a,
+		       enum tcpc_ledger_reason reason);
+
 /** ledger_lose_packet - the same for payload that is not kept at all, and the exchange that is
  * going on. */
 void ledger_lose_packet(struct tcpc_ledger *l, struct ledger_account *a, __u32 payload_bytes,
@@ -271,6 +319,40 @@ void ledger_give_up_probe(struct tcpc_ledger *l, struct ledger_account *a, __u64
 
 /** ledger_probe - broken for @reason, but what @a still keeps may open it at the target. */
 void ledger_probe(struct ledger_account *a, __u64 now_ns, enum tcpc_ledger_reason reason);
+
+/** ledger_resend_piece - send @p, now that it is due. */
+void ledger_resend_piece(struct tcpc_ledger *l, struct ledger_account *a, struct ledger_piece *p,
+			 __u64 now_ns);
+
+/** ledger_resend_rst - send the client's RST. */
+void ledger_resend_rst(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns);
+
+/** ledger_spend - false: the burst of this round trip is used up, and @a will be looked at again.
+ * The last piece may go beyond it. */
+bool ledger_spend(const struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns, __u32 bytes);
+
+/* ---- ledger_late.c ---- */
+
+/** ledger_wait - @p has not left yet. */
+void ledger_wait(struct tcpc_ledger *l, struct ledger_account *a, struct ledger_piece *p);
+
+/** ledger_unlate - @p has left, or is not waited for: whatever it was, it counts no more. */
+void ledger_unlate(struct tcpc_ledger *l, struct ledger_account *a, struct ledger_piece *p);
+
+/** ledger_late_lost - what has left late of @a is taken as lost: others need not wait for it. */
+void ledger_late_lost(struct tcpc_ledger *l, struct ledger_account *a);
+
+/** ledger_give_turn - what waits of @a may leave; no effect if nothing does. */
+void ledger_give_turn(struct tcpc_ledger *l, struct ledger_account *a);
+
+/** ledger_moved - the target has something new of @a. */
+void ledger_moved(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns);
+
+/** ledger_catch_up - send what waits, as far as the target keeps up. */
+void ledger_catch_up(struct tcpc_ledger *l, __u64 now_ns);
+
+/** ledger_kept - a packet of @a was kept; @first: before it nothing of @a waited. */
+void ledger_kept(struct tcpc_ledger *l, struct ledger_account *a, bool first, __u64 now_ns);
 
 /* ---- ledger_sum.c ---- */
 

@@ -6,8 +6,12 @@
  */
 #include "core/ledger_priv.h"
 
+#include <errno.h>
+
 #define MSS_BYTES 1448u
 #define DUP_THRESHOLD 3
+/* After an outage, with what was under way before it. */
+#define FRONT_TRIES 3
 /* Before anything has been measured. */
 #define GUESS_US 20000
 /* Receipts are collected and the wheel turns in steps: no finer than this. */
@@ -97,9 +101,10 @@ static bool was_needless(const struct tcpc_ledger *l, const struct ledger_piece 
 
 void ledger_acknowledge(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns, __u32 ack)
 {
-	/* What was held, or waited behind a hole, says nothing of the way. */
+	/* What was held, or waited behind a hole or for the end of an outage, says nothing of the
+	 * way. */
 	const __u32 blind = LEDGER_PIECE_TWICE | LEDGER_PIECE_HELD | LEDGER_PIECE_SACKED;
-	__u64 sent_ns = 0;
+	__u64 sent_ns = l->resumed_ns;
 
 	while (a->head && tcpc_seq_lt(a->head->seq, ack)) {
 		const struct ledger_piece *p = a->head;
@@ -109,18 +114,20 @@ void ledger_acknowledge(struct tcpc_ledger *l, struct ledger_account *a, __u64 n
 		l->stats.spurious += was_needless(l, p, now_ns);
 		ledger_pop(l, a, ack);
 	}
-	if (sent_ns)
+	if (sent_ns > l->resumed_ns)
 		sample_rtt(l, a, now_ns - sent_ns);
 	a->una = ack;
 	a->tries = a->dup_acks = 0;
 	a->rto_ns = LEDGER_NEVER; /* RFC 6298, 5.3: ledger_await starts it anew */
+	ledger_moved(l, a, now_ns);
 }
 
 /* ---- sending again ----------------------------------------------------------------------------
  */
 
-static void resend(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
-		   const struct ledger_record *record, __u32 from, __u32 end, __u32 payload_bytes)
+/* Returns: has it left? */
+static bool resend(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
+		   const struct ledger_record *record, __u32 from, __u32 end, bool begins)
 {
 	struct tcpc_ledger_resend what = {
 		.flow = a->flow,
@@ -128,36 +135,77 @@ static void resend(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns
 		.from_seq = from,
 		.end_seq = end,
 		.may_open = a->state == LEDGER_PROBE,
+		.begins = begins,
 	};
 
+	int r;
+
 	ledger_touch(l, a, now_ns);
-	if (l->ops.resend(l->user, &what)) {
-		l->stats.resend_failed++;
+	r = l->ops.resend(l->user, &what);
+	if (!r)
+		return true;
+	l->stats.resend_failed++;
+	if (r == -EPERM) { /* what is kept must not be freed here: callers walk over it */
+		a->flags |= LEDGER_IS_REFUSED;
+		a->look_ns = now_ns;
+	}
+	return false;
+}
+
+/* Did @p, all before which is done, begin an exchange, and wait for the end of an outage? Until the
+ * target has shown that it has the connection it may be the first that comes of it. */
+static bool begins_late(const struct tcpc_ledger *l, const struct ledger_account *a,
+			const struct ledger_piece *p)
+{
+	return p == a->head && p->seq == a->una && (p->flags & LEDGER_PIECE_KEPT) && a->done &&
+	       ledger_payload(p) && p->exchange != a->done && a->moved_ns < l->resumed_ns;
+}
+
+/* If it fails the time is noted as well: the next try comes with the timeout, not at once. */
+void ledger_resend_piece(struct tcpc_ledger *l, struct ledger_account *a, struct ledger_piece *p,
+			 __u64 now_ns)
+{
+	bool first = p->flags & LEDGER_PIECE_UNSENT;
+
+	ledger_unlate(l, a, p);
+	p->sent_ns = now_ns;
+	if (!first)
+		p->flags |= LEDGER_PIECE_TWICE | LEDGER_PIECE_RESENT;
+	if (!resend(l, a, now_ns, p->record, p->seq, p->end, begins_late(l, a, p)))
+		return;
+	if (first) {
+		l->stats.late++;
 		return;
 	}
 	a->resent++;
 	l->stats.resent++;
-	l->stats.resent_bytes += payload_bytes;
+	l->stats.resent_bytes += ledger_payload(p);
 }
 
-/* If it fails the time is noted as well: the next try comes with the timeout, not at once. */
-static void resend_piece(struct tcpc_ledger *l, struct ledger_account *a, struct ledger_piece *p,
-			 __u64 now_ns)
+void ledger_resend_rst(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 {
-	p->sent_ns = now_ns;
-	p->flags |= LEDGER_PIECE_TWICE | LEDGER_PIECE_RESENT;
-	resend(l, a, now_ns, p->record, p->seq, p->end, ledger_payload(p));
+	if (!resend(l, a, now_ns, a->rst, a->rst_seq, a->rst_seq, false))
+		return;
+	a->resent++;
+	l->stats.resent++;
 }
 
-/* False: the burst of this round trip is used up. The last piece may go beyond it. */
-static bool spend(const struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns, __u32 bytes)
+static void look_at(struct ledger_account *a, __u64 ns)
+{
+	if (ns < a->look_ns)
+		a->look_ns = ns;
+}
+
+bool ledger_spend(const struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns, __u32 bytes)
 {
 	if (!a->budget_ns || now_ns - a->budget_ns >= burst_ns(l, a)) {
 		a->budget_ns = now_ns;
 		a->budget = TCPC_LEDGER_BURST_BYTES;
 	}
-	if (!a->budget)
+	if (!a->budget) {
+		look_at(a, a->budget_ns + burst_ns(l, a));
 		return false;
+	}
 	a->budget -= bytes < a->budget ? bytes : a->budget;
 	return true;
 }
@@ -195,12 +243,6 @@ static bool is_lost(const struct tcpc_ledger *l, const struct ledger_account *a,
 	       (b->pieces && now_ns >= late_ns);
 }
 
-static void look_at(struct ledger_account *a, __u64 ns)
-{
-	if (ns < a->look_ns)
-		a->look_ns = ns;
-}
-
 /* False: enough for this round trip. */
 static bool mend_one(struct tcpc_ledger *l, struct ledger_account *a, struct ledger_piece *p,
 		     const struct beyond *b, __u64 now_ns)
@@ -210,11 +252,9 @@ static bool mend_one(struct tcpc_ledger *l, struct ledger_account *a, struct led
 			look_at(a, p->sent_ns + patience_ns(l, a));
 		return true;
 	}
-	if (!spend(l, a, now_ns, p->end - p->seq)) {
-		look_at(a, a->budget_ns + burst_ns(l, a));
+	if (!ledger_spend(l, a, now_ns, p->end - p->seq))
 		return false;
-	}
-	resend_piece(l, a, p, now_ns);
+	ledger_resend_piece(l, a, p, now_ns);
 	a->rto_ns = now_ns + timeout_of(l, a);
 	return true;
 }
@@ -224,7 +264,7 @@ void ledger_mend(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 	struct beyond b = sum_sacked(a);
 
 	a->look_ns = LEDGER_NEVER;
-	if (l->paused || a->state != LEDGER_OPEN)
+	if (l->paused || a->state == LEDGER_PROBE || !ledger_is_active(a))
 		return;
 	for (struct ledger_piece *p = a->head; p; p = p->next) {
 		if (p->flags & LEDGER_PIECE_SACKED) {
@@ -232,7 +272,7 @@ void ledger_mend(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 			b.bytes -= p->end - p->seq;
 			continue;
 		}
-		if (p->flags & LEDGER_PIECE_HELD)
+		if (p->flags & (LEDGER_PIECE_HELD | LEDGER_PIECE_UNSENT))
 			continue;
 		/* Nothing here nor behind it has been given up. */
 		if (!b.pieces && !b.first && p->sent_ns >= a->timeout_ns)
@@ -263,10 +303,10 @@ void ledger_mend_aborted(struct tcpc_ledger *l, struct ledger_account *a, __u64 
 	a->timeout_ns = a->since_ns = now_ns;
 	for (struct ledger_piece *p = a->head; p; p = p->next)
 		if (p->record && !(p->flags & LEDGER_PIECE_SACKED) &&
-		    spend(l, a, now_ns, p->end - p->seq))
-			resend_piece(l, a, p, now_ns);
+		    ledger_spend(l, a, now_ns, p->end - p->seq))
+			ledger_resend_piece(l, a, p, now_ns);
 	if (a->rst)
-		resend(l, a, now_ns, a->rst, a->rst_seq, a->rst_seq, 0);
+		ledger_resend_rst(l, a, now_ns);
 	if (a->n_held && ledger_on_the_way(a))
 		a->look_ns = now_ns + timeout_of(l, a);
 }
@@ -283,7 +323,7 @@ void ledger_reset(struct tcpc_ledger *l, struct ledger_account *a, __u32 end)
 void ledger_give_up(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
 		    enum tcpc_ledger_reason reason)
 {
-	bool old = a->state == LEDGER_REPLACED;
+	bool old = a->state == LEDGER_REPLACED && !(a->flags & LEDGER_GOES_ON);
 
 	ledger_lose(l, a, now_ns, reason);
 	if (old)
@@ -320,12 +360,34 @@ void ledger_probe(struct ledger_account *a, __u64 now_ns, enum tcpc_ledger_reaso
 	a->tries = a->dup_acks = 0;
 }
 
+/* The first piece from @p on that the target lacks. */
+static struct ledger_piece *first_missing(struct ledger_piece *p)
+{
+	while (p && (p->flags & (LEDGER_PIECE_SACKED | LEDGER_PIECE_HELD)))
+		p = p->next;
+	return p;
+}
+
 /* RFC 6298, 5.4: the first one only; its ACK calls for the others. */
 static void on_timeout(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 {
-	const __u32 there = LEDGER_PIECE_SACKED | LEDGER_PIECE_HELD;
-	struct ledger_piece *p = a->head;
+	struct ledger_piece *p = first_missing(a->head);
 
+	ledger_late_lost(l, a);
+	if (p && (p->flags & LEDGER_PIECE_UNSENT)) { /* nobody can have answered */
+		a->rto_ns = now_ns + timeout_of(l, a);
+		ledger_give_turn(l, a);
+		return;
+	}
+	/* What was under way when the target went away: if it has forgotten the connection, it
+	 * may have finished with that, and takes it up behind it only. */
+	if (a->tries >= FRONT_TRIES && a->moved_ns < l->resumed_ns &&
+	    ledger_lose_front(l, a, TCPC_LEDGER_LOST_outage)) {
+		a->tries = 0;
+		a->rto_ns = now_ns + timeout_of(l, a);
+		ledger_give_turn(l, a);
+		return;
+	}
 	if (a->state == LEDGER_PROBE && a->tries >= TCPC_LEDGER_PROBE_TRIES) {
 		ledger_give_up_probe(l, a, now_ns);
 		return;
@@ -337,18 +399,13 @@ static void on_timeout(struct tcpc_ledger *l, struct ledger_account *a, __u64 no
 	a->tries++;
 	a->dup_acks = 0;
 	l->stats.timeouts++;
-	if (a->tries > 1)
+	if (!p || a->tries > 1) { /* only SACKED ones: not acknowledged, so something is wrong */
 		forget_sacks(a);
-	while (p && (p->flags & there))
-		p = p->next;
-	if (!p) { /* only SACKED ones: they are not acknowledged, so something is wrong */
-		forget_sacks(a);
-		for (p = a->head; p && (p->flags & there);)
-			p = p->next;
+		p = first_missing(a->head);
 	}
 	a->timeout_ns = now_ns;
 	if (p)
-		resend_piece(l, a, p, now_ns);
+		ledger_resend_piece(l, a, p, now_ns);
 	a->rto_ns = now_ns + timeout_of(l, a);
 }
 
@@ -358,6 +415,8 @@ static void on_timeout(struct tcpc_ledger *l, struct ledger_account *a, __u64 no
 /* When @a ends if nothing more is heard; LEDGER_NEVER while its timeout decides. */
 static __u64 end_ns(const struct ledger_account *a)
 {
+	if (a->flags & LEDGER_GOES_ON)
+		return a->head ? LEDGER_NEVER : 0;
 	switch (a->state) {
 	case LEDGER_ABORTED:
 	case LEDGER_REPLACED:
@@ -374,7 +433,7 @@ static __u64 end_ns(const struct ledger_account *a)
 
 static __u64 held_until_ns(const struct ledger_account *a)
 {
-	if (!a->n_held || a->state == LEDGER_ABORTED || a->state == LEDGER_REPLACED)
+	if (!a->n_held || !ledger_is_active(a))
 		return LEDGER_NEVER;
 	return a->head->copied_ns + TCPC_LEDGER_HELD_MS * LEDGER_MS;
 }
@@ -395,7 +454,7 @@ static __u64 due_ns(const struct tcpc_ledger *l, const struct ledger_account *a)
 
 void ledger_await(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 {
-	bool waits = (a->state == LEDGER_OPEN || a->state == LEDGER_PROBE) && ledger_on_the_way(a);
+	bool waits = ledger_is_active(a) && ledger_on_the_way(a);
 
 	if (!waits)
 		a->rto_ns = LEDGER_NEVER;
@@ -404,10 +463,12 @@ void ledger_await(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 	ledger_arm(l, a, due_ns(l, a));
 }
 
-/* Nothing is sent and no try counts. Timeouts go on, so that afterwards they come one by one. */
+/* Nothing is sent and no try counts. Timeouts go on, so that afterwards they come one by one, and
+ * none is late because of those before the daemon knew of the outage. */
 static void fire_paused(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 {
 	a->look_ns = LEDGER_NEVER;
+	a->tries = 0;
 	if (a->rto_ns <= now_ns)
 		a->rto_ns = now_ns + timeout_of(l, a);
 	if (a->head && now_ns - l->paused_ns >= l->config.max_outage_ns)
@@ -416,9 +477,12 @@ static void fire_paused(struct tcpc_ledger *l, struct ledger_account *a, __u64 n
 
 static void fire_running(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 {
+	if (a->flags & LEDGER_IS_REFUSED)
+		ledger_lose(l, a, now_ns, TCPC_LEDGER_LOST_allowed);
 	if (held_until_ns(a) <= now_ns)
 		ledger_give_up(l, a, now_ns, TCPC_LEDGER_LOST_too_slow);
 	if (a->look_ns <= now_ns) {
+		ledger_give_turn(l, a);
 		if (a->state == LEDGER_ABORTED)
 			ledger_mend_aborted(l, a, now_ns);
 		else

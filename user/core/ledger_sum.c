@@ -119,7 +119,7 @@ unsigned int tcpc_ledger_behind(const struct tcpc_ledger *l, __u64 now_ns,
 /** What the pieces of an account, and all accounts, come to. */
 struct tally {
 	__u64 held, in_flight, open, accounts, records, retained;
-	__u32 pieces, n_held, n_sacked;
+	__u32 pieces, n_held, n_sacked, n_unsent, n_late;
 };
 
 static void tally_piece(const struct ledger_account *a, const struct ledger_piece *prev,
@@ -129,6 +129,8 @@ static void tally_piece(const struct ledger_account *a, const struct ledger_piec
 
 	t->pieces++;
 	t->n_sacked += !!(p->flags & LEDGER_PIECE_SACKED);
+	t->n_unsent += !!(p->flags & LEDGER_PIECE_UNSENT);
+	t->n_late += !!(p->flags & LEDGER_PIECE_LATE);
 	if (p->flags & LEDGER_PIECE_HELD) {
 		t->n_held++;
 		t->held += ledger_payload(p);
@@ -179,7 +181,8 @@ static const char *check_account(const struct ledger_account *a, struct tally *t
 		return wrong;
 	if (t->held != a->held || t->in_flight != a->in_flight || t->retained != a->retained)
 		return "an account is not the sum of its pieces";
-	if (t->pieces != a->n_pieces || t->n_held != a->n_held || t->n_sacked != a->n_sacked)
+	if (t->pieces != a->n_pieces || t->n_held != a->n_held || t->n_sacked != a->n_sacked ||
+	    t->n_unsent != a->n_unsent)
 		return "pieces are miscounted";
 	if (a->copied != a->acknowledged + a->held + a->in_flight + a->lost)
 		return "the bytes of an account do not add up";
@@ -197,6 +200,8 @@ static void add(struct tally *sum, const struct tally *t)
 	sum->open += t->open;
 	sum->records += t->records;
 	sum->retained += t->retained;
+	sum->n_unsent += t->n_unsent;
+	sum->n_late += t->n_late;
 	sum->accounts++;
 }
 
@@ -214,6 +219,8 @@ static const char *check_totals(const struct tcpc_ledger *l, const struct tally 
 	if (sum->accounts != l->stats.connections || sum->records != l->stats.records ||
 	    sum->retained != l->stats.retained_bytes)
 		return "accounts or records are miscounted";
+	if (sum->n_unsent != l->n_unsent || sum->n_late != l->n_late)
+		return "what leaves late is miscounted";
 	return NULL;
 }
 

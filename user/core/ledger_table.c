@@ -14,18 +14,15 @@
 /* How many of the largest class are compared. Within it they differ by less than two to one. */
 #define COMPARE_LARGEST 64
 
-#define ACCOUNT_OF(link_, member_)                                                                 \
-	((struct ledger_account *)((char *)(link_)-offsetof(struct ledger_account, member_)))
-
 /* ---- lists ------------------------------------------------------------------------------------
  */
 
-static void list_init(struct ledger_link *head)
+void ledger_list_init(struct ledger_link *head)
 {
 	head->prev = head->next = head;
 }
 
-static void list_add(struct ledger_link *head, struct ledger_link *link)
+void ledger_list_add(struct ledger_link *head, struct ledger_link *link)
 {
 	link->prev = head;
 	link->next = head->next;
@@ -33,7 +30,7 @@ static void list_add(struct ledger_link *head, struct ledger_link *link)
 	head->next = link;
 }
 
-static void list_del(struct ledger_link *link)
+void ledger_list_del(struct ledger_link *link)
 {
 	link->prev->next = link->next;
 	link->next->prev = link->prev;
@@ -90,14 +87,23 @@ struct ledger_account *ledger_older(const struct ledger_account *newer)
 struct ledger_account *ledger_find_at(const struct tcpc_ledger *l, const struct tcpc_flow *flow,
 				      __u32 seq)
 {
-	struct ledger_account *newest = ledger_find(l, flow), *old;
+	struct ledger_account *newest = ledger_find(l, flow), *a = newest;
 
-	/* Initial numbers are random: that @seq fits the old one and not the new one is no chance.
+	/* Initial numbers are random: that @seq fits an old one and not the new one is no chance.
 	 */
-	if (!newest || seq - newest->una <= newest->nxt - newest->una)
-		return newest;
-	old = ledger_older(newest);
-	return old && seq - old->una <= old->nxt - old->una ? old : newest;
+	while (a && seq - a->una > a->nxt - a->una)
+		a = ledger_older(a);
+	return a ? a : newest;
+}
+
+struct ledger_account *ledger_current(const struct tcpc_ledger *l, const struct tcpc_flow *flow)
+{
+	struct ledger_account *current = ledger_find(l, flow), *a = current;
+
+	while (a && (a = ledger_older(a)))
+		if (a->flags & LEDGER_GOES_ON)
+			current = a;
+	return current;
 }
 
 /* Append, so that accounts of one flow keep their order: the newest is first. */
@@ -150,8 +156,8 @@ void ledger_arm(struct tcpc_ledger *l, struct ledger_account *a, __u64 due_ns)
 	if (a->wheel_ns <= slot << LEDGER_WHEEL_SHIFT)
 		return;
 	a->wheel_ns = slot << LEDGER_WHEEL_SHIFT;
-	list_del(&a->wheel);
-	list_add(l->wheel[slot % LEDGER_WHEEL_SLOTS].prev, &a->wheel);
+	ledger_list_del(&a->wheel);
+	ledger_list_add(l->wheel[slot % LEDGER_WHEEL_SLOTS].prev, &a->wheel);
 }
 
 static void fire_slot(struct tcpc_ledger *l, struct ledger_link *slot, __u64 now_ns)
@@ -163,12 +169,12 @@ static void fire_slot(struct tcpc_ledger *l, struct ledger_link *slot, __u64 now
 	/* Those that are put in again can't come into this list. */
 	due = *slot;
 	due.prev->next = due.next->prev = &due;
-	list_init(slot);
+	ledger_list_init(slot);
 	while (due.next != &due) {
-		struct ledger_account *a = ACCOUNT_OF(due.next, wheel);
+		struct ledger_account *a = LEDGER_ACCOUNT_OF(due.next, wheel);
 
-		list_del(&a->wheel);
-		list_init(&a->wheel);
+		ledger_list_del(&a->wheel);
+		ledger_list_init(&a->wheel);
 		a->wheel_ns = LEDGER_NEVER;
 		ledger_fire(l, a, now_ns);
 	}
@@ -185,6 +191,7 @@ void tcpc_ledger_tick(struct tcpc_ledger *l, __u64 now_ns)
 		l->wheel_at++;
 		fire_slot(l, &l->wheel[l->wheel_at % LEDGER_WHEEL_SLOTS], now_ns);
 	}
+	ledger_catch_up(l, now_ns);
 }
 
 /* ---- by size ----------------------------------------------------------------------------------
@@ -204,8 +211,8 @@ void ledger_resize(struct tcpc_ledger *l, struct ledger_account *a, __s64 bytes)
 	size_class = class_of(a->retained);
 	if (size_class == a->size_class)
 		return;
-	list_del(&a->size);
-	list_add(&l->sizes[size_class], &a->size);
+	ledger_list_del(&a->size);
+	ledger_list_add(&l->sizes[size_class], &a->size);
 	a->size_class = size_class;
 }
 
@@ -217,8 +224,8 @@ struct ledger_account *ledger_largest(const struct tcpc_ledger *l)
 		const struct ledger_link *head = &l->sizes[c], *at = head->next;
 
 		for (int i = 0; at != head && i < COMPARE_LARGEST; i++, at = at->next)
-			if (!largest || ACCOUNT_OF(at, size)->retained > largest->retained)
-				largest = ACCOUNT_OF(at, size);
+			if (!largest || LEDGER_ACCOUNT_OF(at, size)->retained > largest->retained)
+				largest = LEDGER_ACCOUNT_OF(at, size);
 	}
 	return largest;
 }
@@ -246,15 +253,15 @@ void ledger_touch(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 	a->last_ns = now_ns;
 	if (l->lru.next == &a->lru)
 		return;
-	list_del(&a->lru);
-	list_add(&l->lru, &a->lru);
+	ledger_list_del(&a->lru);
+	ledger_list_add(&l->lru, &a->lru);
 }
 
 /* At the bound the account that nothing was heard of for longest makes room. */
 static void make_room(struct tcpc_ledger *l, __u64 now_ns)
 {
 	while (l->stats.connections && l->stats.connections >= l->config.max_connections) {
-		struct ledger_account *a = ACCOUNT_OF(l->lru.prev, lru);
+		struct ledger_account *a = LEDGER_ACCOUNT_OF(l->lru.prev, lru);
 
 		if (a->head)
 			ledger_give_up(l, a, now_ns, TCPC_LEDGER_LOST_full);
@@ -276,9 +283,10 @@ struct ledger_account *ledger_open(struct tcpc_ledger *l, __u64 now_ns,
 	a->since_ns = a->last_ns = now_ns;
 	a->why = TCPC_LEDGER_LOST_no_connection;
 	a->rto_ns = a->look_ns = a->wheel_ns = LEDGER_NEVER;
-	list_init(&a->wheel);
-	list_add(&l->lru, &a->lru);
-	list_add(&l->sizes[0], &a->size);
+	ledger_list_init(&a->wheel);
+	ledger_list_init(&a->turn);
+	ledger_list_add(&l->lru, &a->lru);
+	ledger_list_add(&l->sizes[0], &a->size);
 	l->stats.opened++;
 	l->stats.connections++;
 	l->stats.memory_bytes += sizeof(*a);
@@ -294,12 +302,16 @@ void ledger_close(struct tcpc_ledger *l, struct ledger_account *a)
 	struct ledger_account **at = bucket_of(l, a->hash);
 
 	ledger_forget(l, a);
-	while (*at != a)
+	while (*at != a) {
+		if ((*at)->hash == a->hash) /* which may have waited for this one */
+			ledger_give_turn(l, *at);
 		at = &(*at)->next;
+	}
 	*at = a->next;
-	list_del(&a->lru);
-	list_del(&a->wheel);
-	list_del(&a->size);
+	ledger_list_del(&a->lru);
+	ledger_list_del(&a->wheel);
+	ledger_list_del(&a->size);
+	ledger_list_del(&a->turn);
 	l->stats.connections--;
 	l->stats.memory_bytes -= sizeof(*a);
 	free(a);
@@ -323,11 +335,12 @@ struct tcpc_ledger *tcpc_ledger_new(const struct tcpc_ledger_config *config,
 	l->user = user;
 	l->wheel_at = now_ns >> LEDGER_WHEEL_SHIFT;
 	l->stats.memory_bytes = sizeof(*l) + FIRST_BUCKETS * sizeof(struct ledger_account *);
-	list_init(&l->lru);
+	ledger_list_init(&l->lru);
+	ledger_list_init(&l->turns);
 	for (int i = 0; i < LEDGER_WHEEL_SLOTS; i++)
-		list_init(&l->wheel[i]);
+		ledger_list_init(&l->wheel[i]);
 	for (int i = 0; i < LEDGER_CLASSES; i++)
-		list_init(&l->sizes[i]);
+		ledger_list_init(&l->sizes[i]);
 	return l;
 }
 
@@ -336,7 +349,7 @@ void tcpc_ledger_free(struct tcpc_ledger *l)
 	if (!l)
 		return;
 	while (l->lru.next != &l->lru)
-		ledger_close(l, ACCOUNT_OF(l->lru.next, lru));
+		ledger_close(l, LEDGER_ACCOUNT_OF(l->lru.next, lru));
 	free(l->buckets);
 	free(l);
 }

@@ -115,18 +115,25 @@ __u32 tcpc_pieces_next(struct tcpc_pieces *p, void *out, __u32 *ret_payload)
 	return finish(out, pkt, seq, flags_of(pkt, seq, to), payload);
 }
 
-/* An ACK from the client is what a response becomes, so there is one who can write it; its header
- * then says SYN instead. */
-__u32 tcpc_pieces_syn(const struct tcpc_flow *flow, __u32 seq, void *out)
+/* The response to which the client would say @seq and @ack. */
+static struct tcpc_pkt response_for(const struct tcpc_flow *flow, __u32 seq, __u32 ack)
 {
-	struct tcpc_pkt response = {
+	return (struct tcpc_pkt){
 		.saddr = flow->server,
 		.daddr = flow->client,
 		.sport = flow->server_port,
 		.dport = flow->client_port,
+		.seq = ack,
 		.ack = seq,
 		.family = tcpc_addr_is_v4(&flow->server) ? 4 : 6,
 	};
+}
+
+/* An ACK from the client is what a response becomes, so there is one who can write it; its header
+ * then says SYN instead. */
+__u32 tcpc_pieces_syn(const struct tcpc_flow *flow, __u32 seq, void *out)
+{
+	struct tcpc_pkt response = response_for(flow, seq, 0);
 	__u32 bytes = tcpc_reflect_build(&response, out);
 	struct tcphdr *tcp = (void *)((__u8 *)out + bytes - sizeof(*tcp));
 
@@ -138,4 +145,18 @@ __u32 tcpc_pieces_syn(const struct tcpc_flow *flow, __u32 seq, void *out)
 	tcp->check = tcpc_csum_fold(
 		tcpc_csum_partial(tcp, sizeof(*tcp), tcpc_pseudo_sum(&response, sizeof(*tcp))));
 	return bytes;
+}
+
+__u32 tcpc_pieces_probe(const struct tcpc_flow *flow, __u32 seq, __u32 ack, void *out)
+{
+	struct tcpc_pkt response = response_for(flow, seq - 1, ack - 1);
+	__u32 bytes = tcpc_reflect_build(&response, out), l4_bytes = sizeof(struct tcphdr) + 1;
+	struct tcphdr *tcp = (void *)((__u8 *)out + bytes - sizeof(*tcp));
+
+	((__u8 *)out)[bytes] = 0;
+	set_ip(out, &response, bytes + 1);
+	tcp->check = 0;
+	tcp->check = tcpc_csum_fold(
+		tcpc_csum_partial(tcp, l4_bytes, tcpc_pseudo_sum(&response, l4_bytes)));
+	return bytes + 1;
 }

@@ -11,7 +11,7 @@
 
 #include "tcpcopy/parse.h"
 
-#define TCPC_RESET_MAX (sizeof(struct ipv6hdr) + sizeof(struct tcphdr))
+#define TCPC_PROBE_MAX (sizeof(struct ipv6hdr) + sizeof(struct tcphdr) + 1)
 
 /** A packet that is being cut; set up by tcpc_pieces_begin(). */
 struct tcpc_pieces {
@@ -43,5 +43,13 @@ __u32 tcpc_pieces_next(struct tcpc_pieces *pieces, void *out, __u32 *ret_payload
 /** tcpc_pieces_syn - write a SYN without options that comes from @flow's client, with @seq (host
  * order), to @out, which has room for it and is aligned for 32-bit words.  Returns: its length. */
 __u32 tcpc_pieces_syn(const struct tcpc_flow *flow, __u32 seq, void *out);
+
+/**
+ * tcpc_pieces_probe - write what a keep-alive probe of @flow's client would be, to @out with room
+ * for TCPC_PROBE_MAX: one byte, the one before @seq, from before the client had read what @ack
+ * acknowledges (both host order). A target that has the connection acknowledges it, to another it
+ * says that a request begins at @seq.  Returns: its length.
+ */
+__u32 tcpc_pieces_probe(const struct tcpc_flow *flow, __u32 seq, __u32 ack, void *out);
 
 #endif

@@ -185,6 +185,19 @@ int tcpc_resend_syn(struct tcpc_resend *r, const struct tcpc_flow *flow, __u32 s
 	return err;
 }
 
+int tcpc_resend_probe(struct tcpc_resend *r, const struct tcpc_flow *flow, __u32 seq, __u32 ack,
+		      __u32 ifindex)
+{
+	struct outgoing o;
+	int err;
+
+	address(&o, flow, ifindex);
+	err = send_one(r, &o, tcpc_pieces_probe(flow, seq, ack, r->piece));
+	if (!err)
+		r->stats.probes++;
+	return err;
+}
+
 const struct tcpc_resend_stats *tcpc_resend_stats(const struct tcpc_resend *r)
 {
 	return &r->stats;

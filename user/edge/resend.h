@@ -42,6 +42,11 @@ int tcpc_resend_packet(struct tcpc_resend *resend, const struct tcpc_journal_hea
 int tcpc_resend_syn(struct tcpc_resend *resend, const struct tcpc_flow *flow, __u32 seq,
 		    __u32 ifindex);
 
+/** tcpc_resend_probe - send tcpc_pieces_probe() for the request that begins at @seq, by @ifindex.
+ * Returns 0 or -errno. */
+int tcpc_resend_probe(struct tcpc_resend *resend, const struct tcpc_flow *flow, __u32 seq,
+		      __u32 ack, __u32 ifindex);
+
 /** tcpc_resend_stats - the counters. Borrowed. */
 const struct tcpc_resend_stats *tcpc_resend_stats(const struct tcpc_resend *resend);
 

@@ -18,8 +18,9 @@
 #include "edge/resend.h"
 
 #define MAX_ACCOUNTS (1u << 18) /* a target host; 320 bytes each */
-/* Longer than a switch or a daemon takes to start again. */
-#define MAX_OUTAGE_NS (30 * 1000000000ULL)
+/* After an outage all that is copied is kept until what was kept before has left. Connections whose
+ * target has forgotten them must not make that long. */
+#define MAX_BEHIND_NS (20 * 1000000000ULL)
 /* With nothing on the way accounts only have to be forgotten in time. */
 #define IDLE_TICK_MS 500
 
@@ -38,6 +39,7 @@ struct delivery_ledger {
 	struct peer *peer;
 	struct tcpc_ledger *ledger;
 	__u64 now_ns; /* the last time it was given: time never runs backwards for it */
+	__u64 behind_until_ns; /* 0: nothing has to be sent first */
 };
 
 static __u64 later(struct delivery_ledger *dl, __u64 ns)
@@ -85,10 +87,13 @@ static int on_resend(void *user, const struct tcpc_ledger_resend *what)
 
 	if (!target) {
 		d->stats.withheld++;
-		return -EHOSTUNREACH;
+		return peer_allows(dl->peer, &what->flow.client) ? -EPERM : -EHOSTUNREACH;
 	}
 	if (!head)
 		return -ENOENT;
+	if (what->begins)
+		tcpc_resend_probe(d->resend, &what->flow, what->from_seq, head->ack,
+				  target->route.ifindex);
 	return tcpc_resend_packet(d->resend, head, what->from_seq, what->end_seq,
 				  target->route.mtu);
 }
@@ -135,7 +140,7 @@ static unsigned int tick_ms(const struct delivery *d)
 		if (!p->ledger)
 			continue;
 		stats = tcpc_ledger_stats(p->ledger->ledger);
-		if (stats->records || tcpc_ledger_bytes(p->ledger->ledger)->held)
+		if (stats->records || p->ledger->behind_until_ns || tcpc_ledger_bytes(p->ledger->ledger)->held)
 			return TCPC_LEDGER_TICK_MS;
 		if (stats->connections)
 			ms = IDLE_TICK_MS;
@@ -156,13 +161,32 @@ static void set_tick(struct delivery *d, unsigned int ms)
 		uv_timer_stop(d->tick);
 }
 
+/* Once all has left that was kept, copies take their direct way again. */
+static void look_behind(struct delivery_ledger *dl)
+{
+	tcpc_journal_read(dl->delivery->journal);
+	if (tcpc_ledger_unsent(dl->ledger) && now(dl) < dl->behind_until_ns)
+		return;
+	dl->behind_until_ns = 0;
+	online_peer_changed(dl->delivery->online, dl->peer);
+}
+
+bool delivery_is_behind(const struct peer *peer)
+{
+	return peer && peer->ledger && peer->ledger->behind_until_ns;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct delivery *d = timer->data;
 
-	for (struct peer *p = d->online->peers; p; p = p->next)
-		if (p->ledger)
-			tcpc_ledger_tick(p->ledger->ledger, now(p->ledger));
+	for (struct peer *p = d->online->peers; p; p = p->next) {
+		if (!p->ledger)
+			continue;
+		tcpc_ledger_tick(p->ledger->ledger, now(p->ledger));
+		if (p->ledger->behind_until_ns)
+			look_behind(p->ledger);
+	}
 	set_tick(d, tick_ms(d));
 }
 
@@ -189,6 +213,7 @@ static void on_record(void *user, __u64 id, const struct tcpc_journal_head *head
 		.record_bytes = sizeof(*head) + head->ip_bytes,
 		.record = id,
 		.flags = head->flags,
+		.kept = head->kept,
 	};
 
 	if (!peer || !peer->ledger) {
@@ -270,12 +295,17 @@ void delivery_held(struct peer *peer, const struct tcpc_flow *flow, __u32 seq, _
 		tcpc_ledger_taken(dl->ledger, now(dl), flow, seq, end);
 }
 
-void delivery_shed(struct peer *peer, const struct tcpc_flow *flow)
+void delivery_shed(struct peer *peer, const struct tcpc_flow *flow, __u32 reason)
 {
+	static const enum tcpc_ledger_reason lost[] = {
+		[TCPC_FEEDBACK_SHED_SLOW] = TCPC_LEDGER_LOST_too_slow,
+		[TCPC_FEEDBACK_SHED_AGED] = TCPC_LEDGER_LOST_aged,
+		[TCPC_FEEDBACK_SHED_ALLOWED] = TCPC_LEDGER_LOST_allowed,
+	};
 	struct delivery_ledger *dl = read_copies(peer);
 
 	if (dl)
-		tcpc_ledger_shed(dl->ledger, now(dl), flow);
+		tcpc_ledger_shed(dl->ledger, now(dl), flow, lost[reason]);
 }
 
 static bool reachable(const struct peer *peer)
@@ -296,10 +326,19 @@ void delivery_peer_changed(struct peer *peer)
 
 	if (!dl)
 		return;
-	if (reachable(peer))
-		tcpc_ledger_resumed(dl->ledger, now(dl));
-	else
+	if (!reachable(peer)) {
 		tcpc_ledger_paused(dl->ledger, now(dl));
+		dl->behind_until_ns = 0;
+		return;
+	}
+	if (!tcpc_ledger_is_paused(dl->ledger))
+		return;
+	tcpc_journal_read(dl->delivery->journal);
+	tcpc_ledger_resumed(dl->ledger, now(dl));
+	if (!tcpc_ledger_unsent(dl->ledger))
+		return;
+	dl->behind_until_ns = now(dl) + MAX_BEHIND_NS;
+	set_tick(dl->delivery, TCPC_LEDGER_TICK_MS);
 }
 
 /* ---- life -------------------------------------------------------------------------------------
@@ -309,7 +348,7 @@ int delivery_add_peer(struct delivery *d, struct peer *peer, struct tcpc_err *er
 {
 	struct tcpc_ledger_config config = {
 		.max_connections = MAX_ACCOUNTS,
-		.max_outage_ns = MAX_OUTAGE_NS,
+		.max_outage_ns = KEEP_MAX_OUTAGE_NS,
 	};
 	struct delivery_ledger *dl;
 

@@ -148,11 +148,8 @@ static void on_shed(void *user, const struct tcpc_shed *shed, unsigned int n)
 
 	for (unsigned int i = 0; i < n; i++) {
 		peer->counts.shed++;
-		/* Of the others nothing is under way, or it is withheld. */
-		if (shed[i].reason != TCPC_FEEDBACK_SHED_SLOW)
-			continue;
-		peer->counts.shed_slow++;
-		delivery_shed(peer, &shed[i].flow);
+		peer->counts.shed_slow += shed[i].reason == TCPC_FEEDBACK_SHED_SLOW;
+		delivery_shed(peer, &shed[i].flow, shed[i].reason);
 	}
 }
 

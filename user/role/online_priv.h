@@ -8,6 +8,7 @@
  * online_iface.c  interfaces that go, come back, change their names
  * online_peer.c   one feedback link: who is ready, whom the target allows
  * online_change.c what is changed while attached: targets, filters
+ * online_keep.c   targets that are away: what is copied meanwhile is kept
  * online_delivery.c  journal, ledgers, sending again
  * online_show.c   status and counters as JSON
  * online_ledger.c the ledger as JSON
@@ -73,6 +74,11 @@ struct target {
 	__u64 opened, resets; /* connections that it opened and reset */
 	struct tcpc_guard_target guard;
 	struct tcpc_guard_event event;
+	struct tcpc_route last_route; /* the last one there was */
+	__u64 away_since_ns;	      /* 0: it is not, or nothing is kept for it */
+	bool was_ready;		      /* and has not said since that it does not intercept */
+	bool agreed;		      /* it was ready since the link is up */
+	bool keeps;		      /* what is copied is kept for it, as published */
 };
 
 /** One attached interface. */
@@ -95,7 +101,7 @@ struct tap {
 	char feedback_host[256]; /* "": each target's own address */
 	__u16 feedback_port;
 	bool recovery; /* note what is copied, send again what is lost */
-	bool armed;
+	bool armed;   /* at least one target is ready, or something is kept for it */
 	__u32 budget;			    /* index into `budgets` */
 	bool guarded;			    /* it has or had a bound */
 	struct tcpc_budget_spec budget_set; /* what `budgets` has */
@@ -190,6 +196,20 @@ int online_hook(struct tap *tap, struct tcpc_err *err);
  * that is gone, take up one that is back. For tcpc_netwatch_start(). */
 void online_on_netwatch(void *user, int gone_ifindex);
 
+/* ---- online_keep.c ---- */
+
+/* For how long: longer than a switch or a daemon takes to start again. */
+#define KEEP_MAX_OUTAGE_NS (30 * 1000000000ULL)
+
+/** keep_update - look at @target again; before its state is published. */
+void keep_update(const struct tap *tap, struct target *target);
+
+/** keep_is_due - is it away, and what is copied to be kept for it? @target was updated. */
+bool keep_is_due(const struct target *target);
+
+/** keep_explain - add to @reason, of @size bytes, why the target is not @ready, what that means. */
+void keep_explain(const struct target *target, bool ready, char *reason, size_t size);
+
 /* ---- online_peer.c ---- */
 
 /** peer_get - the link to @host:@port, opened if need be. Counts a reference. */
@@ -237,14 +257,18 @@ void delivery_remove_peer(struct peer *peer);
  * counts, while it takes no copies. */
 void delivery_peer_changed(struct peer *peer);
 
+/** delivery_is_behind - is there something to be sent first that was kept for it? Then all that is
+ * copied must be kept too, or it would overtake that. NULL is fine. */
+bool delivery_is_behind(const struct peer *peer);
+
 /** delivery_receipts - what the target's TCP said; no effect without a ledger, as the next two. */
 void delivery_receipts(struct peer *peer, const struct tcpc_receipt *receipts, unsigned int n);
 
 /** delivery_held - the target's hold queue has [@seq, @end) of @flow, in host order. */
 void delivery_held(struct peer *peer, const struct tcpc_flow *flow, __u32 seq, __u32 end);
 
-/** delivery_shed - the target's hold queue has given up @flow. */
-void delivery_shed(struct peer *peer, const struct tcpc_flow *flow);
+/** delivery_shed - the target host has ended @flow itself, for an enum tcpc_feedback_shed_reason. */
+void delivery_shed(struct peer *peer, const struct tcpc_flow *flow, __u32 reason);
 
 /** delivery_ledger_of - the peer's ledger, borrowed, or NULL. */
 const struct tcpc_ledger *delivery_ledger_of(const struct peer *peer);

@@ -27,6 +27,7 @@ static struct json_object *show_target(const struct tap *tap, const struct targe
 			 ready					  ? "copying"
 			 : peer && peer->state != TCPC_LINK_READY ? state_names[peer->state]
 								  : "not ready");
+	keep_explain(target, ready, reason, sizeof(reason));
 	tcpc_show_string(o, "reason", reason);
 	if (peer) {
 		snprintf(feedback, sizeof(feedback), "%s", peer->name);
@@ -42,19 +43,24 @@ static struct json_object *show_target(const struct tap *tap, const struct targe
 static struct json_object *show_tap(const struct tap *tap)
 {
 	struct json_object *o = json_object_new_object(), *targets = json_object_new_array();
-	char reason[256] = "", percent[16];
+	char reason[256] = "", why[256], percent[16];
+	bool copying = false;
 
 	for (unsigned int i = 0; i < tap->n_targets; i++) {
 		json_object_array_add(targets, show_target(tap, &tap->targets[i]));
-		if (!tap->armed)
-			target_ready(tap, &tap->targets[i], reason, sizeof(reason));
+		if (target_ready(tap, &tap->targets[i], why, sizeof(why))) {
+			copying = true;
+			continue;
+		}
+		memcpy(reason, why, sizeof(reason));
+		keep_explain(&tap->targets[i], false, reason, sizeof(reason));
 	}
 	snprintf(percent, sizeof(percent), "%g", tap->filter.sample / 100.0);
 	tcpc_show_string(o, "iface", tap->iface);
 	tcpc_show_string(o, "hook", tcpc_attach_kind_name(tap->attachment.kind));
 	json_object_object_add(o, "ports", tcpc_show_ports(tap->ports, tap->n_ports));
-	json_object_object_add(o, "copying", json_object_new_boolean(tap->armed));
-	tcpc_show_string(o, "reason", reason);
+	json_object_object_add(o, "copying", json_object_new_boolean(copying));
+	tcpc_show_string(o, "reason", copying ? "" : reason);
 	tcpc_show_string(o, "percent", percent);
 	json_object_object_add(o, "clients", tcpc_show_prefixes(&tap->filter.clients));
 	json_object_object_add(o, "excludes", tcpc_show_prefixes(&tap->filter.excludes));

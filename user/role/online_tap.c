@@ -203,36 +203,49 @@ bool target_ready(const struct tap *tap, const struct target *target, char *ret_
 	return false;
 }
 
-/* Returns how many of them take copies. */
-static unsigned int fill_set(const struct tap *tap, struct tcpc_target_set *set)
+static __u32 target_flags(const struct tap *tap, const struct target *t)
 {
-	unsigned int n_ready = 0;
 	char reason[256];
+	bool ready = target_ready(tap, t, reason, sizeof(reason));
+	__u32 flags = 0;
+
+	if (ready && !(tap->recovery && delivery_is_behind(t->peer)))
+		flags |= TCPC_TARGET_READY;
+	else if (tap->recovery && (ready || keep_is_due(t)))
+		flags |= TCPC_TARGET_KEEP;
+	if (t->peer && t->peer->n_allow)
+		flags |= TCPC_TARGET_EXCLUDE;
+	if (t->peer && tap->recovery)
+		flags |= TCPC_TARGET_JOURNAL;
+	if (t->gated)
+		flags |= TCPC_TARGET_GATED;
+	return flags;
+}
+
+/* Returns how many of them want copies, now or later. */
+static unsigned int fill_set(struct tap *tap, struct tcpc_target_set *set)
+{
+	unsigned int n = 0;
 
 	memset(set, 0, sizeof(*set));
 	set->n_targets = tap->n_targets;
 	for (unsigned int i = 0; i < tap->n_targets; i++) {
-		const struct target *t = &tap->targets[i];
+		struct target *t = &tap->targets[i];
 		struct tcpc_target *out = &set->target[i];
+		const struct tcpc_route *route;
 
+		keep_update(tap, t);
+		route = t->route.ifindex ? &t->route : &t->last_route;
+		out->flags = target_flags(tap, t);
 		out->addr = t->endpoint.addr;
 		out->port = t->endpoint.port;
-		out->ifindex = t->route.ifindex;
-		out->mtu = t->route.mtu <= UINT16_MAX ? t->route.mtu : 0;
+		out->ifindex = route->ifindex;
+		out->mtu = route->mtu <= UINT16_MAX ? route->mtu : 0;
 		out->id = t->peer ? t->peer->id : 0;
-		if (target_ready(tap, t, reason, sizeof(reason))) {
-			out->flags |= TCPC_TARGET_READY;
-			n_ready++;
-		}
-		if (t->peer && t->peer->n_allow)
-			out->flags |= TCPC_TARGET_EXCLUDE;
-		if (t->peer && tap->recovery)
-			out->flags |= TCPC_TARGET_JOURNAL;
-		if (t->gated)
-			out->flags |= TCPC_TARGET_GATED;
 		out->gate = t->gate;
+		n += !!(out->flags & (TCPC_TARGET_READY | TCPC_TARGET_KEEP));
 	}
-	return n_ready;
+	return n;
 }
 
 static int write_services(struct tap *tap, struct tcpc_err *err)
@@ -261,14 +274,16 @@ static int write_services(struct tap *tap, struct tcpc_err *err)
 int tap_publish(struct tap *tap, struct tcpc_err *err)
 {
 	struct tcpc_target_set set;
-	unsigned int n_ready = fill_set(tap, &set);
+	unsigned int n;
 	int r;
 
-	tap->armed = n_ready;
-	guard_publish(tap, n_ready);
+	/* First: whether a ledger is behind decides where copies go. */
 	for (unsigned int i = 0; i < tap->n_targets; i++)
 		if (tap->targets[i].peer)
 			delivery_peer_changed(tap->targets[i].peer);
+	n = fill_set(tap, &set);
+	tap->armed = n;
+	guard_publish(tap, n);
 	if (!tap->ifindex)
 		return 0; /* there is nothing that could be copied */
 	r = tcpc_dp_online_targets(tap->online->dp, tap->ifindex, &set, err);
@@ -294,6 +309,7 @@ void tap_refresh_routes(struct tap *tap)
 			changed = true;
 		}
 		t->route = now;
+		changed = changed || t->keeps != keep_is_due(t);
 	}
 	if (changed && tap_publish(tap, &err))
 		tcpc_log_error("%s: %s", tap->iface, err.text);
