@@ -66,9 +66,9 @@ static __always_inline __u64 journal_wake_flags(struct tcpc_online_config *cfg)
  * and counts why not: a copy that leaves does so all the same. */
 static __always_inline int journal_copy(struct __sk_buff *skb, __u32 l3_off,
 					const struct tcpc_pkt *pkt,
-					 const struct tcpc_target *target,
-					 struct tcpc_online_config *cfg,
-					 struct tcpc_online_stats *st)
+					const struct tcpc_target *target,
+					struct tcpc_online_config *cfg,
+					struct tcpc_online_stats *st)
 {
 	__u32 len = pkt->l4_off - pkt->l3_off + pkt->tcp_bytes + pkt->payload_bytes;
 	struct tcpc_journal_head *head;

@@ -275,6 +275,10 @@ static void expect_fate(const struct fate *fate)
 
 	moved.seen = 0;
 	moved.copied_bytes = copied ? fate->spec.payload_bytes : 0;
+	if (moved.target_not_ready) {
+		moved.skipped_bytes = fate->spec.payload_bytes;
+		moved.skipped_data = 1;
+	}
 	set.target[0] = ready_target(fate->target_family ?: fate->spec.family, 9, 8080);
 	set.target[0].id = 5;
 	if (fate->change)

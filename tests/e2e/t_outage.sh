@@ -53,15 +53,16 @@ stays_away() {
 	is "copies that left while the target could not be reached" "$(counter copied)" "$COPIES"
 }
 
-# again TEXT: copying goes on by itself, the direct way.
+# again TEXT: copying goes on by itself.
 again() {
 	wait_for 10 copying || not_ok "$1: copying does not go on"
-	COPIES=$(counter copied)
-	wait_for 12 more_copies || not_ok "$1: copies do not take the direct way again"
 }
 
-more_copies() {
-	[ "$(counter copied)" -gt "$((COPIES + 50))" ]
+# direct TEXT: what comes later leaves the direct way, and arrives.
+direct() {
+	COPIES=$(counter copied)
+	over "$1: afterwards" 0 keep 4 200 400
+	compare "$1: copies that left the direct way afterwards" $(($(counter copied) - COPIES)) ">=" 200
 }
 
 lab_up
@@ -83,19 +84,19 @@ router_loses 1
 router_reorders 2
 over "1 % lost, 2 % reordered, 5 % repeated" 0 keep 8 1500 500
 over "1 % lost, 2 % reordered, 5 % repeated, 32 KB posts" 0 post 4 100 0
-router_reorders 0
-router_duplicates 0
+router_orderly
 router_loses 0
 compare "packets that the router sent twice" "$(router_shuffled twice)" ">=" 50
 
 # A way that is cut, and there again before the clients are done.
 for kind in keep close; do
-	during $kind 8 12
+	during $kind 8 9
 	router_cut
 	stays_away $OUTAGE
 	router_loses 0
 	again "$kind: cut"
 	settled "$kind: the way cut for $OUTAGE s" 0
+	direct "$kind: cut"
 done
 
 during keep 8 5
@@ -104,6 +105,7 @@ stays_away 1
 router_loses 0
 again "feedback link cut"
 settled "the feedback link alone cut" 0
+direct "feedback link cut"
 
 # Stopped on purpose: the target says so, and nothing is kept for it.
 during keep 8 4
@@ -118,16 +120,17 @@ compare "requests lost when it was stopped" "$LOST" "<=" 16
 
 # What had left when the target died is lost, since nobody knows whether the target had it; what
 # came later, from 0.7 s on, is kept.
-during keep 8 9
+during keep 8 6
 daemon_kill target
 stays_away 1
 lab_daemon target
 intercept
 again "daemon killed"
 settled "the target's daemon killed and started" $RATE 16
+direct "daemon killed"
 
 # A host that starts again has neither sockets nor rules nor programs.
-during keep 8 10
+during keep 8 7
 ip -n "$LAB_ID-target" link set eth0 down
 daemon_kill target
 lab_stop "${IDS_PID[target]}" KILL || true
@@ -143,6 +146,7 @@ lab_daemon target
 intercept
 again "host started again"
 settled "the target host started again" $((RATE * 3 / 2)) 16
+direct "host started again"
 
 adds_up "after outages"
 is "copies that could not be kept" "$(counter keep_failed)" 0

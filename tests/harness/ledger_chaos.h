@@ -141,8 +141,7 @@ static inline void chaos_other(struct chaos *c, const __u8 *e, const struct tcpc
 {
 	switch (e[2] % 8) {
 	case 0:
-		tcpc_ledger_shed(c->ledger, c->now_ns, flow,
-				 e[4] % __TCPC_LEDGER_LOST_MAX);
+		tcpc_ledger_shed(c->ledger, c->now_ns, flow, e[4] % __TCPC_LEDGER_LOST_MAX);
 		break;
 	case 1:
 		tcpc_ledger_give_up(c->ledger, c->now_ns, flow);

@@ -24,7 +24,21 @@
 #define RST TCPC_TCP_RST
 #define RST_ACK (TCPC_TCP_RST | TCPC_TCP_ACK)
 
-enum what { END, COPY, RECEIPT, TAKEN, SHED, GIVE_UP, LARGEST, PAUSE, RESUME, KEEP, TIME, FAIL, REFUSE };
+enum what {
+	END,
+	COPY,
+	RECEIPT,
+	TAKEN,
+	SHED,
+	GIVE_UP,
+	LARGEST,
+	PAUSE,
+	RESUME,
+	KEEP,
+	TIME,
+	FAIL,
+	REFUSE
+};
 
 struct step {
 	enum what what;

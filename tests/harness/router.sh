@@ -92,6 +92,12 @@ router_duplicates() {
 	router_shuffles
 }
 
+# router_orderly: neither.
+router_orderly() {
+	ROUTER_LATE=0 ROUTER_TWICE=0
+	router_shuffles
+}
+
 # In a table of its own, in front of what router_loses does.
 router_shuffles() {
 	local i

@@ -151,8 +151,8 @@ static void receipt_ack(struct tcpc_ledger *l, struct ledger_account *a, __u64 n
 void tcpc_ledger_receipt(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_receipt *r)
 {
 	struct tcpc_flow flow = flow_of(r);
-	struct ledger_account *a =
-		r->flags & TCPC_TCP_ACK ? ledger_find_at(l, &flow, r->ack) : ledger_current(l, &flow);
+	struct ledger_account *a = r->flags & TCPC_TCP_ACK ? ledger_find_at(l, &flow, r->ack)
+							   : ledger_current(l, &flow);
 
 	l->stats.receipts++;
 	if (!a || !(r->flags & (TCPC_TCP_ACK | TCPC_TCP_RST))) {

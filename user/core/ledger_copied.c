@@ -123,7 +123,7 @@ static void keep(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
 {
 	__u64 before = a->copied;
 	__u32 fresh = fresh_bytes(a, p, end);
-	bool first = !a->n_unsent;
+	bool first = !a->n_unsent && (a->moved_ns >= l->resumed_ns || !ledger_on_the_way(a));
 
 	note_exchange(l, a, p, end);
 	if (ledger_put(l, a, now_ns, p, end)) {

@@ -4,8 +4,9 @@
  * when the target is there again, oldest connection first.
  *
  * It leaves at the pace of the clients, some times as fast, and no faster than the target answers:
- * so many packets over all connections may be unanswered. A connection begins with one. The target may not have it any more, and takes it up then with that
- * packet, or not at all; what came at the same time would be taken up in its place.
+ * so many packets over all connections may be unanswered. A connection begins with one. The target
+ * may not have it any more, and takes it up then with that packet, or not at all; what came at the
+ * same time would be taken up in its place.
  */
 #include "core/ledger_priv.h"
 

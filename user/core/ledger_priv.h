@@ -84,7 +84,7 @@ enum ledger_state {
 
 struct ledger_account {
 	struct ledger_link lru, wheel, size;
-	struct ledger_link turn; /* may send what has not left; else empty */
+	struct ledger_link turn;     /* may send what has not left; else empty */
 	struct ledger_account *next; /* in its bucket */
 	struct tcpc_flow flow;
 	__u64 hash;

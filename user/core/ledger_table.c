@@ -239,7 +239,7 @@ __u64 ledger_thin_largest(struct tcpc_ledger *l)
 
 		for (int i = 0; at != head && i < COMPARE_LARGEST && !bytes; i++, at = next) {
 			next = at->next; /* what releases something changes its class */
-			bytes = ledger_thin(l, ACCOUNT_OF(at, size));
+			bytes = ledger_thin(l, LEDGER_ACCOUNT_OF(at, size));
 		}
 	}
 	return bytes;

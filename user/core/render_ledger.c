@@ -51,6 +51,20 @@ static bool is_nothing(struct json_object *o, const char *name)
 	return !text || !strcmp(text, "0");
 }
 
+/* What was never copied is in no account. */
+static void put_skipped(FILE *out, struct json_object *o)
+{
+	struct json_object *skipped = render_member(o, "skipped");
+
+	if (!skipped || (is_nothing(skipped, "packets") && is_nothing(skipped, "connections")))
+		return;
+	fprintf(out,
+		"not copied while nobody intercepted: %s packets with data, %s bytes, %s new "
+		"connections\n",
+		render_text(skipped, "packets"), render_text(skipped, "bytes"),
+		render_text(skipped, "connections"));
+}
+
 static void put_lost(FILE *out, struct json_object *o)
 {
 	static const char *const columns[] = {"LOST", "BYTES", "EXCHANGES", "WHY"};
@@ -154,6 +168,7 @@ void render_ledger(FILE *out, struct json_object *o)
 
 	put_account(out, o);
 	put_lost(out, o);
+	put_skipped(out, o);
 	put_targets(out, o);
 	put_behind(out, o);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {

@@ -38,7 +38,7 @@ struct delivery_ledger {
 	struct delivery *delivery;
 	struct peer *peer;
 	struct tcpc_ledger *ledger;
-	__u64 now_ns; /* the last time it was given: time never runs backwards for it */
+	__u64 now_ns;	       /* the last time it was given: time never runs backwards for it */
 	__u64 behind_until_ns; /* 0: nothing has to be sent first */
 };
 
@@ -140,7 +140,8 @@ static unsigned int tick_ms(const struct delivery *d)
 		if (!p->ledger)
 			continue;
 		stats = tcpc_ledger_stats(p->ledger->ledger);
-		if (stats->records || p->ledger->behind_until_ns || tcpc_ledger_bytes(p->ledger->ledger)->held)
+		if (stats->records || p->ledger->behind_until_ns ||
+		    tcpc_ledger_bytes(p->ledger->ledger)->held)
 			return TCPC_LEDGER_TICK_MS;
 		if (stats->connections)
 			ms = IDLE_TICK_MS;

@@ -3,6 +3,7 @@
 #include "role/online_priv.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <json-c/json.h>
 
 #include "core/ledger.h"
@@ -187,6 +188,20 @@ void tcpc_online_delivery_stats(const struct tcpc_online *online, struct json_ob
 /* ---- the command ------------------------------------------------------------------------------
  */
 
+/* What the ledger cannot know: nobody was there for it, so it was not copied. */
+static struct json_object *show_skipped(const struct tcpc_online *online)
+{
+	struct json_object *o = json_object_new_object();
+	struct tcpc_online_stats stats = {};
+
+	if (online->dp && tcpc_dp_online_stats(online->dp, &stats))
+		memset(&stats, 0, sizeof(stats)); /* said in the log */
+	tcpc_show_number(o, "packets", stats.skipped_data);
+	tcpc_show_number(o, "bytes", stats.skipped_bytes);
+	tcpc_show_number(o, "connections", stats.skipped_opens);
+	return o;
+}
+
 struct json_object *tcpc_online_ledger(const struct tcpc_online *online, struct tcpc_err *err)
 {
 	struct json_object *o, *total, *targets;
@@ -215,6 +230,7 @@ struct json_object *tcpc_online_ledger(const struct tcpc_online *online, struct 
 	}
 	add_sums(total, &bytes, &exchanges);
 	json_object_object_add(o, "total", total);
+	json_object_object_add(o, "skipped", show_skipped(online));
 	json_object_object_add(o, "targets", targets);
 	json_object_object_add(o, "behind", show_behind(online));
 	tcpc_online_delivery_stats(online, o);

@@ -101,7 +101,7 @@ struct tap {
 	char feedback_host[256]; /* "": each target's own address */
 	__u16 feedback_port;
 	bool recovery; /* note what is copied, send again what is lost */
-	bool armed;   /* at least one target is ready, or something is kept for it */
+	bool armed;    /* at least one target is ready, or something is kept for it */
 	__u32 budget;			    /* index into `budgets` */
 	bool guarded;			    /* it has or had a bound */
 	struct tcpc_budget_spec budget_set; /* what `budgets` has */
@@ -267,7 +267,8 @@ void delivery_receipts(struct peer *peer, const struct tcpc_receipt *receipts, u
 /** delivery_held - the target's hold queue has [@seq, @end) of @flow, in host order. */
 void delivery_held(struct peer *peer, const struct tcpc_flow *flow, __u32 seq, __u32 end);
 
-/** delivery_shed - the target host has ended @flow itself, for an enum tcpc_feedback_shed_reason. */
+/** delivery_shed - the target host has ended @flow itself, for an enum tcpc_feedback_shed_reason.
+ */
 void delivery_shed(struct peer *peer, const struct tcpc_flow *flow, __u32 reason);
 
 /** delivery_ledger_of - the peer's ledger, borrowed, or NULL. */
