@@ -269,16 +269,13 @@ static void expect_fate(const struct fate *fate)
 {
 	struct tcpc_target_set set = {.n_targets = 1};
 	struct frame frame = frame_build(&fate->spec);
-	bool copied = fate->counter == COUNTER(copied);
 	struct tcpc_online_stats moved = one_of(fate->counter);
 	struct bpf_run *run = clone_run(0);
 
 	moved.seen = 0;
-	moved.copied_bytes = copied ? fate->spec.payload_bytes : 0;
-	if (moved.target_not_ready) {
-		moved.skipped_bytes = fate->spec.payload_bytes;
-		moved.skipped_data = 1;
-	}
+	moved.copied_bytes = moved.copied * fate->spec.payload_bytes;
+	moved.skipped_bytes = moved.target_not_ready * fate->spec.payload_bytes;
+	moved.skipped_data = moved.target_not_ready;
 	set.target[0] = ready_target(fate->target_family ?: fate->spec.family, 9, 8080);
 	set.target[0].id = 5;
 	if (fate->change)
@@ -287,9 +284,9 @@ static void expect_fate(const struct fate *fate)
 	counters_mark(&lab.counters);
 	bpf_run(fate->description, lab.copy_fd, run, frame.data, frame.bytes);
 	expect_u64(fate->description, "verdict", run->verdict,
-		   copied ? VERDICT_REDIRECT : VERDICT_DROP);
+		   moved.copied ? VERDICT_REDIRECT : VERDICT_DROP);
 	expect_moved(fate->description, &lab.counters, &moved);
-	if (!copied)
+	if (!moved.copied)
 		expect_bytes(fate->description, run->out, frame.data, frame.bytes);
 	frame_free(&frame);
 }
@@ -499,6 +496,5 @@ int main(void)
 		cmocka_unit_test(test_unreadable_clone),
 		cmocka_unit_test(test_fan_out),
 	};
-
 	return cmocka_run_group_tests(tests, online_enter, online_leave);
 }
