@@ -39,16 +39,16 @@ __noinline int syn_again(__u32 index, __u32 seq)
 
 /* A packet that will be copied: how much of a greeting had its client read? */
 static __always_inline __u32 greeting_of(const struct tcpc_pkt *pkt, struct tcpc_handshake_set *set,
-					 struct tcpc_online_stats *st)
+					 __u32 epoch, struct tcpc_online_stats *st)
 {
 	if ((pkt->flags & (TCPC_TCP_SYN | TCPC_TCP_ACK)) == TCPC_TCP_SYN) {
-		COUNT_N(st, handshakes_lost, tcpc_handshake_begin(set, pkt->seq));
+		COUNT_N(st, handshakes_lost, tcpc_handshake_begin(set, pkt->seq, epoch));
 		return 0;
 	}
 	/* Urgent data need the field themselves. */
 	if ((pkt->flags & (TCPC_TCP_ACK | TCPC_TCP_URG)) != TCPC_TCP_ACK)
 		return 0;
-	return tcpc_handshake_greeting(set, pkt->seq, pkt->ack);
+	return tcpc_handshake_greeting(set, pkt->seq, pkt->ack, epoch);
 }
 
 /* A client's first pure ACK says where the server's numbers begin. */

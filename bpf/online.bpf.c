@@ -153,7 +153,7 @@ static __always_inline void tap_wanted(struct __sk_buff *skb, enum tcpc_link lin
 	    guard_stops(skb, pkt, service, cfg, mark == GUARD_AGAIN, now_ns, st, &mark))
 		return;
 	clone(skb, link == TCPC_LINK_ETHER ? cfg->copy_ifindex : cfg->copy_raw_ifindex,
-	      greeting_of(pkt, set, st), mark, st);
+	      greeting_of(pkt, set, cfg->epoch, st), mark, st);
 }
 
 static __always_inline void tap_packet(struct __sk_buff *skb, enum tcpc_link link,

@@ -124,7 +124,7 @@ struct tcpc_online_config {
 	__u32 stop;		/* enum tcpc_stop */
 	__u32 closed_new;	/* of TCPC_SAMPLE_ALL: new connections that --max-cpu leaves out */
 	__u32 closed_running;	/* running ones, likewise */
-	__u32 pad;
+	__u32 epoch; /* of handshakes: another one, and targets need not have the SYNs before */
 };
 
 /** Target: one element, shared memory. */

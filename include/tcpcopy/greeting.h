@@ -27,9 +27,9 @@
 /* Instead of a greeting's length: the client's first words, before which it had read nothing. No
  * server greets with a single byte. */
 #define TCPC_GREETING_NONE 1
-/* Instead: not the client's first words, but soon behind them. The connection's SYN was copied, so
- * a target that does not know the connection has it still to come: what was lost is sent again, and
- * in its order. */
+/* Instead: not the client's first words, but soon behind them. The connection's SYN was copied, and
+ * the target was there all the time since. So if it does not know the connection the SYN is still
+ * to come: what was lost is sent again, and in its order. */
 #define TCPC_GREETING_YOUNG 65534
 #define TCPC_GREETING_YOUNG_BYTES (256u << 10)
 #define TCPC_HANDSHAKE_WAYS 7
@@ -41,8 +41,11 @@ struct tcpc_handshake {
 };
 
 struct tcpc_handshake_set {
-	__u32 next;   /* which one goes next */
-	__u32 spoken; /* bit n: the client of way n has spoken, nothing is lost with it */
+	__u8 next;   /* which one goes next */
+	__u8 spoken; /* bit n: the client of way n has spoken, nothing is lost with it */
+	__u8 old;    /* bit n: way n is of an epoch before */
+	__u8 pad;
+	__u32 epoch;
 	struct tcpc_handshake way[TCPC_HANDSHAKE_WAYS];
 };
 
@@ -87,23 +90,27 @@ static inline __u32 tcpc_greeting_bytes(__u16 greeting)
 	return greeting > TCPC_GREETING_NONE && greeting <= TCPC_GREETING_MAX ? greeting : 0;
 }
 
-/* Was there a handshake of which @seq is not far behind? Another connection's in the same set looks
- * like it for one packet in 2,300. */
-static inline int tcpc_handshake_is_young(const struct tcpc_handshake_set *set, __u32 seq)
+/* Was there a handshake in @epoch of which @seq is not far behind? Another connection's in the same
+ * set looks like it for one packet in 2,300. */
+static inline int tcpc_handshake_is_young(const struct tcpc_handshake_set *set, __u32 seq,
+					  __u32 epoch)
 {
 	int i;
 
+	if (set->epoch != epoch)
+		return 0;
 	for (i = 0; i < TCPC_HANDSHAKE_WAYS; i++)
-		if (set->way[i].seq && seq - set->way[i].seq < TCPC_GREETING_YOUNG_BYTES)
+		if (set->way[i].seq && !(set->old & 1u << i) &&
+		    seq - set->way[i].seq < TCPC_GREETING_YOUNG_BYTES)
 			return 1;
 	return 0;
 }
 
 /**
- * tcpc_handshake_begin - a SYN with @seq. If it was seen before, nothing changes.
+ * tcpc_handshake_begin - a SYN with @seq in @epoch. If it was seen before, nothing changes.
  * Returns: 1 if another handshake had to be forgotten whose client has not spoken yet, else 0.
  */
-static inline int tcpc_handshake_begin(struct tcpc_handshake_set *set, __u32 seq)
+static inline int tcpc_handshake_begin(struct tcpc_handshake_set *set, __u32 seq, __u32 epoch)
 {
 	__u32 i = set->next;
 	int lost;
@@ -115,7 +122,11 @@ static inline int tcpc_handshake_begin(struct tcpc_handshake_set *set, __u32 seq
 	lost = set->way[i].seq && !(set->spoken & 1u << i);
 	set->way[i].seq = 0; /* what another CPU reads meanwhile is nobody's */
 	set->way[i].ack = 0;
+	if (set->epoch != epoch)
+		set->old = ~0;
+	set->epoch = epoch;
 	set->spoken &= ~(1u << i);
+	set->old &= ~(1u << i);
 	set->way[i].seq = seq + 1;
 	set->next = i + 1;
 	return lost;
@@ -135,14 +146,16 @@ static inline void tcpc_handshake_ack(struct tcpc_handshake_set *set, __u32 seq,
  * Returns: how many bytes of the server's its client had read, if it is the connection's first
  * one (again, if it is sent again), up to TCPC_GREETING_MAX; TCPC_GREETING_NONE if none were read;
  * if it is not the first, TCPC_GREETING_YOUNG or 0.
+ * @epoch: the present one.
  */
-static inline __u32 tcpc_handshake_greeting(struct tcpc_handshake_set *set, __u32 seq, __u32 ack)
+static inline __u32 tcpc_handshake_greeting(struct tcpc_handshake_set *set, __u32 seq, __u32 ack,
+					    __u32 epoch)
 {
 	int i = tcpc_handshake_find(set, seq);
 	__u32 bytes;
 
 	if (i < 0)
-		return tcpc_handshake_is_young(set, seq) ? TCPC_GREETING_YOUNG : 0;
+		return tcpc_handshake_is_young(set, seq, epoch) ? TCPC_GREETING_YOUNG : 0;
 	set->spoken |= 1u << i;
 	if (!set->way[i].ack)
 		return TCPC_GREETING_NONE;

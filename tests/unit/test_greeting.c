@@ -67,12 +67,13 @@ static void run_step(const char *name, struct tcpc_handshake_set *set, const str
 		     __u32 client, __u32 server)
 {
 	if (s->kind == BEGINS)
-		expect_u64(name, "lost", tcpc_handshake_begin(set, client + s->seq), 0);
+		expect_u64(name, "lost", tcpc_handshake_begin(set, client + s->seq, 0), 0);
 	else if (s->kind == ACKS)
 		tcpc_handshake_ack(set, client + s->seq, server + s->ack);
 	else
 		expect_u64(name, "greeting",
-			   tcpc_handshake_greeting(set, client + s->seq, server + s->ack), s->want);
+			   tcpc_handshake_greeting(set, client + s->seq, server + s->ack, 0),
+			   s->want);
 }
 
 /* With numbers that wrap in each place. (0 as the number after the SYN's stands for none.) */
@@ -98,14 +99,37 @@ static void test_none(void **state)
 
 	(void)state;
 	tcpc_handshake_ack(&set, 0, 77);
-	expect_u64("empty set", "greeting", tcpc_handshake_greeting(&set, 0, 99), 0);
+	expect_u64("empty set", "greeting", tcpc_handshake_greeting(&set, 0, 99, 0), 0);
 	expect_bytes("empty set", &set, &empty, sizeof(set));
-	tcpc_handshake_begin(&set, 0xffffffff);
+	tcpc_handshake_begin(&set, 0xffffffff, 0);
 	tcpc_handshake_ack(&set, 0, 77);
-	expect_u64("SYN at the end", "greeting", tcpc_handshake_greeting(&set, 0, 99), 0);
-	tcpc_handshake_begin(&set, 10);
+	expect_u64("SYN at the end", "greeting", tcpc_handshake_greeting(&set, 0, 99, 0), 0);
+	tcpc_handshake_begin(&set, 10, 0);
 	tcpc_handshake_ack(&set, 11, 0);
-	expect_u64("ACK 0", "greeting", tcpc_handshake_greeting(&set, 11, 40), TCPC_GREETING_NONE);
+	expect_u64("ACK 0", "greeting", tcpc_handshake_greeting(&set, 11, 40, 0),
+		   TCPC_GREETING_NONE);
+}
+
+/* Soon behind a SYN that the target must have: only those of the present epoch. */
+static void test_epochs(void **state)
+{
+	struct tcpc_handshake_set set = {};
+	const __u32 near = 5 + TCPC_GREETING_YOUNG_BYTES;
+
+	(void)state;
+	tcpc_handshake_begin(&set, 5, 1);
+	expect_u64("own epoch", "young", tcpc_handshake_greeting(&set, near, 9, 1),
+		   TCPC_GREETING_YOUNG);
+	expect_u64("own epoch", "far behind", tcpc_handshake_greeting(&set, near + 1, 9, 1), 0);
+	expect_u64("next epoch", "young", tcpc_handshake_greeting(&set, near, 9, 2), 0);
+	expect_u64("next epoch", "first", tcpc_handshake_greeting(&set, 6, 9, 2),
+		   TCPC_GREETING_NONE);
+	tcpc_handshake_begin(&set, 1u << 30, 2);
+	expect_u64("another's SYN", "young", tcpc_handshake_greeting(&set, near, 9, 2), 0);
+	expect_u64("another's SYN", "its own",
+		   tcpc_handshake_greeting(&set, (1u << 30) + 100, 9, 2), TCPC_GREETING_YOUNG);
+	tcpc_handshake_begin(&set, 5, 2);
+	expect_u64("the same SYN again", "young", tcpc_handshake_greeting(&set, near, 9, 2), 0);
 }
 
 /* A set holds its ways' worth of handshakes, and then forgets the oldest. */
@@ -116,18 +140,18 @@ static void test_forgetting(void **state)
 
 	(void)state;
 	for (n = 0; n < 3 * TCPC_HANDSHAKE_WAYS; n++) {
-		expect_u64("silent clients", "lost", tcpc_handshake_begin(&set, n * 100),
+		expect_u64("silent clients", "lost", tcpc_handshake_begin(&set, n * 100, 0),
 			   n >= TCPC_HANDSHAKE_WAYS);
 		tcpc_handshake_ack(&set, n * 100 + 1, 7);
 	}
 	for (n = 0; n < 3 * TCPC_HANDSHAKE_WAYS; n++)
 		expect_u64("silent clients", "greeting",
-			   tcpc_handshake_greeting(&set, n * 100 + 1, 17),
+			   tcpc_handshake_greeting(&set, n * 100 + 1, 17, 0),
 			   n < 2 * TCPC_HANDSHAKE_WAYS ? 0 : 10);
 	/* All that is left has spoken now. */
 	for (n = 0; n < TCPC_HANDSHAKE_WAYS; n++)
-		expect_u64("after them", "lost", tcpc_handshake_begin(&set, n * 100), 0);
-	expect_u64("after them", "lost", tcpc_handshake_begin(&set, 5), 1);
+		expect_u64("after them", "lost", tcpc_handshake_begin(&set, n * 100, 0), 0);
+	expect_u64("after them", "lost", tcpc_handshake_begin(&set, 5, 0), 1);
 }
 
 /* Whatever the memory holds, nothing is read or written beyond it (ASan, UBSan). */
@@ -142,10 +166,10 @@ static void test_garbage(void **state)
 
 		for (size_t k = 0; k < sizeof(set) / 8; k++)
 			words[k] = random_next(&seed) & random_next(&seed);
-		tcpc_handshake_begin(&set, i);
+		tcpc_handshake_begin(&set, i, 0);
 		expect_true("garbage", "next is one", set.next <= TCPC_HANDSHAKE_WAYS);
 		tcpc_handshake_ack(&set, i + 1, 7);
-		expect_u64("garbage", "greeting", tcpc_handshake_greeting(&set, i + 1, 17), 10);
+		expect_u64("garbage", "greeting", tcpc_handshake_greeting(&set, i + 1, 17, 0), 10);
 	}
 }
 
@@ -204,9 +228,10 @@ static void test_index_depends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stories),	   cmocka_unit_test(test_none),
-		cmocka_unit_test(test_forgetting), cmocka_unit_test(test_garbage),
-		cmocka_unit_test(test_spread),	   cmocka_unit_test(test_index_depends),
+		cmocka_unit_test(test_stories),	      cmocka_unit_test(test_none),
+		cmocka_unit_test(test_epochs),	      cmocka_unit_test(test_forgetting),
+		cmocka_unit_test(test_garbage),	      cmocka_unit_test(test_spread),
+		cmocka_unit_test(test_index_depends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,7 @@ static void receipt_rst(struct tcpc_ledger *l, struct ledger_account *a, __u64 n
 		[LEDGER_REPLACED] = TCPC_LEDGER_LOST_replaced,
 	};
 	bool old = a->state == LEDGER_REPLACED;
+	bool goes_on = a->flags & LEDGER_GOES_ON; /* its successor's SYN has not left */
 
 	if (a->state == LEDGER_BROKEN || !is_our_reset(a, r)) {
 		stray(l);
@@ -54,7 +55,7 @@ static void receipt_rst(struct tcpc_ledger *l, struct ledger_account *a, __u64 n
 		return;
 	if ((r->flags & TCPC_TCP_ACK) && r->ack != a->una)
 		ledger_acknowledge(l, a, now_ns, r->ack);
-	ledger_lose(l, a, now_ns, reasons[a->state]);
+	ledger_lose(l, a, now_ns, goes_on ? TCPC_LEDGER_LOST_reset : reasons[a->state]);
 	if (old)
 		ledger_close(l, a);
 	else

@@ -110,6 +110,10 @@ struct tcpc_gate *tcpc_dp_online_gates(struct tcpc_dp_online *dp);
 void tcpc_dp_online_guard(struct tcpc_dp_online *dp, enum tcpc_stop stop, __u32 closed_new,
 			  __u32 closed_running);
 
+/** tcpc_dp_online_epoch - a target goes away, or is new: it need not have the SYNs that were copied
+ * before now. No system call. */
+void tcpc_dp_online_epoch(struct tcpc_dp_online *dp);
+
 /**
  * tcpc_dp_online_journal - the journal's ring buffer, for tcpc_journal_open().
  * @ret_reader_sleeps: shared memory; like the descriptor, valid until close.

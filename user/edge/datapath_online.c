@@ -162,6 +162,11 @@ void tcpc_dp_online_guard(struct tcpc_dp_online *dp, enum tcpc_stop stop, __u32 
 	__atomic_store_n(&dp->config->closed_running, closed_running, __ATOMIC_RELAXED);
 }
 
+void tcpc_dp_online_epoch(struct tcpc_dp_online *dp)
+{
+	__atomic_fetch_add(&dp->config->epoch, 1, __ATOMIC_RELAXED);
+}
+
 int tcpc_dp_online_journal(struct tcpc_dp_online *dp, __u32 *ret_bytes, __u32 **ret_reader_sleeps)
 {
 	*ret_bytes = bpf_map__max_entries(dp->skel->maps.journal);

@@ -79,6 +79,7 @@ struct target {
 	bool was_ready;		      /* and has not said since that it does not intercept */
 	bool agreed;		      /* it was ready since the link is up */
 	bool keeps;		      /* what is copied is kept for it, as published */
+	__u32 published;	      /* flags of struct tcpc_target, as the programs have them */
 };
 
 /** One attached interface. */

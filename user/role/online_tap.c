@@ -222,6 +222,15 @@ static __u32 target_flags(const struct tap *tap, const struct target *t)
 	return flags;
 }
 
+/* A target that goes away may forget the connections it has, one that comes knows none. What is
+ * kept for it from here on leaves in its order. */
+static bool begins_epoch(__u32 was, __u32 now)
+{
+	const __u32 copies = TCPC_TARGET_READY | TCPC_TARGET_KEEP;
+
+	return ((was & ~now) & TCPC_TARGET_READY) || (!(was & copies) && (now & copies));
+}
+
 /* Returns how many of them want copies, now or later. */
 static unsigned int fill_set(struct tap *tap, struct tcpc_target_set *set)
 {
@@ -237,6 +246,9 @@ static unsigned int fill_set(struct tap *tap, struct tcpc_target_set *set)
 		keep_update(tap, t);
 		route = t->route.ifindex ? &t->route : &t->last_route;
 		out->flags = target_flags(tap, t);
+		if (begins_epoch(t->published, out->flags))
+			tcpc_dp_online_epoch(tap->online->dp);
+		t->published = out->flags;
 		out->addr = t->endpoint.addr;
 		out->port = t->endpoint.port;
 		out->ifindex = route->ifindex;
