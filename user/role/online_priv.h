@@ -103,8 +103,8 @@ struct tap {
 	__u16 feedback_port;
 	bool recovery; /* note what is copied, send again what is lost */
 	bool armed;    /* at least one target is ready, or something is kept for it */
-	__u32 budget;			    /* index into `budgets` */
-	bool guarded;			    /* it has or had a bound */
+	__u32 budget;  /* index into `budgets` */
+	bool guarded;  /* it has or had a bound */
 	struct tcpc_budget_spec budget_set; /* what `budgets` has */
 	struct tcpc_guard_admit admit;
 	__u64 budget_seen; /* connections refused or cut when last looked at */
