@@ -189,7 +189,8 @@ static __always_inline int gate_closed(const struct tcpc_target *target, const s
 	if (cfg && target->flags & TCPC_TARGET_GATED &&
 	    gate_stops(target, pkt, cfg, mark & GUARD_AGAIN, st))
 		return 1;
-	gate = syn ? bpf_map_lookup_elem(&gates, &index) : NULL;
+	gate = syn && target->flags & TCPC_TARGET_READY ? bpf_map_lookup_elem(&gates, &index)
+							: NULL;
 	if (gate)
 		__sync_fetch_and_add(&gate->begun, 1);
 	return 0;

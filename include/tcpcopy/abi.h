@@ -13,7 +13,7 @@
 
 #include "tcpcopy/abi_guard.h"
 
-#define TCPC_ABI_VERSION 4
+#define TCPC_ABI_VERSION 5
 
 #define TCPC_MAX_PORTS 15 /* what one iptables multiport match can name */
 #define TCPC_MAX_TARGETS 16

@@ -268,6 +268,29 @@ static void test_dead_target(void **state)
 	assert_int_equal(give(&t, &c, &now, 10, true, 0, 50), 50);
 }
 
+/* Not heard of either: nobody can say that it is the service. */
+static void test_away(void **state)
+{
+	struct tcpc_guard_target t = {};
+	struct tcpc_guard_counts c = {};
+	__u64 now = BEGIN;
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		c.begun += 10;
+		now += TICK;
+		tcpc_guard_target_away(&t, now, &c, false);
+	}
+	/* What was asked meanwhile may still be answered. */
+	assert_int_equal(give(&t, &c, &now, 10, false, 0, 3), 3);
+	assert_in_range(give(&t, &c, &now, 10, false, 0, 10), 0, 2);
+	assert_int_equal(t.trouble, TCPC_TROUBLE_SILENT);
+	tcpc_guard_target_away(&t, now, &c, true);
+	assert_int_equal(t.rate, 0);
+	assert_int_equal(t.trouble, TCPC_TROUBLE_NONE);
+	assert_int_equal(give(&t, &c, &now, 10, true, 0, 50), 50);
+}
+
 /* One connection now and then: three without an answer. */
 static void test_dead_target_slowly(void **state)
 {
@@ -325,17 +348,12 @@ static void test_resets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_event),
-		cmocka_unit_test(test_admit),
-		cmocka_unit_test(test_admit_all),
-		cmocka_unit_test(test_cpu),
-		cmocka_unit_test(test_cpu_unbound),
-		cmocka_unit_test(test_files),
-		cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_dead_target),
-		cmocka_unit_test(test_dead_target_slowly),
-		cmocka_unit_test(test_steps),
-		cmocka_unit_test(test_resets),
+		cmocka_unit_test(test_event),	    cmocka_unit_test(test_admit),
+		cmocka_unit_test(test_admit_all),   cmocka_unit_test(test_cpu),
+		cmocka_unit_test(test_cpu_unbound), cmocka_unit_test(test_files),
+		cmocka_unit_test(test_memory),	    cmocka_unit_test(test_dead_target),
+		cmocka_unit_test(test_away),	    cmocka_unit_test(test_dead_target_slowly),
+		cmocka_unit_test(test_steps),	    cmocka_unit_test(test_resets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -295,3 +295,15 @@ void tcpc_guard_target(struct tcpc_guard_target *t, __u64 now_ns,
 		probe(t, now_ns);
 	}
 }
+
+void tcpc_guard_target_away(struct tcpc_guard_target *t, __u64 now_ns,
+			    const struct tcpc_guard_counts *counts, bool gone)
+{
+	count(t, now_ns, counts);
+	t->asked_ns = now_ns;
+	if (!gone)
+		return;
+	t->asked = t->window_resets = t->window_opened = 0;
+	t->trouble = TCPC_TROUBLE_NONE;
+	step(t, now_ns, 0);
+}

@@ -135,4 +135,12 @@ struct tcpc_guard_target {
 void tcpc_guard_target(struct tcpc_guard_target *target, __u64 now_ns,
 		       const struct tcpc_guard_counts *counts);
 
+/**
+ * tcpc_guard_target_away - instead of the above while it is not heard of: that it does not answer
+ * is no fault of its service then.
+ * @gone: nothing goes there any more; all may begin when it is back.
+ */
+void tcpc_guard_target_away(struct tcpc_guard_target *target, __u64 now_ns,
+			    const struct tcpc_guard_counts *counts, bool gone);
+
 #endif

@@ -157,6 +157,9 @@ int tcpc_link_client_open(uv_loop_t *loop, const char *host, __u16 port, const _
 enum tcpc_link_state tcpc_link_client_state(const struct tcpc_link_client *client,
 					    const char **ret_text);
 
+/** tcpc_link_client_silent_ms - for how long nothing has been heard; ~0 without a link. */
+__u64 tcpc_link_client_silent_ms(const struct tcpc_link_client *client);
+
 /** tcpc_link_client_break - have the peer end a connection. Sent at once.
  * Returns: 0, -EPIPE (no link), -ENOBUFS (the peer is far behind) or -ENOMEM. */
 int tcpc_link_client_break(struct tcpc_link_client *client, const struct tcpc_break *what);

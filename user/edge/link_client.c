@@ -165,6 +165,11 @@ static void on_idle(struct tcpc_link_peer *peer)
 	tcpc_link_peer_flush(peer);
 }
 
+__u64 tcpc_link_client_silent_ms(const struct tcpc_link_client *client)
+{
+	return client->peer ? uv_now(client->timer.loop) - client->peer->heard_ms : ~0ULL;
+}
+
 int tcpc_link_client_break(struct tcpc_link_client *client, const struct tcpc_break *what)
 {
 	__u8 body[TCPC_FEEDBACK_SHORT_BODY_MAX];

@@ -18,7 +18,8 @@
 #include "role/show.h"
 #include "tcpcopy/bucket.h"
 
-#define TCP_RST 0x04   /* tcpcopy/parse.h cannot stand beside libuv's headers */
+#define TCP_RST 0x04 /* tcpcopy/parse.h cannot stand beside libuv's headers */
+#define UNHEARD_MS (TCPC_LINK_PING_MS * 3 / 2)
 #define MEMORY_CALLS 2 /* memory is looked at five times a second */
 
 /* ---- events ---------------------------------------------------------------------------------- */
@@ -206,6 +207,17 @@ void guard_receipt(struct peer *peer, const struct tcpc_receipt *receipt)
 	}
 }
 
+static bool is_copied_to(const struct target *t)
+{
+	return t->published & TCPC_TARGET_READY;
+}
+
+/* Before the link is taken for lost, SYNs are not answered for a while. */
+static bool is_heard(const struct target *t)
+{
+	return is_copied_to(t) && tcpc_link_client_silent_ms(t->peer->link) < UNHEARD_MS;
+}
+
 /* Returns true if the target has to be published anew. */
 static bool look_at_target(struct tap *tap, struct target *t)
 {
@@ -219,7 +231,10 @@ static bool look_at_target(struct tap *tap, struct target *t)
 	char what[TCPC_TEXT_BYTES + 16], effect[160], text[TCPC_TEXT_BYTES];
 	__u32 rate = t->guard.rate;
 
-	tcpc_guard_target(&t->guard, uv_hrtime(), &counts);
+	if (is_heard(t))
+		tcpc_guard_target(&t->guard, uv_hrtime(), &counts);
+	else
+		tcpc_guard_target_away(&t->guard, uv_hrtime(), &counts, !is_copied_to(t));
 	if (t->guard.rate != rate) {
 		tcpc_bucket_set(&gate->begin, t->guard.rate, 0, uv_hrtime());
 		tcpc_log_debug("target guard: %u connections a second", t->guard.rate);
