@@ -32,6 +32,15 @@ static __always_inline int is_held(const struct tcpc_pkt *pkt)
 	return x && x->held;
 }
 
+/* The same for a SYN. The one that opened this very connection has nothing to wait for: it was sent
+ * again because the word that it had come was late, and the stack says so once more. */
+static __always_inline int is_syn_held(const struct tcpc_pkt *pkt)
+{
+	struct tcpc_exchange *x = exchange_of(pkt);
+
+	return x && x->held && x->syn_seq != pkt->seq;
+}
+
 /* Has the target not given the answer yet that the client had read, or not greeted? */
 static __always_inline int is_early(const struct tcpc_pkt *pkt, const struct connection *conn,
 				    const struct tcpc_exchange *x)

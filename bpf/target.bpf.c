@@ -328,7 +328,7 @@ static __always_inline int align_packet(struct __sk_buff *skb, struct tcpc_pkt *
 		pass = PASS_LAST;
 	}
 	if ((pkt->flags & (TCPC_TCP_SYN | TCPC_TCP_ACK)) == TCPC_TCP_SYN) {
-		if (pass == PASS_FIRST && service->hold_ifindex && is_held(pkt))
+		if (pass == PASS_FIRST && service->hold_ifindex && is_syn_held(pkt))
 			return divert(skb, pkt, service->hold_ifindex, 0, st);
 		return align_syn(skb, pkt, service->hold_ifindex, pass, st);
 	}

@@ -226,6 +226,7 @@ static void test_syn_repeated(void **state)
 	expect_bytes("SYN", &x, &want, sizeof(want));
 	expect_diverted("next request", &c, &next, 1);
 	want = hold_exchange(&c);
+	expect_passed("SYN, while others wait", &c, &syn);
 	return_syn("held SYN", &c, &syn);
 	x = hold_exchange(&c);
 	expect_bytes("held SYN", &x, &want, sizeof(want));

@@ -82,7 +82,7 @@ static void test_touch(void **state)
 static void test_behind(void **state)
 {
 	struct frame_spec more = {.ttl = 'B', .flags = PSH_ACK, .seq = 150, .payload_bytes = 50};
-	struct frame_spec syn = {.ttl = 'S', .flags = TCPC_TCP_SYN, .seq = 5};
+	struct frame_spec syn = {.ttl = 'S', .flags = TCPC_TCP_SYN, .seq = 90000000};
 	struct hold_lab lab;
 
 	(void)state;

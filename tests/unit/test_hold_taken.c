@@ -12,6 +12,7 @@
 #define STEP_MS 30
 #define TOLD_MS 25 /* after this time in each step the queue is looked after */
 #define MAX_STEPS 12
+#define OWN_SYN 99 /* opened the connection that is there */
 
 /* A packet, and what the queue does then; without a name: the target answers up to @ack, with
  * @flags (FIN: and has no more to say). */
@@ -120,6 +121,25 @@ static const struct scenario {
 	  {'a', PSH_ACK, 100, 300, 50, "=0:100-150"}},
 	 4,
 	 1},
+	{"SYN, behind its data",
+	 {{'A', PSH_ACK, 100, 300, 50, "=0:100-150"},
+	  {'B', PSH_ACK, 70001, 1, 29, "=0:70001-70030"},
+	  {'S', TCPC_TCP_SYN, 70000, 0, 0, "=0:70000-70001"},
+	  {0, TCPC_TCP_FIN, 0, 300, 0, "A0 S0"}},
+	 3,
+	 0},
+	/* A request in two parts, of which the second was lost; its SYN is sent again meanwhile. */
+	{"SYN of the connection that waits, and what comes late then",
+	 {{'A', PSH_ACK, 100, 300, 50, "=0:100-150"},
+	  {'C', PSH_ACK, 250, 900, 50, "=0:250-300"},
+	  {'S', TCPC_TCP_SYN, OWN_SYN, 0, 0, "S0"},
+	  {'B', PSH_ACK, 200, 600, 50, "=0:200-250"},
+	  {'D', PSH_ACK, 150, 600, 50, "=0:150-200"},
+	  {0, 0, 0, 300, 0, "A0"},
+	  {0, 0, 0, 600, 0, "D0 B0"},
+	  {0, 0, 0, 900, 0, "C5"}},
+	 5,
+	 0},
 };
 
 static const __u32 starts[] = {0, 0xffffff80, 0xffffff60, 0x7fffff80, 0xfffeef00};
@@ -152,6 +172,7 @@ static void run_scenario(const struct scenario *sc, __u32 start)
 	lab.start = start;
 	lab.view[0] = (struct lab_view){.known = true,
 					.x = {.exchanges = 1,
+					      .syn_seq = start + OWN_SYN,
 					      .client_ack = start,
 					      .snd_nxt = start,
 					      .answer_end = start,

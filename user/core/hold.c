@@ -79,7 +79,8 @@ static enum decision decide_stale(const struct held *f, const struct packet *p)
 /* A new connection from a port whose old one the target may not have finished with. */
 static enum decision decide_syn(const struct held *f, const struct tcpc_exchange *x, __u64 now_ns)
 {
-	if (!x->exchanges || (x->answer_flags & (TCPC_TCP_FIN | TCPC_TCP_RST)))
+	if (!x->exchanges || (x->answer_flags & (TCPC_TCP_FIN | TCPC_TCP_RST)) ||
+	    hold_is_own_syn(f->head, x))
 		return RELEASE;
 	return now_ns - f->progress_ns >= TCPC_HOLD_CLOSE_NS ? RELEASE_LATE : WAIT;
 }
@@ -178,7 +179,8 @@ static enum decision decide(const struct tcpc_hold *hold, const struct held *f,
 static void note_release(struct held *f, const struct packet *p, const struct tcpc_exchange *x)
 {
 	if (p->flags & TCPC_TCP_SYN) {
-		f->unseen = NEW_CONNECTION;
+		if (!hold_is_own_syn(p, x))
+			f->unseen = NEW_CONNECTION;
 	} else if (!x->exchanges || (tcpc_hold_can_begin(p->flags, p->payload_bytes) &&
 				     tcpc_seq_lt(x->client_ack, p->ack))) {
 		f->unseen = REQUEST;

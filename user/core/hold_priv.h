@@ -76,6 +76,13 @@ static inline __u32 hold_end_of(__u32 seq_end, __u8 flags)
 	return seq_end + !!(flags & TCPC_TCP_SYN) + !!(flags & TCPC_TCP_FIN);
 }
 
+/** hold_is_own_syn - is this SYN the one that opened the connection that the target has? Sent
+ * again, since the word that it had come was late. */
+static inline bool hold_is_own_syn(const struct packet *syn, const struct tcpc_exchange *x)
+{
+	return x->exchanges && hold_seq(syn) == x->syn_seq;
+}
+
 /** hold_size - memory that a packet takes. */
 static inline size_t hold_size(const struct packet *p)
 {

@@ -14,6 +14,8 @@
 
 /* A packet is further from the SYN of another connection than from its own, but for chance. */
 #define SAME_CONNECTION (1u << 30)
+/* What has overtaken its SYN, which was lost on the way, is not much. */
+#define BEHIND_SYN (16u << 20)
 
 /* ---- connections ------------------------------------------------------------------------------
  */
@@ -199,13 +201,25 @@ static void is_not_told(struct tcpc_hold *hold, struct packet *p)
 	hold->newest = p;
 }
 
+/* A SYN goes behind all that is there, but in front of what belongs to it: it may be late, too. */
+static struct packet **place_of_syn(struct held *f, __u32 seq)
+{
+	struct packet **at = &f->head;
+
+	while (*at && hold_seq(*at) - seq - 1 >= BEHIND_SYN)
+		at = &(*at)->next;
+	return at;
+}
+
 static void put_in_order(struct held *f, struct packet *p, bool early)
 {
 	struct packet *last = last_of(f), **at = f->tail;
 
 	if (early)
 		at = &f->head;
-	else if (last && !(p->flags & TCPC_TCP_SYN) && !is_before(last, p, false))
+	else if (p->flags & TCPC_TCP_SYN)
+		at = place_of_syn(f, hold_seq(p));
+	else if (last && !is_before(last, p, false))
 		at = (struct packet **)begin_of(f, hold_seq(p));
 	while (!is_end(*at) && is_before(*at, p, early))
 		at = &(*at)->next;
