@@ -156,6 +156,7 @@ void tcpc_ledger_receipt(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_
 							   : ledger_current(l, &flow);
 
 	l->stats.receipts++;
+	ledger_heard(l, now_ns);
 	if (!a || !(r->flags & (TCPC_TCP_ACK | TCPC_TCP_RST))) {
 		stray(l);
 		return;
@@ -184,6 +185,7 @@ void tcpc_ledger_taken(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_fl
 	struct ledger_account *a = ledger_find_at(l, flow, seq);
 
 	l->stats.receipts++;
+	ledger_heard(l, now_ns);
 	if (!a || a->state == LEDGER_BROKEN) {
 		stray(l);
 		return;
@@ -194,6 +196,7 @@ void tcpc_ledger_taken(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_fl
 	if (ledger_mark(l, a, seq, end, LEDGER_PIECE_HELD)) {
 		a->tries = 0;
 		ledger_moved(l, a, now_ns);
+		ledger_look_before_held(a, now_ns);
 	}
 	if (a->state == LEDGER_ABORTED)
 		ledger_mend_aborted(l, a, now_ns);

@@ -267,6 +267,8 @@ void tcpc_ledger_copied(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_f
 
 	l->stats.packets++;
 	l->stats.kept += p->kept;
+	if (!p->kept)
+		ledger_left(l, now_ns);
 	if (a)
 		ledger_touch(l, a, now_ns);
 	if (p->flags & TCPC_TCP_RST)

@@ -6,8 +6,11 @@
  *	ledger.c	what receipts, the hold queue and the daemon say
  *	ledger_table.c	accounts: found by flow, by time, by size; their making and end
  *	ledger_piece.c	what an account keeps: pieces of sequence space, their sums
- *	ledger_send.c	round trips, timeouts, holes, sending again
+ *	ledger_lose.c	what is given up, and why
+ *	ledger_rtt.c	round trips, and how long to wait for what
+ *	ledger_send.c	timeouts, holes, sending again
  *	ledger_late.c	what was copied while the target could not be reached
+ *	ledger_quiet.c	has the link stood still?
  *	ledger_sum.c	figures for people, and the check that the sums add up
  */
 #ifndef TCPCOPY_CORE_LEDGER_PRIV_H
@@ -19,6 +22,10 @@
 
 #define LEDGER_MS 1000000ULL
 #define LEDGER_NEVER (~0ULL)
+
+/* Longer than a target delays an ACK where its round trip is short, as ours is, since it
+ * acknowledges itself: 40 ms. The hold queue tells sooner what it has. */
+#define LEDGER_DELAYED_NS (50 * LEDGER_MS)
 
 #define LEDGER_WHEEL_SHIFT 23 /* 8.4 ms a slot */
 #define LEDGER_WHEEL_SLOTS 512
@@ -120,9 +127,13 @@ struct ledger_account {
 	__u8 why; /* it was broken last; of what is lost in consequence (enum tcpc_ledger_reason) */
 };
 
-/* Of all connections: the first guess for a new one. */
+/* Of all connections: the first guess for a new one, and whether words come at all. */
 struct ledger_path {
 	__u32 srtt_us, rttvar_us, min_us;
+	__u32 unheard;	  /* packets copied since the last word of the target */
+	__u64 unheard_ns; /* when so many had been copied that one should have brought a word */
+	__u64 heard_ns;	  /* last word, of whatever connection */
+	__u64 resumed_ns; /* when words came again after the link had stood still */
 };
 
 struct tcpc_ledger {
@@ -257,11 +268,22 @@ void ledger_forget(struct tcpc_ledger *l, struct ledger_account *a);
  * throw that away (RFC 2018, 8), so only when the journal is full. Returns: bytes released. */
 __u64 ledger_thin(struct tcpc_ledger *l, struct ledger_account *a);
 
-/** ledger_strip - release the records of @a, but remember what is in flight. */
-void ledger_strip(struct tcpc_ledger *l, struct ledger_account *a);
+/** ledger_add_open - @n more exchanges of @a are in flight, or less. */
+void ledger_add_open(struct tcpc_ledger *l, struct ledger_account *a, int n);
+
+/** ledger_leave_record - @p needs its record no more; the last piece of a record releases it. */
+void ledger_leave_record(struct tcpc_ledger *l, struct ledger_account *a, struct ledger_piece *p);
+
+/** ledger_remove_head - take the first piece out of @a, and free it. */
+void ledger_remove_head(struct tcpc_ledger *l, struct ledger_account *a);
 
 /** ledger_pop - the first piece is acknowledged up to @ack, which lies in or behind it. */
 void ledger_pop(struct tcpc_ledger *l, struct ledger_account *a, __u32 ack);
+
+/* ---- ledger_lose.c ---- */
+
+/** ledger_strip - release the records of @a, but remember what is in flight. */
+void ledger_strip(struct tcpc_ledger *l, struct ledger_account *a);
 
 /** ledger_skip - what lies before @end is lost{@reason}, una < @end: the target goes on there. */
 void ledger_skip(struct tcpc_ledger *l, struct ledger_account *a, __u32 end,
@@ -281,6 +303,21 @@ bool ledger_lose_front(struct tcpc_ledger *l, struct ledger_account *a,
 void ledger_lose_packet(struct tcpc_ledger *l, struct ledger_account *a, __u32 payload_bytes,
 			enum tcpc_ledger_reason reason);
 
+/* ---- ledger_rtt.c ---- */
+
+/** ledger_acknowledge - the target has everything up to @ack, una < @ack <= nxt. */
+void ledger_acknowledge(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns, __u32 ack);
+
+/** ledger_timeout_ns - how long @a is silent before what is first is sent again; grows with tries.
+ */
+__u64 ledger_timeout_ns(const struct tcpc_ledger *l, const struct ledger_account *a);
+
+/** ledger_burst_ns - the least time between two bursts of @a. */
+__u64 ledger_burst_ns(const struct tcpc_ledger *l, const struct ledger_account *a);
+
+/** ledger_patience_ns - how long something may be missing that a later packet has overtaken. */
+__u64 ledger_patience_ns(const struct tcpc_ledger *l, const struct ledger_account *a);
+
 /* ---- ledger_send.c ---- */
 
 /** ledger_on_the_way - is there anything that the target host has not got, as far as is known? */
@@ -289,11 +326,12 @@ static inline bool ledger_on_the_way(const struct ledger_account *a)
 	return a->n_pieces > a->n_held;
 }
 
-/** ledger_acknowledge - the target has everything up to @ack, una < @ack <= nxt. */
-void ledger_acknowledge(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns, __u32 ack);
-
 /** ledger_mend - send again what must be taken as lost on the way, within the budget. */
 void ledger_mend(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns);
+
+/** ledger_look_before_held - the hold queue has told of something: soon look for what is missing
+ * before that. */
+void ledger_look_before_held(struct ledger_account *a, __u64 now_ns);
 
 /** ledger_mend_aborted - the target still talks on a connection that the client has reset. */
 void ledger_mend_aborted(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns);
@@ -353,6 +391,18 @@ void ledger_catch_up(struct tcpc_ledger *l, __u64 now_ns);
 
 /** ledger_kept - a packet of @a was kept; @first: before it nothing of @a waited. */
 void ledger_kept(struct tcpc_ledger *l, struct ledger_account *a, bool first, __u64 now_ns);
+
+/* ---- ledger_quiet.c ---- */
+
+/** ledger_left - a packet was copied now: the target ought to say something. */
+void ledger_left(struct tcpc_ledger *l, __u64 now_ns);
+
+/** ledger_heard - the target has said something. */
+void ledger_heard(struct tcpc_ledger *l, __u64 now_ns);
+
+/** ledger_quiet_until - the link stands still, or has just now stood still: until when silence
+ * tells nothing of a connection.  Not later than @now_ns: it tells. */
+__u64 ledger_quiet_until(const struct tcpc_ledger *l, __u64 now_ns);
 
 /* ---- ledger_sum.c ---- */
 

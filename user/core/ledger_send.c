@@ -12,115 +12,8 @@
 #define DUP_THRESHOLD 3
 /* After an outage, with what was under way before it. */
 #define FRONT_TRIES 3
-/* Before anything has been measured. */
-#define GUESS_US 20000
-/* Receipts are collected and the wheel turns in steps: no finer than this. */
-#define GRANULARITY_US 10000
-
-/* ---- round trips ------------------------------------------------------------------------------
- */
-
-/* RFC 6298, 2.2 and 2.3. */
-static void smooth(__u32 *srtt, __u32 *rttvar, __u32 sample)
-{
-	__u32 error;
-
-	if (!*srtt) {
-		*srtt = sample;
-		*rttvar = sample / 2;
-		return;
-	}
-	error = *srtt > sample ? *srtt - sample : sample - *srtt;
-	*rttvar = ((__u64)*rttvar * 3 + error) / 4;
-	*srtt = ((__u64)*srtt * 7 + sample) / 8;
-}
-
-static void sample_rtt(struct tcpc_ledger *l, struct ledger_account *a, __u64 rtt_ns)
-{
-	__u64 us = rtt_ns / 1000;
-
-	/* A clock that does not move still means that there was an answer. */
-	if (!us)
-		us = 1;
-	if (us > TCPC_LEDGER_RTO_MAX_MS * 1000u)
-		us = TCPC_LEDGER_RTO_MAX_MS * 1000u;
-	smooth(&a->srtt_us, &a->rttvar_us, us);
-	smooth(&l->path.srtt_us, &l->path.rttvar_us, us);
-	if (!l->path.min_us || us < l->path.min_us)
-		l->path.min_us = us;
-	l->stats.srtt_us = l->path.srtt_us;
-}
-
-static __u64 timeout_of(const struct tcpc_ledger *l, const struct ledger_account *a)
-{
-	__u64 srtt = a->srtt_us ? a->srtt_us : l->path.srtt_us;
-	__u64 var = 4 * (__u64)(a->srtt_us ? a->rttvar_us : l->path.rttvar_us);
-	__u64 ms = (srtt + (var > GRANULARITY_US ? var : GRANULARITY_US)) / 1000;
-
-	if (!srtt)
-		ms = TCPC_LEDGER_RTO_FIRST_MS;
-	if (ms < TCPC_LEDGER_RTO_MIN_MS)
-		ms = TCPC_LEDGER_RTO_MIN_MS;
-	ms <<= a->tries;
-	return (ms < TCPC_LEDGER_RTO_MAX_MS ? ms : TCPC_LEDGER_RTO_MAX_MS) * LEDGER_MS;
-}
-
-static __u64 round_trip_ns(const struct tcpc_ledger *l, const struct ledger_account *a)
-{
-	__u64 us = a->srtt_us ? a->srtt_us : l->path.srtt_us;
-
-	return (us ? us : GUESS_US) * 1000;
-}
-
-/* How soon a burst may follow another. The time to a receipt has what the target takes to answer in
- * it, and grows when the link stands still: at 70 ms an upload of 100 MB/s of which a twentieth is
- * lost would not be mended before the journal is full. */
-static __u64 burst_ns(const struct tcpc_ledger *l, const struct ledger_account *a)
-{
-	__u64 rtt = round_trip_ns(l, a);
-
-	return rtt < GRANULARITY_US * 1000ULL ? rtt : GRANULARITY_US * 1000ULL;
-}
-
-/* A packet that was overtaken by another may still come: RFC 8985 waits a quarter of a round trip.
- */
-static __u64 patience_ns(const struct tcpc_ledger *l, const struct ledger_account *a)
-{
-	__u64 rtt = round_trip_ns(l, a), more = rtt / 4;
-
-	return rtt + (more > 2 * LEDGER_MS ? more : 2 * LEDGER_MS);
-}
-
-/* An answer to the second copy cannot be here sooner than any answer ever was: it is the first
- * one's. Counts too few rather than too many. */
-static bool was_needless(const struct tcpc_ledger *l, const struct ledger_piece *p, __u64 now_ns)
-{
-	return (p->flags & LEDGER_PIECE_RESENT) && l->path.min_us &&
-	       now_ns - p->sent_ns < (__u64)l->path.min_us * 1000;
-}
-
-void ledger_acknowledge(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns, __u32 ack)
-{
-	/* What was held, or waited behind a hole or for the end of an outage, says nothing of the
-	 * way. */
-	const __u32 blind = LEDGER_PIECE_TWICE | LEDGER_PIECE_HELD | LEDGER_PIECE_SACKED;
-	__u64 sent_ns = l->resumed_ns;
-
-	while (a->head && tcpc_seq_lt(a->head->seq, ack)) {
-		const struct ledger_piece *p = a->head;
-
-		if (!(p->flags & blind) && p->sent_ns > sent_ns)
-			sent_ns = p->sent_ns;
-		l->stats.spurious += was_needless(l, p, now_ns);
-		ledger_pop(l, a, ack);
-	}
-	if (sent_ns > l->resumed_ns)
-		sample_rtt(l, a, now_ns - sent_ns);
-	a->una = ack;
-	a->tries = a->dup_acks = 0;
-	a->rto_ns = LEDGER_NEVER; /* RFC 6298, 5.3: ledger_await starts it anew */
-	ledger_moved(l, a, now_ns);
-}
+/* How often to look for holes before what is held. */
+#define LOOK_NS (20 * LEDGER_MS)
 
 /* ---- sending again ----------------------------------------------------------------------------
  */
@@ -198,12 +91,12 @@ static void look_at(struct ledger_account *a, __u64 ns)
 
 bool ledger_spend(const struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns, __u32 bytes)
 {
-	if (!a->budget_ns || now_ns - a->budget_ns >= burst_ns(l, a)) {
+	if (!a->budget_ns || now_ns - a->budget_ns >= ledger_burst_ns(l, a)) {
 		a->budget_ns = now_ns;
 		a->budget = TCPC_LEDGER_BURST_BYTES;
 	}
 	if (!a->budget) {
-		look_at(a, a->budget_ns + burst_ns(l, a));
+		look_at(a, a->budget_ns + ledger_burst_ns(l, a));
 		return false;
 	}
 	a->budget -= bytes < a->budget ? bytes : a->budget;
@@ -213,17 +106,40 @@ bool ledger_spend(const struct tcpc_ledger *l, struct ledger_account *a, __u64 n
 /** What the target has beyond the piece that is looked at. */
 struct beyond {
 	__u32 pieces, bytes;
-	bool first; /* nothing before it is missing */
+	__u64 held_ns; /* when the last left that the hold queue has */
+	bool first;    /* nothing before it is missing */
 };
 
-static struct beyond sum_sacked(const struct ledger_account *a)
+static struct beyond sum_beyond(const struct ledger_account *a)
 {
 	struct beyond b = {.pieces = a->n_sacked, .first = true};
 
-	for (const struct ledger_piece *p = a->head; a->n_sacked && p; p = p->next)
+	for (const struct ledger_piece *p = a->head; (a->n_sacked || a->n_held) && p; p = p->next) {
 		if (p->flags & LEDGER_PIECE_SACKED)
 			b.bytes += p->end - p->seq;
+		if ((p->flags & LEDGER_PIECE_HELD) && p->sent_ns > b.held_ns)
+			b.held_ns = p->sent_ns;
+	}
 	return b;
+}
+
+/* When a word about @p would be here that nothing calls for but the packet itself: an ACK, or the
+ * hold queue's. The time for which the link stood still does not count. */
+static __u64 settled_ns(const struct tcpc_ledger *l, const struct ledger_account *a,
+			const struct ledger_piece *p)
+{
+	__u64 from = p->sent_ns > l->path.resumed_ns ? p->sent_ns : l->path.resumed_ns;
+
+	return from + ledger_patience_ns(l, a) + LEDGER_DELAYED_NS;
+}
+
+/* Has it left before the last timeout, or before what the hold queue has? The latter counts once:
+ * if the second copy is lost, too, the timeout has its turn, and its tries end. */
+static bool waits_for_word(const struct ledger_account *a, const struct ledger_piece *p,
+			   const struct beyond *b)
+{
+	return p->sent_ns < a->timeout_ns ||
+	       (p->sent_ns < b->held_ns && !(p->flags & LEDGER_PIECE_RESENT));
 }
 
 /* RFC 6675, IsLost(), and for short flights, which never have three packets behind the hole, time
@@ -232,9 +148,9 @@ static bool is_lost(const struct tcpc_ledger *l, const struct ledger_account *a,
 		    const struct ledger_piece *p, const struct beyond *b, __u64 now_ns)
 {
 	bool three = b->first && a->dup_acks >= DUP_THRESHOLD;
-	__u64 late_ns = p->sent_ns + patience_ns(l, a);
+	__u64 late_ns = p->sent_ns + ledger_patience_ns(l, a);
 
-	if (p->sent_ns < a->timeout_ns)
+	if (waits_for_word(a, p, b) && now_ns >= settled_ns(l, a, p))
 		return true;
 	/* That it still is missing, a receipt has to say that knows of the second copy. */
 	if (p->flags & LEDGER_PIECE_RESENT)
@@ -249,19 +165,21 @@ static bool mend_one(struct tcpc_ledger *l, struct ledger_account *a, struct led
 {
 	if (!is_lost(l, a, p, b, now_ns)) {
 		if (b->pieces && !(p->flags & LEDGER_PIECE_RESENT))
-			look_at(a, p->sent_ns + patience_ns(l, a));
+			look_at(a, p->sent_ns + ledger_patience_ns(l, a));
+		if (waits_for_word(a, p, b))
+			look_at(a, settled_ns(l, a, p));
 		return true;
 	}
 	if (!ledger_spend(l, a, now_ns, p->end - p->seq))
 		return false;
 	ledger_resend_piece(l, a, p, now_ns);
-	a->rto_ns = now_ns + timeout_of(l, a);
+	a->rto_ns = now_ns + ledger_timeout_ns(l, a);
 	return true;
 }
 
 void ledger_mend(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 {
-	struct beyond b = sum_sacked(a);
+	struct beyond b = sum_beyond(a);
 
 	a->look_ns = LEDGER_NEVER;
 	if (l->paused || a->state == LEDGER_PROBE || !ledger_is_active(a))
@@ -275,12 +193,18 @@ void ledger_mend(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 		if (p->flags & (LEDGER_PIECE_HELD | LEDGER_PIECE_UNSENT))
 			continue;
 		/* Nothing here nor behind it has been given up. */
-		if (!b.pieces && !b.first && p->sent_ns >= a->timeout_ns)
+		if (!b.pieces && !b.first && p->sent_ns >= a->timeout_ns && p->sent_ns >= b.held_ns)
 			return;
 		if (!mend_one(l, a, p, &b, now_ns))
 			return;
 		b.first = false;
 	}
+}
+
+void ledger_look_before_held(struct ledger_account *a, __u64 now_ns)
+{
+	if (a->state == LEDGER_OPEN && ledger_on_the_way(a))
+		look_at(a, now_ns + LOOK_NS);
 }
 
 /* After its RST a client is silent, and the target has forgotten the connection: sent again, a
@@ -295,8 +219,8 @@ void ledger_mend_aborted(struct tcpc_ledger *l, struct ledger_account *a, __u64 
 	if (l->paused || a->tries >= TCPC_LEDGER_TRIES || (!a->rst && !ledger_on_the_way(a)))
 		return;
 	/* What crossed the RST on the way is no sign. */
-	if (now_ns - last_ns < patience_ns(l, a)) {
-		a->look_ns = last_ns + patience_ns(l, a);
+	if (now_ns - last_ns < ledger_patience_ns(l, a)) {
+		a->look_ns = last_ns + ledger_patience_ns(l, a);
 		return;
 	}
 	a->tries++;
@@ -308,7 +232,7 @@ void ledger_mend_aborted(struct tcpc_ledger *l, struct ledger_account *a, __u64 
 	if (a->rst)
 		ledger_resend_rst(l, a, now_ns);
 	if (a->n_held && ledger_on_the_way(a))
-		a->look_ns = now_ns + timeout_of(l, a);
+		a->look_ns = now_ns + ledger_timeout_ns(l, a);
 }
 
 void ledger_reset(struct tcpc_ledger *l, struct ledger_account *a, __u32 end)
@@ -373,9 +297,13 @@ static void on_timeout(struct tcpc_ledger *l, struct ledger_account *a, __u64 no
 {
 	struct ledger_piece *p = first_missing(a->head);
 
+	if ((!p || !(p->flags & LEDGER_PIECE_UNSENT)) && now_ns < ledger_quiet_until(l, now_ns)) {
+		a->rto_ns = ledger_quiet_until(l, now_ns);
+		return;
+	}
 	ledger_late_lost(l, a);
 	if (p && (p->flags & LEDGER_PIECE_UNSENT)) { /* nobody can have answered */
-		a->rto_ns = now_ns + timeout_of(l, a);
+		a->rto_ns = now_ns + ledger_timeout_ns(l, a);
 		ledger_give_turn(l, a);
 		return;
 	}
@@ -384,7 +312,7 @@ static void on_timeout(struct tcpc_ledger *l, struct ledger_account *a, __u64 no
 	if (a->tries >= FRONT_TRIES && a->moved_ns < l->resumed_ns &&
 	    ledger_lose_front(l, a, TCPC_LEDGER_LOST_outage)) {
 		a->tries = 0;
-		a->rto_ns = now_ns + timeout_of(l, a);
+		a->rto_ns = now_ns + ledger_timeout_ns(l, a);
 		ledger_give_turn(l, a);
 		return;
 	}
@@ -406,7 +334,7 @@ static void on_timeout(struct tcpc_ledger *l, struct ledger_account *a, __u64 no
 	a->timeout_ns = now_ns;
 	if (p)
 		ledger_resend_piece(l, a, p, now_ns);
-	a->rto_ns = now_ns + timeout_of(l, a);
+	a->rto_ns = now_ns + ledger_timeout_ns(l, a);
 }
 
 /* ---- waiting ----------------------------------------------------------------------------------
@@ -459,7 +387,7 @@ void ledger_await(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 	if (!waits)
 		a->rto_ns = LEDGER_NEVER;
 	else if (a->rto_ns == LEDGER_NEVER)
-		a->rto_ns = now_ns + timeout_of(l, a);
+		a->rto_ns = now_ns + ledger_timeout_ns(l, a);
 	ledger_arm(l, a, due_ns(l, a));
 }
 
@@ -470,7 +398,7 @@ static void fire_paused(struct tcpc_ledger *l, struct ledger_account *a, __u64 n
 	a->look_ns = LEDGER_NEVER;
 	a->tries = 0;
 	if (a->rto_ns <= now_ns)
-		a->rto_ns = now_ns + timeout_of(l, a);
+		a->rto_ns = now_ns + ledger_timeout_ns(l, a);
 	if (a->head && now_ns - l->paused_ns >= l->config.max_outage_ns)
 		ledger_give_up(l, a, now_ns, TCPC_LEDGER_LOST_outage);
 }

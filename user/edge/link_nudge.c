@@ -7,10 +7,27 @@
 #include <netinet/in.h>
 #include <linux/tcp.h>
 
+/* In linux/tcp.h since Linux 6.15. */
+#ifndef TCP_RTO_MIN_US
+#define TCP_RTO_MIN_US 45
+#endif
+
+/* The peer delays ACKs by 40 ms. A second copy that is lost, too, shows by a timeout alone: by then
+ * few packets are on the way, and TCP sends nothing new behind it. */
+#define RTO_MIN_US 60000
+
 /* What an answer may take: round trips, but no more than this. The peer may delay the ACK of a
  * single packet by 40 ms, and the round trip that is measured grows with that. */
 #define PATIENCE_TRIPS 2
 #define PATIENCE_US 25000
+
+void tcpc_link_nudge_prepare(int fd)
+{
+	int us = RTO_MIN_US;
+
+	/* Where it is not known all is as it was. */
+	setsockopt(fd, IPPROTO_TCP, TCP_RTO_MIN_US, &us, sizeof(us));
+}
 
 enum tcpc_link_nudge tcpc_link_nudge_look(int fd)
 {

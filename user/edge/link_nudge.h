@@ -17,6 +17,10 @@ enum tcpc_link_nudge {
 	TCPC_LINK_NUDGE_SEND, /* send something */
 };
 
+/** tcpc_link_nudge_prepare - have TCP on socket @fd wait no longer than it must before it sends
+ * again what nothing else shows to be lost. Linux before 6.15 cannot; there it waits for 200 ms. */
+void tcpc_link_nudge_prepare(int fd);
+
 /** tcpc_link_nudge_look - what the TCP socket @fd needs. DONE if it cannot say. */
 enum tcpc_link_nudge tcpc_link_nudge_look(int fd);
 

@@ -298,10 +298,13 @@ void tcpc_link_peer_start(struct tcpc_link_peer *peer)
 		.flags = peer->key ? TCPC_FEEDBACK_SECURE : 0,
 		.abi = TCPC_ABI_VERSION,
 	};
+	uv_os_fd_t fd;
 	int ret;
 
 	peer->phase = TCPC_LINK_PREAMBLE;
 	uv_tcp_nodelay(&peer->tcp, 1);
+	if (!uv_fileno((uv_handle_t *)&peer->tcp, &fd))
+		tcpc_link_nudge_prepare(fd);
 	tcpc_link_peer_deadline(peer, TCPC_LINK_HELLO_MS);
 	tcpc_link_crypto_begin(&peer->crypto, p.public_key);
 	tcpc_feedback_put_preamble(peer->preamble, &p);
