@@ -94,6 +94,8 @@ static inline void spec_text_attach(const struct tcpc_attach_spec *spec, char *b
 		spec_text_add(&t, " no recovery");
 	else if (spec->has_retain || spec->retain_mb != 64)
 		spec_text_add(&t, " retain %u", spec->retain_mb);
+	if (spec->target_guard == spec->feedback_none)
+		spec_text_add(&t, " target guard %u", spec->target_guard);
 }
 
 /** spec_text_intercept - all of @spec in @buf. */

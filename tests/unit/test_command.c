@@ -300,7 +300,8 @@ static const struct {
 } usages[] = {
 	{"attach", "usage: tcpcopyctl attach IFACE\n",
 	 "--to --port --hook --mode --percent --copies --source --client --exclude --max-pps "
-	 "--max-mbps --max-cpu --retain --recovery --feedback --force"},
+	 "--max-mbps --max-cpu --retain --recovery --target-guard "
+	 "--feedback --force"},
 	{"detach", "usage: tcpcopyctl detach IFACE | --all\n", "--all"},
 	{"target",
 	 "usage: tcpcopyctl target list [IFACE] | add IFACE IP:PORT | del IFACE IP:PORT\n", ""},

@@ -59,6 +59,12 @@ static const struct {
 	 "eth0 to 10.0.0.9:80 ports 80 hook 0 sample 10000 feedback :36524 no recovery"},
 	{TO " --retain 256 --recovery on",
 	 "eth0 to 10.0.0.9:80 ports 80 hook 0 sample 10000 feedback :36524 retain 256"},
+	{TO " --target-guard on",
+	 "eth0 to 10.0.0.9:80 ports 80 hook 0 sample 10000 feedback :36524"},
+	{TO " --target-guard off",
+	 "eth0 to 10.0.0.9:80 ports 80 hook 0 sample 10000 feedback :36524 target guard 0"},
+	{TO " --target-guard off --feedback none --force",
+	 "eth0 to 10.0.0.9:80 ports 80 hook 0 sample 10000 feedback none force no recovery"},
 	{TO " --max-pps 5 --max-mbps 100000 --max-cpu 0",
 	 "eth0 to 10.0.0.9:80 ports 80 hook 0 sample 10000 pps=5 mbps=100000 cpu=0 feedback "
 	 ":36524"},
@@ -192,6 +198,9 @@ static const struct {
 	 "--recovery on and --retain 0 contradict each other"},
 	{TO " --recovery on --feedback none --force", EINVAL,
 	 "--recovery on needs to hear of the target: not together with --feedback none"},
+	{TO " --target-guard maybe", EINVAL, "--target-guard is on or off, not 'maybe'"},
+	{TO " --target-guard on --feedback none --force", EINVAL,
+	 "--target-guard on needs to hear of the target: not together with --feedback none"},
 	/* The reason is seen behind a word that is longer than the error. */
 	{TO " --hook " WORDS_LONG, EINVAL, "--hook is tc, tcx, clsact or xdp, not 'xxx"},
 	{TO " --mode " WORDS_LONG, EINVAL, "--mode is all or split, not 'xxx"},

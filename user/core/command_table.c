@@ -96,6 +96,7 @@ static const struct command commands[] = {
 	  {"max-cpu", "PERCENT", "bound on what copying takes of one processor"},
 	  {"retain", "MB", "memory for what may have to be sent again; default: 64"},
 	  {"recovery", "on|off", "send again what is lost on the way"},
+	  {"target-guard", "on|off", "fewer new connections to a target that is dead"},
 	  {"feedback", "HOST:PORT|none", "where the interceptor listens; default: the target, "
 					 "36524"},
 	  {"force", NULL, "with --feedback none: copy without an interceptor"}}},

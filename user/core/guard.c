@@ -207,9 +207,15 @@ bool tcpc_guard_memory(struct tcpc_guard_memory *memory, __u64 now_ns, int avail
 
 /* ---- targets --------------------------------------------------------------------------------- */
 
-#define SILENT_NS (400 * MS) /* an answer takes a round trip: a SYN is answered by the kernel */
-#define SILENT_SYNS 3
-#define RESETS 10
+/* As long as the hold queue bears by default. A target that stands still for less comes back to the
+ * connections that began meanwhile, since their SYNs are sent again. */
+#define SILENT_NS (10 * SECOND_NS)
+#define SILENT_SYNS 5
+/* A service that is started anew refuses for less. */
+#define DENIED_NS SECOND_NS
+#define DENIED_SYNS 3
+/* Who is given one connection a second is judged by each of them. */
+#define PROBE_NS SECOND_NS
 #define FIRST_STEP_NS SECOND_NS
 #define STEP_NS (SECOND_NS / 2)
 #define STEP_TIMES 4
@@ -219,22 +225,23 @@ const char *tcpc_trouble_text(enum tcpc_trouble trouble)
 {
 	static const char *const texts[] = {
 		[TCPC_TROUBLE_NONE] = "no trouble",
-		[TCPC_TROUBLE_SILENT] = "it answers no new connection",
-		[TCPC_TROUBLE_RESETS] = "it resets every second connection",
+		[TCPC_TROUBLE_SILENT] = "it answers nothing at all",
+		[TCPC_TROUBLE_REFUSES] = "it refuses each new connection",
 	};
 
 	return texts[trouble];
 }
 
-/* Who is given one connection a second is judged by each of them. */
 static enum tcpc_trouble look(const struct tcpc_guard_target *t, __u64 now_ns)
 {
 	bool probing = t->rate;
 
-	if (t->asked >= (probing ? 1 : SILENT_SYNS) && now_ns - t->asked_ns >= SILENT_NS)
+	if (t->denied >= (probing ? 1 : DENIED_SYNS) &&
+	    (probing || now_ns - t->denied_ns >= DENIED_NS))
+		return TCPC_TROUBLE_REFUSES;
+	if (t->asked >= (probing ? 1 : SILENT_SYNS) &&
+	    now_ns - t->asked_ns >= (probing ? PROBE_NS : SILENT_NS))
 		return TCPC_TROUBLE_SILENT;
-	if (t->window_resets >= (probing ? 1 : RESETS) && t->window_resets * 2 >= t->window_opened)
-		return TCPC_TROUBLE_RESETS;
 	return TCPC_TROUBLE_NONE;
 }
 
@@ -258,23 +265,24 @@ static void probe(struct tcpc_guard_target *t, __u64 now_ns)
 	}
 }
 
+/* @more were seen; @ret_n of them since @ret_ns. */
+static void gather(__u64 *ret_n, __u64 *ret_ns, __u64 more, __u64 now_ns)
+{
+	if (more && !*ret_n)
+		*ret_ns = now_ns;
+	*ret_n += more;
+}
+
 static void count(struct tcpc_guard_target *t, __u64 now_ns, const struct tcpc_guard_counts *counts)
 {
-	__u64 begun = counts->begun - t->last.begun, opened = counts->opened - t->last.opened;
+	__u64 opened = counts->opened - t->last.opened;
 
-	if (opened) {
+	gather(&t->asked, &t->asked_ns, counts->begun - t->last.begun, now_ns);
+	gather(&t->denied, &t->denied_ns, counts->denied - t->last.denied, now_ns);
+	if (counts->heard != t->last.heard)
 		t->asked = 0;
-	} else if (begun) {
-		if (!t->asked)
-			t->asked_ns = now_ns;
-		t->asked += begun;
-	}
-	if (now_ns - t->window_ns >= SECOND_NS) {
-		t->window_ns = now_ns;
-		t->window_resets = t->window_opened = 0;
-	}
-	t->window_resets += counts->resets - t->last.resets;
-	t->window_opened += opened;
+	if (opened)
+		t->denied = 0;
 	t->step_opened += opened;
 	t->step_refused += counts->refused - t->last.refused;
 	t->last = *counts;
@@ -289,7 +297,7 @@ void tcpc_guard_target(struct tcpc_guard_target *t, __u64 now_ns,
 	trouble = look(t, now_ns);
 	if (trouble) {
 		t->trouble = trouble;
-		t->asked = t->window_resets = t->window_opened = 0;
+		t->asked = t->denied = 0;
 		step(t, now_ns, 1);
 	} else if (t->rate) {
 		probe(t, now_ns);
@@ -300,10 +308,9 @@ void tcpc_guard_target_away(struct tcpc_guard_target *t, __u64 now_ns,
 			    const struct tcpc_guard_counts *counts, bool gone)
 {
 	count(t, now_ns, counts);
-	t->asked_ns = now_ns;
+	t->asked = t->denied = 0;
 	if (!gone)
 		return;
-	t->asked = t->window_resets = t->window_opened = 0;
 	t->trouble = TCPC_TROUBLE_NONE;
 	step(t, now_ns, 0);
 }

@@ -101,8 +101,8 @@ bool tcpc_guard_memory(struct tcpc_guard_memory *memory, __u64 now_ns, int avail
 
 enum tcpc_trouble {
 	TCPC_TROUBLE_NONE,
-	TCPC_TROUBLE_SILENT, /* answers no SYN, or refuses each: the service is dead */
-	TCPC_TROUBLE_RESETS, /* resets every second connection */
+	TCPC_TROUBLE_SILENT,  /* nothing at all comes back, not even for older connections */
+	TCPC_TROUBLE_REFUSES, /* answers each SYN with a reset: nobody listens */
 	__TCPC_TROUBLE_MAX,
 };
 
@@ -113,7 +113,8 @@ const char *tcpc_trouble_text(enum tcpc_trouble trouble);
 struct tcpc_guard_counts {
 	__u64 begun;   /* SYNs copied to it */
 	__u64 opened;  /* SYN+ACKs it sent */
-	__u64 resets;  /* RSTs it sent */
+	__u64 denied;  /* RSTs it sent as the answer to a SYN */
+	__u64 heard;   /* packets of any kind that its host sent for copies */
 	__u64 refused; /* SYNs not copied because of the rate below */
 };
 
@@ -122,15 +123,17 @@ struct tcpc_guard_target {
 	enum tcpc_trouble trouble;
 	__u32 rate; /* connections that may begin in a second; 0: all */
 	struct tcpc_guard_counts last;
-	__u64 asked, asked_ns; /* SYNs since its last answer, and when the first of them was seen */
-	__u64 window_ns, window_resets, window_opened; /* of this second */
-	__u64 step_ns, step_opened, step_refused;      /* since the rate was last changed */
+	__u64 asked, asked_ns;	 /* SYNs since it was last heard, and when the first was seen */
+	__u64 denied, denied_ns; /* RSTs since its last SYN+ACK, likewise */
+	__u64 step_ns, step_opened, step_refused; /* since the rate was last changed */
 };
 
 /**
  * tcpc_guard_target - how many connections may begin from now on, see @rate.
- * In trouble one a second may. Each time these are answered the rate is four times as high, until
- * nothing is refused any more.
+ * A target that only is slow, resets what it has opened, or cannot be reached for a while, is in no
+ * trouble: what does not arrive is sent again, and what it does with a connection is its own
+ * affair. In trouble one a second may. Each time these are answered the rate is four times as high,
+ * until nothing is refused any more.
  */
 void tcpc_guard_target(struct tcpc_guard_target *target, __u64 now_ns,
 		       const struct tcpc_guard_counts *counts);

@@ -7,8 +7,6 @@
 
 #include "core/spec_priv.h"
 
-#define DEFAULT_RETAIN_MB 64
-#define MAX_RETAIN_MB 65536
 #define MAX_PPS 100000000
 #define MAX_MBPS 100000 /* a byte of more takes no whole unit of a bucket's time */
 #define MAX_CPU 100000	/* of 1,000 processors */
@@ -159,38 +157,6 @@ static const struct spec_partial attach_partials[] = {
 	{"source", "keep", NULL, {}},
 };
 
-/* What was copied is kept until the target has said that it has it, so a target that says nothing
- * (--feedback none) has none. --retain 0 means off. */
-static int recovery_options(struct json_object *request, struct tcpc_attach_spec *spec,
-			    struct tcpc_err *err)
-{
-	const char *retain = spec_option(request, "retain"), *text;
-	unsigned long mb = DEFAULT_RETAIN_MB;
-
-	text = spec_option(request, "recovery");
-	if (text && strcmp(text, "on") && strcmp(text, "off"))
-		return tcpc_err_set(err, EINVAL, "--recovery is on or off, not '%.80s'", text);
-	if (retain && tcpc_text_number(retain, MAX_RETAIN_MB, &mb))
-		return tcpc_err_set(err, EINVAL,
-				    "--retain is a number of megabytes from 0 (off) to %d, not "
-				    "'%.80s'",
-				    MAX_RETAIN_MB, retain);
-	if (text && retain && !strcmp(text, "on") != !!mb)
-		return tcpc_err_set(
-			err, EINVAL,
-			"--recovery %s and --retain %.20s contradict each other: leave one "
-			"of them out",
-			text, retain);
-	if (text && !strcmp(text, "on") && spec->feedback_none)
-		return tcpc_err_set(err, EINVAL,
-				    "--recovery on needs to hear of the target: not together with "
-				    "--feedback none");
-	spec->recovery = mb && !(text && !strcmp(text, "off")) && !spec->feedback_none;
-	spec->has_retain = retain;
-	spec->retain_mb = mb;
-	return 0;
-}
-
 /* Without --port: what the targets listen on. */
 static int default_ports(struct tcpc_attach_spec *spec, struct tcpc_err *err)
 {
@@ -227,7 +193,8 @@ int tcpc_spec_attach(struct json_object *request, struct tcpc_attach_spec *ret,
 	r = r ?: spec_each_piece(to, add_target, &spec, err);
 	r = r ?: hook_option(request, &spec.hook, err);
 	r = r ?: feedback_option(request, &spec, err);
-	r = r ?: recovery_options(request, &spec, err);
+	r = r ?: spec_recovery(request, &spec, err);
+	r = r ?: spec_target_guard(request, &spec, err);
 	r = r ?: filter_options(request, &spec.filter, err);
 	if (!r)
 		r = spec_option(request, "port")

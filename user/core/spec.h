@@ -65,9 +65,10 @@ struct tcpc_attach_spec {
 	char feedback_host[256]; /* "": each target's own address */
 	__u16 feedback_port;	 /* host order */
 	bool force;
-	bool recovery;	 /* send again what is lost */
-	bool has_retain; /* --retain was given */
-	__u32 retain_mb; /* memory for that */
+	bool recovery;	   /* send again what is lost */
+	bool has_retain;   /* --retain was given */
+	__u32 retain_mb;   /* memory for that */
+	bool target_guard; /* spare targets in trouble */
 };
 
 /** `intercept`. */

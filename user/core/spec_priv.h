@@ -55,6 +55,17 @@ int spec_check_partials(struct json_object *request, const struct spec_partial *
 int spec_ports(struct json_object *request, __be16 ports[TCPC_MAX_PORTS], __u32 *ret_n,
 	       struct tcpc_err *err);
 
+/** spec_recovery - options --recovery and --retain. @spec: what --feedback says is in it already.
+ * Returns 0 or -EINVAL. */
+int spec_recovery(struct json_object *request, struct tcpc_attach_spec *spec, struct tcpc_err *err);
+
+/** spec_target_guard - option --target-guard. As above. */
+int spec_target_guard(struct json_object *request, struct tcpc_attach_spec *spec,
+		      struct tcpc_err *err);
+
+/** spec_on_off - option @name. Not given: @ret is left alone. Returns 0 or -EINVAL. */
+int spec_on_off(struct json_object *request, const char *name, bool *ret, struct tcpc_err *err);
+
 /** spec_add_prefix - a spec_piece: append @piece to the struct tcpc_prefix_list @user. What it
  * holds stays the caller's on failure, too. */
 int spec_add_prefix(const char *piece, void *user, struct tcpc_err *err);

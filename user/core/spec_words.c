@@ -18,6 +18,18 @@ const char *spec_option(struct json_object *request, const char *name)
 	return json_object_get_string(value);
 }
 
+int spec_on_off(struct json_object *request, const char *name, bool *ret, struct tcpc_err *err)
+{
+	const char *text = spec_option(request, name);
+
+	if (!text)
+		return 0;
+	if (strcmp(text, "on") && strcmp(text, "off"))
+		return tcpc_err_set(err, EINVAL, "--%s is on or off, not '%.80s'", name, text);
+	*ret = !strcmp(text, "on");
+	return 0;
+}
+
 const char *spec_arg(struct json_object *request, size_t i)
 {
 	struct json_object *args, *value;

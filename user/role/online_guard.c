@@ -18,11 +18,14 @@
 #include "role/show.h"
 #include "tcpcopy/bucket.h"
 
-#define TCP_RST 0x04 /* tcpcopy/parse.h cannot stand beside libuv's headers */
+#define TCP_SYN 0x02 /* tcpcopy/parse.h cannot stand beside libuv's headers */
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
 #define UNHEARD_MS (TCPC_LINK_PING_MS * 3 / 2)
 #define MEMORY_CALLS 2 /* memory is looked at five times a second */
 
-/* ---- events ---------------------------------------------------------------------------------- */
+/* ---- events
+   ---------------------------------------------------------------------------------- */
 
 static void note_event(struct tcpc_guard_event *event, bool cause, const char *what,
 		       const char *effect)
@@ -188,6 +191,15 @@ void guard_remove_target(struct tcpc_online *online, const struct target *target
 	online->guard.gates[target->gate] = false;
 }
 
+/* RFC 9293 3.10.7.1: only the reset for a packet without an ACK, a SYN, has an ACK itself and the
+ * number 0. All others end what was open before, for whatever reason: the client's, the service's,
+ * because it was shed or given up. */
+static bool is_denial(const struct tcpc_receipt *receipt)
+{
+	return receipt->flags & TCP_RST && receipt->flags & TCP_ACK && !receipt->seq &&
+	       !(receipt->flags & TCPC_RECEIPT_BY_CLIENT);
+}
+
 void guard_receipt(struct peer *peer, const struct tcpc_receipt *receipt)
 {
 	for (struct tap *tap = peer->online->taps; tap; tap = tap->next) {
@@ -197,12 +209,8 @@ void guard_receipt(struct peer *peer, const struct tcpc_receipt *receipt)
 			if (t->peer != peer || t->endpoint.port != receipt->server_port ||
 			    !tcpc_addr_equal(&t->endpoint.addr, &receipt->server))
 				continue;
-			if (receipt->flags & TCPC_RECEIPT_BY_CLIENT)
-				continue; /* the target only did what a client wanted */
-			if (receipt->flags & TCP_RST)
-				t->resets++;
-			else
-				t->opened++;
+			t->opened += !!(receipt->flags & TCP_SYN);
+			t->denied += is_denial(receipt);
 		}
 	}
 }
@@ -225,7 +233,8 @@ static bool look_at_target(struct tap *tap, struct target *t)
 	const struct tcpc_guard_counts counts = {
 		.begun = gate->begun,
 		.opened = t->opened,
-		.resets = t->resets,
+		.denied = t->denied,
+		.heard = t->peer->counts.receipts,
 		.refused = gate->refused,
 	};
 	char what[TCPC_TEXT_BYTES + 16], effect[160], text[TCPC_TEXT_BYTES];
@@ -256,6 +265,8 @@ static void look_at_targets(struct tap *tap)
 	bool changed = false;
 	struct tcpc_err err;
 
+	if (!tap->target_guard)
+		return;
 	for (unsigned int i = 0; i < tap->n_targets; i++)
 		if (tap->targets[i].peer && look_at_target(tap, &tap->targets[i]))
 			changed = true;

@@ -71,7 +71,7 @@ struct target {
 	struct tcpc_route route;
 	__u32 gate;	      /* index into `gates` */
 	bool gated;	      /* it is or was in trouble */
-	__u64 opened, resets; /* connections that it opened and reset */
+	__u64 opened, denied; /* connections that it opened and refused */
 	struct tcpc_guard_target guard;
 	struct tcpc_guard_event event;
 	struct tcpc_route last_route; /* the last one there was */
@@ -101,10 +101,11 @@ struct tap {
 	bool feedback_none;
 	char feedback_host[256]; /* "": each target's own address */
 	__u16 feedback_port;
-	bool recovery; /* note what is copied, send again what is lost */
-	bool armed;    /* at least one target is ready, or something is kept for it */
-	__u32 budget;  /* index into `budgets` */
-	bool guarded;  /* it has or had a bound */
+	bool recovery;	   /* note what is copied, send again what is lost */
+	bool armed;	   /* at least one target is ready, or something is kept for it */
+	bool target_guard; /* spare targets in trouble */
+	__u32 budget;	   /* index into `budgets` */
+	bool guarded;	   /* it has or had a bound */
 	struct tcpc_budget_spec budget_set; /* what `budgets` has */
 	struct tcpc_guard_admit admit;
 	__u64 budget_seen; /* connections refused or cut when last looked at */

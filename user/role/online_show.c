@@ -67,6 +67,7 @@ static struct json_object *show_tap(const struct tap *tap)
 	tcpc_show_number(o, "max_pps", tap->filter.budget.max_pps);
 	tcpc_show_number(o, "max_mbps", tap->filter.budget.max_mbps);
 	tcpc_show_number(o, "max_cpu", tap->filter.budget.max_cpu);
+	json_object_object_add(o, "target_guard", json_object_new_boolean(tap->target_guard));
 	json_object_object_add(o, "guard", guard_show(tap));
 	json_object_object_add(o, "targets", targets);
 	return o;

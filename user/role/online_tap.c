@@ -28,6 +28,7 @@ struct tap *tap_new(struct tcpc_online *online, const struct tcpc_iface *iface,
 	memcpy(tap->feedback_host, spec->feedback_host, sizeof(tap->feedback_host));
 	tap->feedback_port = spec->feedback_port;
 	tap->recovery = spec->recovery;
+	tap->target_guard = spec->target_guard;
 	return tap;
 }
 
