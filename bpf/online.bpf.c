@@ -7,19 +7,13 @@
  * in copy, which sees clones only.
  */
 #include "common.bpf.h"
+#include "copies.bpf.h"
 #include "fit.bpf.h"
 #include "greeting.bpf.h"
 #include "guard.bpf.h"
 #include "journal.bpf.h"
 #include "tcpcopy/greeting.h"
 #include "tcpcopy/rewrite.h"
-
-/* In the control buffer of a clone: says that tap made it, which target it is meant for, and how
- * much of a greeting its client had read, with a mark of guard.bpf.h above that. */
-#define CB_MAGIC 0x7463700a
-#define CB_MARK 0
-#define CB_TARGET 1
-#define CB_GREETING 2
 
 /* Which ports of which interface are copied, and how. Written by the daemon, nobody evicts. */
 struct {
@@ -29,15 +23,6 @@ struct {
 	__type(value, struct tcpc_service);
 } services SEC(".maps");
 
-/* Where the copies of an interface go; key is its ifindex. Written by the daemon, replaced whole.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, TCPC_MAX_SERVICES);
-	__type(key, __u32);
-	__type(value, struct tcpc_target_set);
-} targets SEC(".maps");
-
 /* --client and --exclude prefixes by filter set. Written by the daemon. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -46,36 +31,6 @@ struct {
 	__type(key, struct tcpc_filter_key);
 	__type(value, struct tcpc_filter);
 } filters SEC(".maps");
-
-/* The allow-lists of the targets, by target id: such clients use the target themselves, so they
- * must not be copied there. Written by the daemon from the feedback link. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, TCPC_MAX_ALLOW);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct tcpc_filter_key);
-	__type(value, struct tcpc_filter);
-} peer_allow SEC(".maps");
-
-/* One counter for every way a packet can go. Written by the programs only. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct tcpc_online_stats);
-} stats SEC(".maps");
-
-static __always_inline int filter_lookup(void *map, __u32 set, const struct tcpc_addr *client)
-{
-	struct tcpc_filter_key key = {
-		.prefixlen = TCPC_FILTER_SET_BITS + 128,
-		.set = set,
-		.addr = *client,
-	};
-	struct tcpc_filter *found = bpf_map_lookup_elem(map, &key);
-
-	return found ? found->action : TCPC_FILTER_NONE;
-}
 
 /* Does the service's filter let this connection through? Counts if not. */
 static __always_inline int wanted(const struct tcpc_service *service, const struct tcpc_pkt *pkt,
@@ -113,7 +68,7 @@ static __always_inline void clone(struct __sk_buff *skb, __u32 device, __u32 gre
 				  struct tcpc_online_stats *st)
 {
 	skb->cb[CB_MARK] = CB_MAGIC;
-	skb->cb[CB_TARGET] = 0;
+	skb->cb[CB_WHICH] = 0;
 	skb->cb[CB_GREETING] = greeting | mark;
 	/* Positive results are the fate of the clone, which copy has counted already. */
 	if ((int)bpf_clone_redirect(skb, device, 0) < 0) {
@@ -254,57 +209,11 @@ static __always_inline int target_takes(const struct tcpc_target *target,
 		COUNT(st, target_no_route);
 		return 0;
 	}
-	if ((target->flags & TCPC_TARGET_EXCLUDE) &&
-	    filter_lookup(&peer_allow, target->id, &pkt->saddr) != TCPC_FILTER_NONE) {
+	if (source_allowed(target, &pkt->saddr)) {
 		COUNT(st, target_allows);
 		return 0;
 	}
 	return 1;
-}
-
-/*
- * Give the clone its new destination. The checksum helpers come first: they know about
- * CHECKSUM_PARTIAL and COMPLETE, and make the clone's head its own.
- * IPv6 has no header checksum that makes up for a change of its header, so the sum of a device
- * that summed up the whole packet (COMPLETE) has to hear of each. The flag does both: it adds the
- * change, and with that takes back what the helper for pseudo headers, which thinks of IPv4 before
- * BPF_F_IPV6 (Linux 6.16), did to this sum.
- */
-static __always_inline int rewrite_dest(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
-					const struct tcpc_addr *addr, __be16 port)
-{
-	struct tcpc_rewrite_diff diff = tcpc_rewrite_dest_diff(pkt, addr, port);
-	__u32 check = pkt->l4_off + offsetof(struct tcphdr, check);
-	__u32 l3 = pkt->l3_off;
-	__be16 frag_off = TCPC_COPY_FRAG_OFF;
-	__u8 ttl = TCPC_COPY_TTL;
-	long err;
-
-	err = bpf_l4_csum_replace(skb, check, 0, diff.pseudo, BPF_F_PSEUDO_HDR);
-	err = err ?: bpf_l4_csum_replace(skb, check, 0, diff.l4, 0);
-	err = err
-		      ?: bpf_skb_store_bytes(skb, pkt->l4_off + offsetof(struct tcphdr, dest),
-					     &port, sizeof(port), 0);
-	if (pkt->family == 4) {
-		err = err
-			      ?: bpf_l3_csum_replace(skb, l3 + offsetof(struct iphdr, check), 0,
-						     diff.l3, 0);
-		err = err
-			      ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct iphdr, daddr),
-						     &addr->w[3], 4, 0);
-		err = err ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct iphdr, ttl), &ttl, 1, 0);
-		err = err
-			      ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct iphdr, frag_off),
-						     &frag_off, sizeof(frag_off), 0);
-	} else {
-		err = err
-			      ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct ipv6hdr, daddr),
-						     addr, sizeof(*addr), BPF_F_RECOMPUTE_CSUM);
-		err = err
-			      ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct ipv6hdr, hop_limit),
-						     &ttl, 1, BPF_F_RECOMPUTE_CSUM);
-	}
-	return err;
 }
 
 /* Tell the target what the client had read; what the client itself has put there means nothing. */
@@ -375,6 +284,7 @@ static __always_inline int note_copy(struct __sk_buff *skb, enum tcpc_link link,
 /* Give the clone what it is to be: without tags, small enough, for this target. Returns 0, or -1
  * and counts why it does not leave. */
 static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link link,
+					const struct tcpc_target_set *set,
 					const struct tcpc_target *target,
 					struct tcpc_online_stats *st)
 {
@@ -390,11 +300,14 @@ static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link li
 		COUNT_PARSE_FAILURE(st, result);
 		return -1;
 	}
-	if (!target_takes(target, &pkt, st) || gate_closed(target, &pkt, cfg, mark, st) ||
-	    fit_mtu(skb, &pkt, target->mtu, st))
+	if (!target_takes(target, &pkt, st))
 		return -1;
-	if (rewrite_dest(skb, &pkt, &target->addr, target->port ?: pkt.dport) ||
-	    write_greeting(skb, &pkt, mark) || (mark & GUARD_CUT && write_fin(skb, &pkt)) ||
+	if (begin_job(skb, set, target, &pkt))
+		return -1;
+	if (gate_closed(target, &pkt, cfg, mark, st) || fit_mtu(skb, &pkt, target->mtu, st))
+		return -1;
+	if (rewrite_ends(skb) || write_greeting(skb, &pkt, mark) ||
+	    (mark & GUARD_CUT && write_fin(skb, &pkt)) ||
 	    (link == TCPC_LINK_NONE && bpf_skb_change_head(skb, ETH_HLEN, 0))) {
 		COUNT(st, rewrite_failed);
 		return -1;
@@ -413,24 +326,9 @@ static __always_inline int send_copy(struct __sk_buff *skb, enum tcpc_link link,
 		return VERDICT_DROP;
 	}
 	target = &set->target[index];
-	if (prepare_copy(skb, link, target, st))
+	if (prepare_copy(skb, link, set, target, st))
 		return VERDICT_DROP;
 	return bpf_redirect_neigh(target->ifindex, NULL, 0, 0);
-}
-
-/* One more clone for each further target; each comes back here with its own index. */
-static __always_inline void fan_out(struct __sk_buff *skb, const struct tcpc_target_set *set,
-				    struct tcpc_online_stats *st)
-{
-	__u32 i;
-
-	for (i = 1; i < TCPC_MAX_TARGETS; i++) {
-		if (i >= set->n_targets)
-			break;
-		skb->cb[CB_TARGET] = i;
-		if ((int)bpf_clone_redirect(skb, skb->ifindex, 0) < 0)
-			COUNT(st, clone_failed);
-	}
 }
 
 static __always_inline int copy_packet(struct __sk_buff *skb, enum tcpc_link link)
@@ -438,7 +336,7 @@ static __always_inline int copy_packet(struct __sk_buff *skb, enum tcpc_link lin
 	struct tcpc_online_stats *st = bpf_map_lookup_elem(&stats, &zero);
 	__u32 iface = skb->ingress_ifindex;
 	struct tcpc_target_set *set;
-	__u32 index;
+	__u32 which;
 
 	if (!st)
 		return VERDICT_DROP;
@@ -447,10 +345,14 @@ static __always_inline int copy_packet(struct __sk_buff *skb, enum tcpc_link lin
 		COUNT(st, stray);
 		return VERDICT_DROP;
 	}
-	index = skb->cb[CB_TARGET];
-	if (!index)
-		fan_out(skb, set, st);
-	return send_copy(skb, link, set, index, st);
+	which = skb->cb[CB_WHICH];
+	if (!which) {
+		if (set->flags & TCPC_SET_MAPPED)
+			note_base(skb, link);
+		if (set->n_targets > 1 || set->copies > 1)
+			fan_out(skb, set->copies ?: 1, set->n_targets * (set->copies ?: 1));
+	}
+	return send_copy(skb, link, set, which & CB_TARGET_MASK, st);
 }
 
 /* TC egress of the private copy device: sees clones only, and ends every one of them. */

@@ -11,6 +11,8 @@
 
 #include <linux/types.h>
 
+#include "tcpcopy/abi_addr.h"
+#include "tcpcopy/abi_copies.h"
 #include "tcpcopy/abi_guard.h"
 
 #define TCPC_ABI_VERSION 5
@@ -38,11 +40,6 @@
 #define TCPC_HEARTBEAT_MS 150
 
 #define TCPC_SAMPLE_ALL 10000 /* percent in steps of 0.01 */
-
-/** An IPv4 or IPv6 address in wire order; IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). */
-struct tcpc_addr {
-	__be32 w[4];
-};
 
 /** Key of the services maps: one port on one interface. */
 struct tcpc_service_key {
@@ -86,8 +83,10 @@ struct tcpc_target {
 
 struct tcpc_target_set {
 	__u32 n_targets;
-	__u32 pad;
+	__u16 copies; /* to each target; 0: one */
+	__u16 flags;  /* TCPC_SET_* */
 	struct tcpc_target target[TCPC_MAX_TARGETS];
+	struct tcpc_pool pool[2]; /* of IPv6 and of IPv4; with TCPC_SET_MAPPED */
 };
 
 /** Online: key of `filters`, a longest-prefix match. @prefixlen counts the bits behind it. */
@@ -125,6 +124,7 @@ struct tcpc_online_config {
 	__u32 closed_new;	/* of TCPC_SAMPLE_ALL: new connections that --max-cpu leaves out */
 	__u32 closed_running;	/* running ones, likewise */
 	__u32 epoch; /* of handshakes: another one, and targets need not have the SYNs before */
+	__u64 source_key[2]; /* of mapped sources: no two hosts have the same */
 };
 
 /** Target: one element, shared memory. */
@@ -260,8 +260,8 @@ struct tcpc_receipt {
 	__u32 sack[2 * TCPC_MAX_SACK]; /* left and right edge, n_sack pairs */
 };
 
-/* With RST and ACK: no packet, but what a client's own reset has ended. In the place of CWR, which no
- * answer to a copy has: what asks for it is taken out of copies. */
+/* With RST and ACK: no packet, but what a client's own reset has ended. In the place of CWR, which
+ * no answer to a copy has: what asks for it is taken out of copies. */
 #define TCPC_RECEIPT_BY_CLIENT 0x80
 
 /** tcpc_receipt_flow - the connection that it is about. */
@@ -331,7 +331,10 @@ struct tcpc_raw_receipt {
 	X(keep_failed, "not copied: the target cannot be reached, and there was no room to keep")  \
 	X(skipped_bytes, "bytes of payload of not_armed, target_not_ready and keep_failed")        \
 	X(skipped_data, "packets with payload among these")                                        \
-	X(skipped_opens, "new connections (SYN) among these")
+	X(skipped_opens, "new connections (SYN) among these")                                      \
+	X(mapped, "of the copied and kept: from a source in the pool (--copies, --source)")        \
+	X(source_collision, "not copied: the sources that this copy may have are others'")         \
+	X(collisions, "of these: beginnings of connections, whose copy is not made")
 
 #define TCPC_TARGET_COUNTERS(X)                                                                    \
 	X(seen, "packets that align looked at")                                                    \
@@ -478,9 +481,9 @@ _Static_assert(sizeof(struct tcpc_addr) == 16, "ABI");
 _Static_assert(sizeof(struct tcpc_service_key) == 8, "ABI");
 _Static_assert(sizeof(struct tcpc_service) == 16, "ABI");
 _Static_assert(sizeof(struct tcpc_target) == 40, "ABI");
-_Static_assert(sizeof(struct tcpc_target_set) == 8 + 40 * TCPC_MAX_TARGETS, "ABI");
+_Static_assert(sizeof(struct tcpc_target_set) == 56 + 40 * TCPC_MAX_TARGETS, "ABI");
 _Static_assert(sizeof(struct tcpc_filter_key) == 24, "ABI");
-_Static_assert(sizeof(struct tcpc_online_config) == 56, "ABI");
+_Static_assert(sizeof(struct tcpc_online_config) == 72, "ABI");
 _Static_assert(sizeof(struct tcpc_journal_head) == 80, "ABI");
 _Static_assert(sizeof(struct tcpc_allow_key) == 20, "ABI");
 _Static_assert(sizeof(struct tcpc_flow) == 40, "ABI");

@@ -67,6 +67,34 @@ tcpc_rewrite_dest_diff(const struct tcpc_pkt *pkt, const struct tcpc_addr *addr,
 	return diff;
 }
 
+/** One end of a connection, wire order. */
+struct tcpc_end {
+	struct tcpc_addr addr;
+	__be16 port;
+};
+
+/**
+ * tcpc_rewrite_ends_diff - the same for a new source, too.
+ * @pkt: has the new source already, all else as before the change.  @was: the source before.
+ */
+static inline struct tcpc_rewrite_diff tcpc_rewrite_ends_diff(const struct tcpc_pkt *pkt,
+							      const struct tcpc_end *was,
+							      const struct tcpc_addr *addr,
+							      __be16 port)
+{
+	struct tcpc_rewrite_diff diff = tcpc_rewrite_dest_diff(pkt, addr, port);
+	__u32 source = 0;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		source = tcpc_csum_diff32(was->addr.w[i], pkt->saddr.w[i], source);
+	diff.pseudo = tcpc_csum_add(diff.pseudo, source);
+	diff.l4 = tcpc_csum_diff16(was->port, pkt->sport, diff.l4);
+	if (pkt->family == 4)
+		diff.l3 = tcpc_csum_add(diff.l3, source);
+	return diff;
+}
+
 /**
  * tcpc_rewrite_greeting_diff - TCP checksum difference for another greeting. Adds to the others.
  * @pkt: without URG.  @greeting: bytes, up to TCPC_GREETING_MAX.

@@ -363,7 +363,7 @@ static void open_whole(struct whole *w)
 	const __u64 key[2] = {1, 2};
 	struct tcpc_err err = {};
 
-	if (tcpc_dp_online_open(LAB_PINS, lab.copy, key, 0, &w->dp, &err) ||
+	if (tcpc_dp_online_open(LAB_PINS, lab.copy, key, key, 0, &w->dp, &err) ||
 	    tcpc_dp_online_attach(w->dp, lab.live, false, TCPC_HOOK_TC, &w->tap, &err) ||
 	    tcpc_dp_online_service(w->dp, lab.live, tcpc_htons(SERVICE_PORT), &armed, &err))
 		expect_fail("%s", err.text);

@@ -27,7 +27,7 @@ static int online_daemon(const struct daemon *d, int ifindex)
 	struct tcpc_dp_online *dp;
 	struct tcpc_err err = {};
 
-	return tcpc_dp_online_open(d->bpffs, lab.copy, key, 0, &dp, &err) ||
+	return tcpc_dp_online_open(d->bpffs, lab.copy, key, key, 0, &dp, &err) ||
 	       tcpc_dp_online_attach(dp, ifindex, false, d->hook, &a, &err);
 }
 

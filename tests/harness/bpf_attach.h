@@ -79,7 +79,7 @@ static inline struct tcpc_dp_online *open_online(const char *bpffs, int copy)
 	struct tcpc_dp_online *dp;
 	struct tcpc_err err = {};
 
-	if (tcpc_dp_online_open(bpffs, copy, key, 0, &dp, &err))
+	if (tcpc_dp_online_open(bpffs, copy, key, key, 0, &dp, &err))
 		expect_fail("%s", err.text);
 	return dp;
 }

@@ -173,9 +173,17 @@ static const struct {
 	{TO " --mode split", EOPNOTSUPP, "what it does is --mode all"},
 	{TO " --mode some", EINVAL, "--mode is all or split, not 'some'"},
 	{TO " --mode=", EINVAL, "--mode is all or split, not ''"},
-	{TO " --copies 2", EOPNOTSUPP, "what it does is --copies 1"},
-	{TO " --copies 01", EOPNOTSUPP, "what it does is --copies 1"},
-	{TO " --source 198.18.0.0/15", EOPNOTSUPP, "what it does is --source keep"},
+	{TO " --copies 0", EINVAL, "--copies is a number from 1 to 1024, not '0'"},
+	{TO " --copies 1025", EINVAL, "--copies is a number from 1 to 1024, not '1025'"},
+	{TO " --copies 01", EINVAL, "--copies is a number from 1 to 1024, not '01'"},
+	{TO ",10.0.0.8:80 --copies 513", EINVAL, "2 targets x 513 copies = 1026 copies of each"},
+	{TO " --copies 100 --source 198.19.0.1", EINVAL, "leave room for 645 connections"},
+	{TO " --copies 2 --source 10.0.0.0/25", EINVAL, "lies in the network of target 10.0.0.9"},
+	{TO " --source 2001:2::/48", EINVAL,
+	 "target 10.0.0.9 is IPv4, the pool of --source is not"},
+	{TO " --source 198.18.0.0/16,198.19.0.0/16", EINVAL, "--source has two pools of IPv4"},
+	{TO " --source fe80::/64", EINVAL, "is link-local"},
+	{TO " --source 198.18.0.1/15", EINVAL, "198.18.0.0/15"},
 	/* Budgets. */
 	{TO " --max-pps many", EINVAL,
 	 "--max-pps is a number from 1 to 100000000, or 0 for no bound, not 'many'"},
@@ -204,7 +212,7 @@ static const struct {
 	/* The reason is seen behind a word that is longer than the error. */
 	{TO " --hook " WORDS_LONG, EINVAL, "--hook is tc, tcx, clsact or xdp, not 'xxx"},
 	{TO " --mode " WORDS_LONG, EINVAL, "--mode is all or split, not 'xxx"},
-	{TO " --source " WORDS_LONG, EOPNOTSUPP, "what it does is --source keep"},
+	{TO " --source " WORDS_LONG, EINVAL, "xxx"},
 };
 
 static void test_attach_errors(void **state)

@@ -201,6 +201,22 @@ static void put_guard(FILE *out, struct json_object *event)
 	fprintf(out, ", tripped %jd times\n", (intmax_t)number(event, "times"));
 }
 
+/* Only where it is not the usual: one copy, from its client. */
+static void put_copies(FILE *out, struct json_object *tap)
+{
+	const char *copies = render_text(tap, "copies"), *source = render_text(tap, "source");
+
+	if (copies && strcmp(copies, "1")) {
+		fputs(", ", out);
+		put(out, copies);
+		fputs(" copies", out);
+	}
+	if (source && strcmp(source, "keep")) {
+		fputs(", from ", out);
+		put(out, source);
+	}
+}
+
 static void put_tap(FILE *out, struct json_object *tap)
 {
 	struct tcpc_table table = {.n_columns = 7, .right = 0x38};
@@ -218,6 +234,7 @@ static void put_tap(FILE *out, struct json_object *tap)
 	if (render_length(tap, "excludes"))
 		fputs(" except ", out);
 	put_list(out, tap, "excludes", "");
+	put_copies(out, tap);
 	fputs(is_true(tap, "copying") ? ", copying" : ", not copying: ", out);
 	tcpc_render_line(out, is_true(tap, "copying") ? "" : word(tap, "reason"));
 	for (size_t i = 0; i < render_length(tap, "guard"); i++)

@@ -153,8 +153,6 @@ static int feedback_option(struct json_object *request, struct tcpc_attach_spec 
 
 static const struct spec_partial attach_partials[] = {
 	{"mode", "all", "all or split", {"split"}},
-	{"copies", "1", NULL, {}},
-	{"source", "keep", NULL, {}},
 };
 
 /* Without --port: what the targets listen on. */
@@ -192,6 +190,9 @@ int tcpc_spec_attach(struct json_object *request, struct tcpc_attach_spec *ret,
 	r = r ?: spec_check_partials(request, attach_partials, COUNT_OF(attach_partials), err);
 	r = r ?: spec_each_piece(to, add_target, &spec, err);
 	r = r ?: hook_option(request, &spec.hook, err);
+	r = r ?: spec_copies_options(request, &spec.copies, err);
+	for (__u32 i = 0; i < spec.n_targets && !r; i++)
+		r = tcpc_spec_copies_fit(&spec.copies, &spec.targets[i].addr, spec.n_targets, err);
 	r = r ?: feedback_option(request, &spec, err);
 	r = r ?: spec_recovery(request, &spec, err);
 	r = r ?: spec_target_guard(request, &spec, err);

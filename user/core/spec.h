@@ -52,6 +52,13 @@ struct tcpc_filter_spec {
 	struct tcpc_budget_spec budget;
 };
 
+/** How many copies, and where they come from. Of IPv6 and of IPv4. */
+struct tcpc_copies_spec {
+	__u32 n;		     /* of each connection, to each target */
+	bool mapped[2];		     /* --source: the first copy, too, comes from the pool */
+	struct tcpc_prefix pools[2]; /* of the others at least */
+};
+
 /** `attach`. */
 struct tcpc_attach_spec {
 	char iface[IFNAMSIZ];
@@ -61,6 +68,7 @@ struct tcpc_attach_spec {
 	__u32 n_ports;
 	enum tcpc_hook hook;
 	struct tcpc_filter_spec filter;
+	struct tcpc_copies_spec copies;
 	bool feedback_none;	 /* --feedback none, only together with --force */
 	char feedback_host[256]; /* "": each target's own address */
 	__u16 feedback_port;	 /* host order */
@@ -132,6 +140,14 @@ int tcpc_spec_target(struct json_object *request, struct tcpc_target_spec *ret,
 int tcpc_spec_filter(struct json_object *request, struct tcpc_filter_cmd_spec *ret,
 		     struct tcpc_err *err);
 int tcpc_spec_allow(struct json_object *request, struct tcpc_allow_spec *ret, struct tcpc_err *err);
+
+/** tcpc_spec_copies_fit - can there be so many copies to @n_targets, @target among them? Returns 0,
+ * or -EINVAL with the arithmetic. */
+int tcpc_spec_copies_fit(const struct tcpc_copies_spec *spec, const struct tcpc_addr *target,
+			 __u32 n_targets, struct tcpc_err *err);
+
+/** tcpc_spec_pool - @prefix as the programs have it. */
+struct tcpc_pool tcpc_spec_pool(const struct tcpc_prefix *prefix);
 
 /** Free what a spec owns; the spec itself stays with the caller. Harmless on a zeroed spec. */
 void tcpc_spec_attach_free(struct tcpc_attach_spec *spec);

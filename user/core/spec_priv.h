@@ -66,6 +66,11 @@ int spec_target_guard(struct json_object *request, struct tcpc_attach_spec *spec
 /** spec_on_off - option @name. Not given: @ret is left alone. Returns 0 or -EINVAL. */
 int spec_on_off(struct json_object *request, const char *name, bool *ret, struct tcpc_err *err);
 
+/** spec_copies_options - --copies and --source; what can be checked without the targets. Returns 0,
+ * -EINVAL or -ENOMEM. */
+int spec_copies_options(struct json_object *request, struct tcpc_copies_spec *ret,
+			struct tcpc_err *err);
+
 /** spec_add_prefix - a spec_piece: append @piece to the struct tcpc_prefix_list @user. What it
  * holds stays the caller's on failure, too. */
 int spec_add_prefix(const char *piece, void *user, struct tcpc_err *err);

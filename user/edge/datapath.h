@@ -73,12 +73,13 @@ struct tcpc_dp_online;
 /**
  * tcpc_dp_online_open - load the programs, pin the maps below @bpffs/online, attach copy to the
  * copy device.
- * @hash_key: key of the sampling hash.
+ * @hash_key: key of the sampling hash.  @source_key: of mapped sources.
  * @journal_bytes: of the journal's ring, a power of two from TCPC_JOURNAL_RING_MIN to _MAX; 0: no
  * target will have TCPC_TARGET_JOURNAL.
  */
 int tcpc_dp_online_open(const char *bpffs, int copy_ifindex, const __u64 hash_key[2],
-			__u32 journal_bytes, struct tcpc_dp_online **ret, struct tcpc_err *err);
+			const __u64 source_key[2], __u32 journal_bytes, struct tcpc_dp_online **ret,
+			struct tcpc_err *err);
 
 /** tcpc_dp_online_close - unload and unpin. Attachments of the tap must be closed before. */
 void tcpc_dp_online_close(struct tcpc_dp_online *dp);

@@ -35,7 +35,7 @@ static void list_pins(const struct online_bpf *s, struct tcpc_pin ret[N_PINS])
 }
 
 static int set_up(struct tcpc_dp_online *dp, const char *bpffs, int copy_ifindex,
-		  const __u64 hash_key[2], struct tcpc_err *err)
+		  const __u64 hash_key[2], const __u64 source_key[2], struct tcpc_err *err)
 {
 	struct online_bpf *s = dp->skel;
 	struct tcpc_pin pins[N_PINS];
@@ -49,6 +49,7 @@ static int set_up(struct tcpc_dp_online *dp, const char *bpffs, int copy_ifindex
 	dp->config->abi_version = TCPC_ABI_VERSION;
 	dp->config->copy_ifindex = copy_ifindex;
 	memcpy(dp->config->hash_key, hash_key, sizeof(dp->config->hash_key));
+	memcpy(dp->config->source_key, source_key, sizeof(dp->config->source_key));
 	if (tcpc_datapath_attach(bpf_program__fd(s->progs.copy), copy_ifindex, true, TCPC_HOOK_TC,
 				 &dp->copy, err))
 		return -err->code;
@@ -70,7 +71,8 @@ static int load(struct tcpc_dp_online *dp, __u32 journal_bytes)
 }
 
 int tcpc_dp_online_open(const char *bpffs, int copy_ifindex, const __u64 hash_key[2],
-			__u32 journal_bytes, struct tcpc_dp_online **ret, struct tcpc_err *err)
+			const __u64 source_key[2], __u32 journal_bytes, struct tcpc_dp_online **ret,
+			struct tcpc_err *err)
 {
 	struct tcpc_dp_online *dp = calloc(1, sizeof(*dp));
 	int r;
@@ -81,7 +83,7 @@ int tcpc_dp_online_open(const char *bpffs, int copy_ifindex, const __u64 hash_ke
 	/* Loading reads the kernel's whole BTF: give those megabytes back. */
 	malloc_trim(0);
 	r = r ? tcpc_datapath_load_error(r, "the online programs", err)
-	      : set_up(dp, bpffs, copy_ifindex, hash_key, err);
+	      : set_up(dp, bpffs, copy_ifindex, hash_key, source_key, err);
 	if (r) {
 		tcpc_dp_online_close(dp);
 		return r;

@@ -170,8 +170,8 @@ static int load(struct tcpc_online *online, const struct tcpc_attach_spec *spec,
 
 	if (spec->recovery)
 		delivery_split(spec->retain_mb, &ring, &heap);
-	r = tcpc_dp_online_open(online->config.bpffs, online->copy_ifindex, online->hash_key, ring,
-				&online->dp, err);
+	r = tcpc_dp_online_open(online->config.bpffs, online->copy_ifindex, online->hash_key,
+				online->source_key, ring, &online->dp, err);
 	if (!r && ring)
 		r = delivery_open(online, heap, &online->delivery, err);
 	online->retain_mb = spec->retain_mb;
@@ -365,6 +365,7 @@ int tcpc_online_new(const struct tcpc_role_config *config, struct tcpc_online **
 	online->raw_fd = -1;
 	snprintf(online->alias, sizeof(online->alias), "tcpcopyd:%s", config->run_dir);
 	make_hash_key(online);
+	randombytes_buf(online->source_key, sizeof(online->source_key));
 	r = tcpc_datapath_sweep(config->bpffs, "online", err);
 	if (r > 0)
 		tcpc_log_info("cleared %d things that an earlier daemon left (online)", r);

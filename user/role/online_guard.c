@@ -79,7 +79,7 @@ void guard_publish(struct tap *tap, unsigned int n_ready)
 	const struct tcpc_budget_spec *spec = &tap->filter.budget;
 	struct tcpc_budget *b = budget_of(tap);
 
-	b->weight = n_ready;
+	b->weight = n_ready * tap->copies.n;
 	/* Once set it stays: who was refused must not be taken up in its middle. */
 	if (spec->max_pps || spec->max_mbps || spec->max_cpu)
 		tap->guarded = true;

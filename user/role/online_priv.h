@@ -97,6 +97,7 @@ struct tap {
 	struct target targets[TCPC_MAX_TARGETS];
 	unsigned int n_targets;
 	struct tcpc_filter_spec filter; /* lists owned */
+	struct tcpc_copies_spec copies;
 	__u32 filter_set;
 	bool feedback_none;
 	char feedback_host[256]; /* "": each target's own address */
@@ -134,6 +135,7 @@ struct tcpc_online {
 	int raw_fd; /* keeps the copy device for interfaces without a link header; or -1 */
 	char alias[TCPC_ALIAS_BYTES]; /* marks our copy device */
 	__u64 hash_key[2];
+	__u64 source_key[2]; /* of mapped sources; hosts that share a key must differ in this */
 	struct tap *taps;
 	struct peer *peers;
 	struct waiter *waiters;

@@ -37,7 +37,22 @@ static struct json_object *show_target(const struct tap *tap, const struct targe
 	}
 	tcpc_show_string(o, "feedback", feedback);
 	tcpc_show_number(o, "mtu", target->route.mtu);
+	tcpc_show_number(o, "copies", tap->copies.n);
 	return o;
+}
+
+/* As one types it. */
+static void show_copies(struct json_object *o, const struct tcpc_copies_spec *copies)
+{
+	char v4[TCPC_TEXT_BYTES] = "", v6[TCPC_TEXT_BYTES] = "", text[2 * TCPC_TEXT_BYTES + 1];
+
+	if (copies->mapped[1])
+		tcpc_text_from_prefix(&copies->pools[1], v4);
+	if (copies->mapped[0])
+		tcpc_text_from_prefix(&copies->pools[0], v6);
+	snprintf(text, sizeof(text), "%s%s%s", v4, v4[0] && v6[0] ? "," : "", v6);
+	tcpc_show_number(o, "copies", copies->n);
+	tcpc_show_string(o, "source", text[0] ? text : "keep");
 }
 
 static struct json_object *show_tap(const struct tap *tap)
@@ -64,6 +79,7 @@ static struct json_object *show_tap(const struct tap *tap)
 	tcpc_show_string(o, "percent", percent);
 	json_object_object_add(o, "clients", tcpc_show_prefixes(&tap->filter.clients));
 	json_object_object_add(o, "excludes", tcpc_show_prefixes(&tap->filter.excludes));
+	show_copies(o, &tap->copies);
 	tcpc_show_number(o, "max_pps", tap->filter.budget.max_pps);
 	tcpc_show_number(o, "max_mbps", tap->filter.budget.max_mbps);
 	tcpc_show_number(o, "max_cpu", tap->filter.budget.max_cpu);

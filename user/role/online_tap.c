@@ -29,6 +29,7 @@ struct tap *tap_new(struct tcpc_online *online, const struct tcpc_iface *iface,
 	tap->feedback_port = spec->feedback_port;
 	tap->recovery = spec->recovery;
 	tap->target_guard = spec->target_guard;
+	tap->copies = spec->copies;
 	return tap;
 }
 
@@ -124,7 +125,8 @@ int tap_add_target(struct tap *tap, const struct tcpc_endpoint *endpoint, struct
 	if (tap->n_targets == TCPC_MAX_TARGETS)
 		return tcpc_err_set(err, ENOSPC, "%s has %d targets already, the most there can be",
 				    tap->iface, TCPC_MAX_TARGETS);
-	r = check_route(endpoint, &target.route, err);
+	r = tcpc_spec_copies_fit(&tap->copies, &endpoint->addr, tap->n_targets + 1, err)
+		    ?: check_route(endpoint, &target.route, err);
 	if (r)
 		return r;
 	if (!tap->feedback_none) {
@@ -204,6 +206,19 @@ bool target_ready(const struct tap *tap, const struct target *target, char *ret_
 	return false;
 }
 
+static void fill_copies(const struct tcpc_copies_spec *copies, struct tcpc_target_set *set)
+{
+	bool first = copies->mapped[0] || copies->mapped[1];
+
+	set->copies = copies->n;
+	for (int v4 = 0; v4 < 2; v4++)
+		set->pool[v4] = tcpc_spec_pool(&copies->pools[v4]);
+	if (first)
+		set->flags |= TCPC_SET_FIRST_MAPPED;
+	if (first || copies->n > 1)
+		set->flags |= TCPC_SET_MAPPED;
+}
+
 static __u32 target_flags(const struct tap *tap, const struct target *t)
 {
 	char reason[256];
@@ -239,6 +254,7 @@ static unsigned int fill_set(struct tap *tap, struct tcpc_target_set *set)
 
 	memset(set, 0, sizeof(*set));
 	set->n_targets = tap->n_targets;
+	fill_copies(&tap->copies, set);
 	for (unsigned int i = 0; i < tap->n_targets; i++) {
 		struct target *t = &tap->targets[i];
 		struct tcpc_target *out = &set->target[i];
