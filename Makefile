@@ -9,7 +9,7 @@ CC       ?= gcc
 CLANG    ?= clang
 BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 SAN      ?=
-LIBS     := libbpf libxdp libelf zlib libnetfilter_queue libmnl libuv json-c libsodium
+LIBS     := libbpf libxdp libelf zlib libnetfilter_queue libmnl libuv json-c libsodium libpcap
 
 # What maybe-uninitialized finds depends on compiler version and -O: a warning, not a broken build.
 WARN     := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow

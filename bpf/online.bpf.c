@@ -369,4 +369,13 @@ int copy_raw(struct __sk_buff *skb)
 	return copy_packet(skb, TCPC_LINK_NONE);
 }
 
+/* TC ingress of a device that `replay` writes to, behind tap_raw: what was copied has no further
+ * way to go on this host. */
+SEC("tc")
+int swallow(struct __sk_buff *skb)
+{
+	(void)skb;
+	return VERDICT_DROP;
+}
+
 char LICENSE[] SEC("license") = "GPL";

@@ -18,6 +18,7 @@
 #include "core/render.h"
 #include "edge/ask.h"
 #include "edge/key.h"
+#include "role/replay.h"
 #include "tcpcopy/abi.h"
 
 struct options {
@@ -227,6 +228,27 @@ static int run_key(const struct options *options)
 	return 0;
 }
 
+/* What was sent is shown even when it did not end well. */
+static int run_replay(const struct options *options, struct json_object *request)
+{
+	struct json_object *result = NULL, *root;
+	struct tcpc_err err;
+	int status = tcpc_replay_run(options->path, request,
+				     !options->json && isatty(STDERR_FILENO), &result, &err);
+
+	if (result && options->json) {
+		root = json_object_new_object();
+		json_object_object_add(root, "ok", json_object_new_boolean(!status));
+		json_object_object_add(root, "result", json_object_get(result));
+		puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN));
+		json_object_put(root);
+	} else if (result) {
+		tcpc_render(stdout, "replay", result);
+	}
+	json_object_put(result);
+	return status ? complain(&err) : 0;
+}
+
 static void show_version_json(struct json_object *daemon)
 {
 	struct json_object *root = json_object_new_object(), *o = json_object_new_object();
@@ -271,6 +293,8 @@ static int run(const struct options *options, struct json_object *request)
 		return run_key(options);
 	if (!strcmp(command, "version"))
 		return run_version(options, request);
+	if (!strcmp(command, "replay"))
+		return run_replay(options, request);
 	if (has_option(request, "watch"))
 		return run_watch(options, request);
 	return run_once(options, request);

@@ -73,7 +73,7 @@ static void on_answer(struct tcpc_reply *reply, struct json_object *result,
 	if (err)
 		tcpc_control_fail(c->request, err);
 	else
-		tcpc_control_answer(c->request, result);
+		tcpc_control_answer_fd(c->request, result, reply->fd);
 	free(c);
 }
 
@@ -90,7 +90,7 @@ static void on_request(void *user, struct tcpc_control_request *request)
 		free(c);
 		return;
 	}
-	c->reply.done = on_answer;
+	c->reply = (struct tcpc_reply){.done = on_answer, .takes_fd = true, .fd = -1};
 	c->request = request;
 	peer = tcpc_control_request_peer(request);
 	tcpc_audit_log(tcpc_control_request_body(request), peer->uid, peer->pid);

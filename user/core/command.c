@@ -332,5 +332,6 @@ void tcpc_command_usage(FILE *out, const char *command)
 	fprintf(out, "usage: tcpcopyctl [--run-dir DIR=/run/tcpcopy] [--json] COMMAND ...\n"
 		     "commands (`tcpcopyctl COMMAND --help` for one):\n");
 	for (size_t i = 0; command_at(i); i++)
-		fprintf(out, "  %-10s %s\n", command_at(i)->name, command_at(i)->help);
+		if (command_at(i)->help)
+			fprintf(out, "  %-10s %s\n", command_at(i)->name, command_at(i)->help);
 }

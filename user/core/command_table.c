@@ -70,6 +70,15 @@ static int check_doctor(struct json_object *request, struct tcpc_err *err)
 			       err);
 }
 
+static int check_replay(struct json_object *request, struct tcpc_err *err)
+{
+	struct tcpc_replay_spec spec = {};
+	int r = tcpc_spec_replay(request, &spec, err);
+
+	tcpc_spec_replay_free(&spec);
+	return r;
+}
+
 static int check_nothing(struct json_object *request, struct tcpc_err *err)
 {
 	(void)request;
@@ -128,6 +137,23 @@ static const struct command commands[] = {
 	 {{"all", NULL, "all interfaces"}}},
 	{"allow", "list | add CIDR... | del CIDR...", 1, MAX_WORDS, check_allow,
 	 "clients that use the target directly", {}},
+	{"replay", "FILE...", 1, MAX_WORDS, check_replay,
+	 "send the clients' half of captured connections to the targets",
+	 {{"to", "IP:PORT[,IP:PORT...]", "the targets"},
+	  {"port", "PORT[,PORT...]", "the servers' ports in the files; default: the targets' ports"},
+	  {"speed", "0.1..1000", "how much faster than captured; default: 1"},
+	  {"top-speed", NULL, "as fast as the targets take it"},
+	  {"loop", "N", "play all files N times"},
+	  {"max-gap", "MS", "shorten longer pauses to this"},
+	  {"concurrency", "N", "requests that may be unanswered at a time"},
+	  {"client", "CIDR,...", "only these clients"},
+	  {"exclude", "CIDR,...", "not these clients"},
+	  {"filter", "EXPR", "only what matches this BPF expression, as in tcpdump"},
+	  {"retain", "MB", "memory for what may have to be sent again; default: 64"},
+	  {"feedback", "HOST:PORT", "where the interceptor listens; default: the target, "
+				    "36524"}}},
+	{"feed", "IFACE", 1, 1, check_iface, NULL, /* of `replay`, to the daemon */
+	 {{"end", NULL, ""}}},
 	{"status", "", 0, 0, check_nothing, "what is attached and intercepted, and how it goes", {}},
 	{"stats", "", 0, 0, check_nothing, "every counter",
 	 {{"watch", NULL, "again each second"}}},

@@ -424,7 +424,7 @@ static const struct {
 } renderers[] = {
 	{"status", put_status},	   {"stats", render_stats}, {"doctor", put_doctor},
 	{"target", put_targets},   {"filter", put_filters}, {"allow", put_allow},
-	{"ledger", render_ledger},
+	{"ledger", render_ledger}, {"replay", render_replay},
 };
 
 void tcpc_render(FILE *out, const char *command, struct json_object *result)

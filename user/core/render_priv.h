@@ -30,8 +30,9 @@ void render_header(struct tcpc_table *table, const char *const *names);
 /** render_counters - the part @name of `stats`: each counter with what it means. */
 void render_counters(FILE *out, const char *name, struct json_object *counters);
 
-/** render_stats, render_ledger - the whole answer to that command. */
+/** render_stats, render_ledger, render_replay - the whole answer to that command. */
 void render_stats(FILE *out, struct json_object *o);
 void render_ledger(FILE *out, struct json_object *o);
+void render_replay(FILE *out, struct json_object *o);
 
 #endif

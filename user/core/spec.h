@@ -96,6 +96,16 @@ struct tcpc_intercept_spec {
 	bool force;	 /* cut off the clients that are connected now */
 };
 
+/** `replay`: what is done with the files. Where it goes is an attach_spec, see below. */
+struct tcpc_replay_spec {
+	struct tcpc_attach_spec attach; /* of an interface that is still to be made */
+	__u32 speed;			/* in 1/1000; 0: as fast as can be */
+	__u64 max_gap_ns;		/* 0: pauses stay as they are */
+	__u32 loops;
+	__u32 concurrency;  /* 0: no bound */
+	const char *filter; /* NULL: everything; borrowed from the request */
+};
+
 /** `detach`, `release`: one interface, or all. */
 struct tcpc_iface_spec {
 	char iface[IFNAMSIZ]; /* "": all */
@@ -137,6 +147,8 @@ int tcpc_spec_intercept(struct json_object *request, struct tcpc_intercept_spec 
 int tcpc_spec_iface(struct json_object *request, struct tcpc_iface_spec *ret, struct tcpc_err *err);
 int tcpc_spec_target(struct json_object *request, struct tcpc_target_spec *ret,
 		     struct tcpc_err *err);
+int tcpc_spec_replay(struct json_object *request, struct tcpc_replay_spec *ret,
+		     struct tcpc_err *err);
 int tcpc_spec_filter(struct json_object *request, struct tcpc_filter_cmd_spec *ret,
 		     struct tcpc_err *err);
 int tcpc_spec_allow(struct json_object *request, struct tcpc_allow_spec *ret, struct tcpc_err *err);
@@ -149,8 +161,14 @@ int tcpc_spec_copies_fit(const struct tcpc_copies_spec *spec, const struct tcpc_
 /** tcpc_spec_pool - @prefix as the programs have it. */
 struct tcpc_pool tcpc_spec_pool(const struct tcpc_prefix *prefix);
 
+/** tcpc_spec_replay_attach - the request that attaches @iface as @request, a `replay`, wants it;
+ * owned by the caller. Which clients are let through is not in it: the reader of the files knows.
+ */
+struct json_object *tcpc_spec_replay_attach(struct json_object *request, const char *iface);
+
 /** Free what a spec owns; the spec itself stays with the caller. Harmless on a zeroed spec. */
 void tcpc_spec_attach_free(struct tcpc_attach_spec *spec);
+void tcpc_spec_replay_free(struct tcpc_replay_spec *spec);
 void tcpc_spec_filter_free(struct tcpc_filter_cmd_spec *spec);
 void tcpc_spec_allow_free(struct tcpc_allow_spec *spec);
 

@@ -148,12 +148,37 @@ static int send_all(int fd, const char *data, size_t n_bytes, int64_t deadline_m
 	return 0;
 }
 
-static int read_some(int fd, char *buf, size_t room, size_t *ret_n, struct tcpc_err *err)
+/* As read(). @ret_fd: a descriptor that came along; NULL: none is expected, and the kernel closes
+ * it. */
+static ssize_t receive(int sock, char *buf, size_t room, int *ret_fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+	struct iovec iov = {buf, room};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = ret_fd ? control : NULL,
+		.msg_controllen = ret_fd ? sizeof(control) : 0,
+	};
+	ssize_t n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *cmsg = n > 0 && ret_fd ? CMSG_FIRSTHDR(&msg) : NULL;
+
+	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS &&
+	    cmsg->cmsg_len == CMSG_LEN(sizeof(int))) {
+		if (*ret_fd >= 0)
+			close(*ret_fd);
+		memcpy(ret_fd, CMSG_DATA(cmsg), sizeof(int));
+	}
+	return n;
+}
+
+static int read_some(int fd, char *buf, size_t room, size_t *ret_n, int *ret_fd,
+		     struct tcpc_err *err)
 {
 	ssize_t n;
 
 	do {
-		n = read(fd, buf, room);
+		n = receive(fd, buf, room, ret_fd);
 	} while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		*ret_n = n;
@@ -187,7 +212,7 @@ static int make_room(struct buffer *buf, struct tcpc_err *err)
 }
 
 /* @ret: a line without its newline, owned by the caller. What follows it is left out. */
-static int read_line(int fd, int64_t deadline_ms, char **ret, struct tcpc_err *err)
+static int read_line(int fd, int64_t deadline_ms, char **ret, int *ret_fd, struct tcpc_err *err)
 {
 	struct buffer buf = {};
 	char *end = NULL;
@@ -196,7 +221,8 @@ static int read_line(int fd, int64_t deadline_ms, char **ret, struct tcpc_err *e
 
 	do {
 		status = make_room(&buf, err) ?: wait_for(fd, POLLIN, deadline_ms, err)
-			?: read_some(fd, buf.data + buf.used, buf.size - buf.used, &n, err);
+			?: read_some(fd, buf.data + buf.used, buf.size - buf.used, &n, ret_fd,
+				    err);
 		if (status) {
 			free(buf.data);
 			return status;
@@ -209,7 +235,8 @@ static int read_line(int fd, int64_t deadline_ms, char **ret, struct tcpc_err *e
 	return 0;
 }
 
-int tcpc_ask(const char *path, const char *request, char **ret_answer, struct tcpc_err *err)
+static int ask(const char *path, const char *request, char **ret_answer, int *ret_fd,
+	       struct tcpc_err *err)
 {
 	int64_t deadline_ms = now_ms() + TCPC_ASK_SECONDS * 1000;
 	int fd = -1, status;
@@ -219,7 +246,24 @@ int tcpc_ask(const char *path, const char *request, char **ret_answer, struct tc
 		return status;
 	status = send_all(fd, request, strlen(request), deadline_ms, err)
 		?: send_all(fd, "\n", 1, deadline_ms, err)
-		?: read_line(fd, deadline_ms, ret_answer, err);
+		?: read_line(fd, deadline_ms, ret_answer, ret_fd, err);
 	close(fd);
+	return status;
+}
+
+int tcpc_ask(const char *path, const char *request, char **ret_answer, struct tcpc_err *err)
+{
+	return ask(path, request, ret_answer, NULL, err);
+}
+
+int tcpc_ask_fd(const char *path, const char *request, char **ret_answer, int *ret_fd,
+		struct tcpc_err *err)
+{
+	int fd = -1, status = ask(path, request, ret_answer, &fd, err);
+
+	if (!status)
+		*ret_fd = fd;
+	else if (fd >= 0)
+		close(fd);
 	return status;
 }

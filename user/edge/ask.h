@@ -22,6 +22,11 @@
  */
 int tcpc_ask(const char *path, const char *request, char **ret_answer, struct tcpc_err *err);
 
+/** tcpc_ask_fd - the same for an answer that may come with a descriptor. @ret_fd: owned by the
+ * caller; -1 if none came. */
+int tcpc_ask_fd(const char *path, const char *request, char **ret_answer, int *ret_fd,
+		struct tcpc_err *err);
+
 /**
  * tcpc_ask_program - run @argv[0] (looked up in PATH, if it has no slash) and take the first line
  * of its standard output as the answer. Its standard error stays ours. Blocks until it ends.

@@ -54,6 +54,11 @@ tcpc_control_request_peer(const struct tcpc_control_request *request);
  * client may be gone by then: that is fine. Frees @request. */
 void tcpc_control_answer(struct tcpc_control_request *request, struct json_object *result);
 
+/** tcpc_control_answer_fd - the same, with a descriptor: it goes along with the first byte
+ * (SCM_RIGHTS). @fd: borrowed. */
+void tcpc_control_answer_fd(struct tcpc_control_request *request, struct json_object *result,
+			    int fd);
+
 /** tcpc_control_fail - answer with an error; EINVAL and EOPNOTSUPP make exit status 2, all others
  * 1. Frees @request. */
 void tcpc_control_fail(struct tcpc_control_request *request, const struct tcpc_err *err);

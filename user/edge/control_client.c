@@ -10,6 +10,7 @@
 #include "edge/control_priv.h"
 
 #include <string.h>
+#include <sys/socket.h>
 #include <json-c/json.h>
 
 #include "core/command.h"
@@ -73,8 +74,32 @@ static void on_not_taken(uv_timer_t *timer)
 	tcpc_client_close(timer->data);
 }
 
+/* The first byte with @fd, past libuv, which passes on handles of its own kinds only. Nothing is in
+ * the socket's buffer: the answer before was taken. Returns 0 or -errno. */
+static int send_first(struct client *client, const char *text, int fd)
+{
+	char control[CMSG_SPACE(sizeof(fd))] __attribute__((aligned(8))) = {};
+	struct iovec iov = {(char *)text, 1};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	uv_os_fd_t sock;
+
+	if (uv_fileno((uv_handle_t *)&client->pipe, &sock))
+		return -EBADF;
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	return sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) == 1 ? 0 : -errno;
+}
+
 /* Write @answer (ownership taken). The text is not copied: @answer keeps it till on_written(). */
-static void write_answer(struct client *client, struct json_object *answer)
+static void write_answer(struct client *client, struct json_object *answer, int fd)
 {
 	const int flags = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
 	size_t bytes = 0;
@@ -85,6 +110,12 @@ static void write_answer(struct client *client, struct json_object *answer)
 	client->state = WRITING;
 	client->answer = answer;
 	client->write.data = client;
+	if (text && fd >= 0) {
+		r = send_first(client, text, fd);
+		if (!r)
+			bufs[0] = uv_buf_init((char *)text + 1, bytes - 1);
+		text = r ? NULL : text;
+	}
 	if (text)
 		r = uv_write(&client->write, (uv_stream_t *)&client->pipe, bufs, 2, on_written);
 	if (r) {
@@ -108,7 +139,8 @@ static struct json_object *failure(const struct tcpc_err *err)
 }
 
 /* @result may hold parts of the body: json-c counts references. */
-void tcpc_control_answer(struct tcpc_control_request *request, struct json_object *result)
+void tcpc_control_answer_fd(struct tcpc_control_request *request, struct json_object *result,
+			    int fd)
 {
 	struct json_object *o = json_object_new_object();
 
@@ -116,7 +148,12 @@ void tcpc_control_answer(struct tcpc_control_request *request, struct json_objec
 	request->body = NULL;
 	json_object_object_add(o, "ok", json_object_new_boolean(true));
 	json_object_object_add(o, "result", result ? result : json_object_new_object());
-	write_answer(request->client, o);
+	write_answer(request->client, o, fd);
+}
+
+void tcpc_control_answer(struct tcpc_control_request *request, struct json_object *result)
+{
+	tcpc_control_answer_fd(request, result, -1);
 }
 
 void tcpc_control_fail(struct tcpc_control_request *request, const struct tcpc_err *err)
@@ -125,7 +162,7 @@ void tcpc_control_fail(struct tcpc_control_request *request, const struct tcpc_e
 
 	json_object_put(request->body);
 	request->body = NULL;
-	write_answer(request->client, answer);
+	write_answer(request->client, answer, -1);
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
@@ -177,7 +214,7 @@ static int parse_line(const char *line, size_t bytes, struct json_object **ret,
 static void refuse(struct client *client, const struct tcpc_err *err)
 {
 	uv_read_stop((uv_stream_t *)&client->pipe);
-	write_answer(client, failure(err));
+	write_answer(client, failure(err), -1);
 }
 
 static void take_line(struct client *client, const char *line, size_t bytes)

@@ -99,6 +99,11 @@ int tcpc_dp_online_raw(struct tcpc_dp_online *dp, int copy_ifindex, struct tcpc_
 int tcpc_dp_online_attach(struct tcpc_dp_online *dp, int ifindex, bool raw, enum tcpc_hook hook,
 			  struct tcpc_attachment *ret, struct tcpc_err *err);
 
+/** tcpc_dp_online_swallow - let nothing go further that comes in by an interface of ours, once the
+ * tap has seen it.  @ret_fd: ends it when closed; -1: it ends with the interface. */
+int tcpc_dp_online_swallow(struct tcpc_dp_online *dp, int ifindex, int *ret_fd,
+			   struct tcpc_err *err);
+
 /** tcpc_dp_online_lease - let the tap copy until @until_ns (CLOCK_MONOTONIC). No system call. */
 void tcpc_dp_online_lease(struct tcpc_dp_online *dp, __u64 until_ns);
 

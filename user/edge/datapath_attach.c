@@ -139,6 +139,27 @@ int tcpc_datapath_attach(int prog_fd, int ifindex, bool egress, enum tcpc_hook h
 	return 0;
 }
 
+int tcpc_datapath_attach_last(int prog_fd, int ifindex, int *ret_link_fd, struct tcpc_err *err)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, last, .flags = 0);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY + 1,
+		    .prog_fd = prog_fd);
+	int fd = bpf_link_create(prog_fd, ifindex, (enum bpf_attach_type)TCX_INGRESS, &last);
+	int r = fd < 0 ? -errno : 0;
+	struct bpf_tc_hook hook;
+
+	if (r == -EINVAL) { /* before 6.6, as above */
+		set_hook(&hook, ifindex, BPF_TC_INGRESS);
+		r = bpf_tc_hook_create(&hook);
+		r = r && r != -EEXIST ? r : bpf_tc_attach(&hook, &opts);
+	}
+	if (r)
+		return tcpc_err_set(err, -r, "cannot attach a TC program to interface %d: %s",
+				    ifindex, strerror(-r));
+	*ret_link_fd = fd;
+	return 0;
+}
+
 void tcpc_datapath_remove_qdisc(int ifindex)
 {
 	struct bpf_tc_hook hook;

@@ -141,6 +141,13 @@ int tcpc_dp_online_attach(struct tcpc_dp_online *dp, int ifindex, bool raw, enum
 	return r;
 }
 
+int tcpc_dp_online_swallow(struct tcpc_dp_online *dp, int ifindex, int *ret_fd,
+			   struct tcpc_err *err)
+{
+	return tcpc_datapath_attach_last(bpf_program__fd(dp->skel->progs.swallow), ifindex, ret_fd,
+					 err);
+}
+
 void tcpc_dp_online_lease(struct tcpc_dp_online *dp, __u64 until_ns)
 {
 	__atomic_store_n(&dp->config->lease_until_ns, until_ns, __ATOMIC_RELAXED);

@@ -20,6 +20,11 @@ struct tcpc_pin {
 int tcpc_datapath_attach(int prog_fd, int ifindex, bool egress, enum tcpc_hook hook,
 			 struct tcpc_attachment *ret, struct tcpc_err *err);
 
+/** tcpc_datapath_attach_last - attach @prog_fd to an interface's ingress, behind all others. For
+ * interfaces of ours: what is attached goes with the interface.
+ * @ret_link_fd: to be closed; -1 where there is no TCX. */
+int tcpc_datapath_attach_last(int prog_fd, int ifindex, int *ret_link_fd, struct tcpc_err *err);
+
 /** tcpc_datapath_note - pin notes below @dir of what a crash would leave of @attachment: that the
  * program of a clsact filter is ours, and the qdisc if it is. @map_fd: any map. */
 void tcpc_datapath_note(const char *dir, int map_fd, const struct tcpc_attachment *attachment);

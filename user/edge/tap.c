@@ -121,6 +121,12 @@ int tcpc_tap_open_sink(int *ret_ifindex, struct tcpc_err *err)
 			   ret_ifindex, err);
 }
 
+int tcpc_tap_open_source(int *ret_ifindex, struct tcpc_err *err)
+{
+	return open_device("tcpcreplay", IFF_TUN | IFF_NO_PI | IFF_VNET_HDR,
+			   "replay needs the tun driver (modprobe tun)", ret_ifindex, err);
+}
+
 __u64 tcpc_tap_dropped(int ifindex)
 {
 	/* Not /sys/class/net: that shows the interfaces of whoever mounted it. */

@@ -30,6 +30,10 @@ int tcpc_tap_open(int *ret_ifindex, struct tcpc_err *err);
  * by the caller, or -errno. */
 int tcpc_tap_open_sink(int *ret_ifindex, struct tcpc_err *err);
 
+/** tcpc_tap_open_source - make a TUN device tcpcreplay0, ...: what is written to it comes in there,
+ * each packet behind its TCPC_TAP_HEADER_BYTES. Returns as the above. */
+int tcpc_tap_open_source(int *ret_ifindex, struct tcpc_err *err);
+
 /** tcpc_tap_dropped - packets that the device dropped because the queue was full. */
 __u64 tcpc_tap_dropped(int ifindex);
 

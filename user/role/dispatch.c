@@ -37,6 +37,25 @@ static void run_detach(struct tcpc_dispatch *d, struct json_object *request,
 		tcpc_online_detach(d->online, &spec, reply);
 }
 
+static void run_replay(struct tcpc_dispatch *d, struct json_object *request,
+		       struct tcpc_reply *reply)
+{
+	tcpc_online_replay(d->online, request, reply);
+}
+
+static void run_feed(struct tcpc_dispatch *d, struct json_object *request, struct tcpc_reply *reply)
+{
+	struct json_object *options = json_object_object_get(request, "options");
+	struct tcpc_iface_spec spec = {};
+	struct tcpc_err err;
+
+	if (tcpc_spec_iface(request, &spec, &err))
+		tcpc_reply_fail(reply, &err);
+	else
+		tcpc_online_feed(d->online, spec.iface,
+				 json_object_object_get_ex(options, "end", NULL), reply);
+}
+
 static void reply_list(struct tcpc_dispatch *d, const char *iface, const char *what,
 		       struct tcpc_reply *reply)
 {
@@ -224,6 +243,7 @@ static const struct {
 	{"filter", run_filter}, {"intercept", run_intercept}, {"release", run_release},
 	{"allow", run_allow},	{"status", run_status},	      {"stats", run_stats},
 	{"doctor", run_doctor}, {"version", run_version},     {"ledger", run_ledger},
+	{"replay", run_replay}, {"feed", run_feed},
 };
 
 void tcpc_dispatch(struct tcpc_dispatch *d, struct json_object *request, struct tcpc_reply *reply)

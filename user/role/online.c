@@ -392,6 +392,7 @@ void tcpc_online_free(struct tcpc_online *online)
 		online_remove_tap(online, &online->taps);
 	while (online->waiters)
 		online_finish_waiter(online->waiters);
+	online_end_replays(online);
 	close_datapath(online);
 	sodium_memzero(online->hash_key, sizeof(online->hash_key));
 	free(online);

@@ -48,6 +48,16 @@ void tcpc_online_filter(struct tcpc_online *online, struct tcpc_filter_cmd_spec 
 
 struct json_object;
 
+/** tcpc_online_replay - make a device that copies what is written to it, as @request (borrowed) says,
+ * and hand it over with the reply. It goes when nobody has asked tcpc_online_feed() for a while. */
+void tcpc_online_replay(struct tcpc_online *online, struct json_object *request,
+			struct tcpc_reply *reply);
+
+/** tcpc_online_feed - what became of all that was written to the device @iface so far.
+ * @end: the last question, the device goes with it. */
+void tcpc_online_feed(struct tcpc_online *online, const char *iface, bool end,
+		      struct tcpc_reply *reply);
+
 /** tcpc_online_status - the "online" part of status (a new array, owned by the caller). */
 struct json_object *tcpc_online_status(const struct tcpc_online *online);
 

@@ -288,6 +288,12 @@ void delivery_receipts(struct peer *peer, const struct tcpc_receipt *receipts, u
 		tcpc_ledger_receipt(dl->ledger, at, &receipts[i]);
 }
 
+void delivery_read(struct delivery *d)
+{
+	if (d)
+		tcpc_journal_read(d->journal);
+}
+
 void delivery_held(struct peer *peer, const struct tcpc_flow *flow, __u32 seq, __u32 end)
 {
 	struct delivery_ledger *dl = read_copies(peer);

@@ -14,6 +14,7 @@
  * online_ledger.c the ledger as JSON
  * online_trial.c  a SYN to each target and back, for `doctor`
  * online_guard.c  budgets, memory, targets in trouble: when less is copied, and when again
+ * online_replay.c devices for packets out of files
  */
 #ifndef TCPCOPY_ROLE_ONLINE_PRIV_H
 #define TCPCOPY_ROLE_ONLINE_PRIV_H
@@ -125,6 +126,7 @@ struct guard {
 };
 
 struct waiter;
+struct replay;
 
 struct tcpc_online {
 	struct tcpc_role_config config;
@@ -140,6 +142,7 @@ struct tcpc_online {
 	struct peer *peers;
 	struct waiter *waiters;
 	struct trials *trials;
+	struct replay *replays;
 	uv_timer_t *heartbeat;
 	uv_timer_t *routes;
 	struct tcpc_netwatch *watch;
@@ -275,6 +278,9 @@ void delivery_held(struct peer *peer, const struct tcpc_flow *flow, __u32 seq, _
  */
 void delivery_shed(struct peer *peer, const struct tcpc_flow *flow, __u32 reason);
 
+/** delivery_read - look at what was copied up to now. No effect without a journal. */
+void delivery_read(struct delivery *delivery);
+
 /** delivery_ledger_of - the peer's ledger, borrowed, or NULL. */
 const struct tcpc_ledger *delivery_ledger_of(const struct peer *peer);
 
@@ -361,6 +367,11 @@ void online_trial_forget(const struct peer *peer);
 /* What a peer says. */
 void online_trial_note(struct peer *peer, const struct tcpc_trial_note *note);
 void online_trial_receipts(struct peer *peer, const struct tcpc_receipt *receipts, unsigned int n);
+
+/* ---- online_replay.c ---- */
+
+/** online_end_replays - all of them, their taps and devices too. */
+void online_end_replays(struct tcpc_online *online);
 
 /* ---- online_wait.c ---- */
 

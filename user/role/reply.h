@@ -6,6 +6,8 @@
 #ifndef TCPCOPY_ROLE_REPLY_H
 #define TCPCOPY_ROLE_REPLY_H
 
+#include <stdbool.h>
+
 #include "core/err.h"
 
 struct json_object;
@@ -15,6 +17,8 @@ struct tcpc_reply {
 	/* @result: owned by the callee, NULL if @err is set.  @err: borrowed, NULL on success. */
 	void (*done)(struct tcpc_reply *reply, struct json_object *result,
 		     const struct tcpc_err *err);
+	bool takes_fd; /* who asked can be given a descriptor */
+	int fd;	       /* set before @done of one that can: to go along with @result; borrowed */
 };
 
 /** tcpc_reply_result - success with a result object (ownership taken). */
