@@ -4,6 +4,7 @@
  */
 #include "role/replay_priv.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,8 @@
 #include "edge/capture.h"
 
 #define MS 1000000ULL
-/* Asking takes a fraction of a millisecond: not where a packet would be late for it. */
-#define LEISURE_NS (3 * MS)
-#define OVERDUE_NS (1000 * MS)
+#define OVERDUE_NS (20 * MS)
+#define GLANCE_NS (200 * MS) /* at whether somebody wants it to end, or the daemon has */
 #define TRIES 1000
 #define HINT_BYTES 128
 
@@ -64,32 +64,32 @@ static int write_packet(struct replay_player *p, size_t bytes)
 /* The device went: the daemon says why. */
 static int device_gone(struct replay_player *p, struct tcpc_err *err)
 {
-	int r = replay_feed(p, false, err);
+	int r = replay_feed(p, err);
 
 	return r ?: tcpc_err_set(err, EIO, "%s takes no packets any more", p->iface);
 }
 
-static int wait_until(struct replay_player *p, __u64 due_ns, struct tcpc_err *err)
+/* Of the lowest real-time priority: before all that is not real-time. Without the right to it
+ * packets are as late as the machine is busy. */
+void replay_hurry(struct replay_player *p, bool hurry)
 {
-	__u64 now_ns = replay_now_ns(), until_ns;
-	int r = 0;
+	const struct sched_param param = {.sched_priority = hurry};
 
-	while (!r && !stopped) {
-		if (now_ns >= p->next_feed_ns &&
-		    (now_ns + LEISURE_NS < due_ns || now_ns > p->next_feed_ns + OVERDUE_NS)) {
-			r = replay_feed(p, false, err);
-			now_ns = replay_now_ns();
-			continue;
-		}
-		if (now_ns >= due_ns)
-			return 0;
-		until_ns = due_ns;
-		if (p->next_feed_ns > now_ns && p->next_feed_ns + LEISURE_NS < due_ns)
-			until_ns = p->next_feed_ns;
-		replay_sleep_until(until_ns);
+	if (p->hurried != hurry)
+		pthread_setschedparam(pthread_self(), hurry ? SCHED_FIFO : SCHED_OTHER, &param);
+	p->hurried = hurry;
+}
+
+static int wait_until(struct replay_player *p, __u64 due_ns)
+{
+	__u64 now_ns = replay_now_ns();
+
+	replay_hurry(p, now_ns < due_ns + OVERDUE_NS);
+	while (now_ns < due_ns && !stopped) {
+		replay_sleep_until(due_ns < now_ns + GLANCE_NS ? due_ns : now_ns + GLANCE_NS);
 		now_ns = replay_now_ns();
 	}
-	return r ?: -EINTR;
+	return stopped ? -EINTR : 0;
 }
 
 static void skip(struct replay_player *p, int reason)
@@ -107,7 +107,7 @@ static int send_end(struct replay_player *p, const struct tcpc_replay_conn *conn
 	if (r)
 		return r;
 	r = write_packet(p, bytes);
-	p->room_packets--;
+	replay_note_sent(p, 0);
 	p->ends += !r;
 	return r == -EIO ? device_gone(p, err) : 0;
 }
@@ -117,7 +117,7 @@ static int send_packet(struct replay_player *p, const struct tcpc_pkt *pkt, __u6
 {
 	size_t bytes = tcpc_replay_packet(p->buffer, pkt, p->shift);
 	__u64 due_ns = p->start_ns + tcpc_replay_pace_next(&p->pace, time_ns), now_ns;
-	int r = p->pace.speed ? wait_until(p, due_ns, err) : 0;
+	int r = p->pace.speed ? wait_until(p, due_ns) : 0;
 
 	r = r ?: replay_wait_room(p, pkt->payload_bytes, err);
 	if (r)
@@ -132,11 +132,7 @@ static int send_packet(struct replay_player *p, const struct tcpc_pkt *pkt, __u6
 	}
 	if (p->pace.speed)
 		tcpc_replay_late_add(&p->late, now_ns > due_ns ? now_ns - due_ns : 0);
-	p->room_packets--;
-	p->room_bytes -= pkt->payload_bytes;
-	p->room_requests -= !!pkt->payload_bytes;
-	p->sent++;
-	p->sent_bytes += pkt->payload_bytes;
+	replay_note_sent(p, pkt->payload_bytes);
 	return 0;
 }
 
@@ -266,9 +262,6 @@ static int play_file(struct replay_player *p, size_t i, struct tcpc_err *err)
 		r = stopped ? -EINTR : play_frame(p, tcpc_capture_link(c), &frame, err);
 		if (!(p->read & 63))
 			p->file_at = tcpc_capture_at(c);
-		/* Files with nothing to send take time too. */
-		if (!r && replay_now_ns() > p->next_feed_ns + OVERDUE_NS)
-			r = replay_feed(p, false, err);
 	}
 	if (!r && got < 0)
 		note_damage(p, err);
@@ -336,7 +329,7 @@ static int check_result(const struct replay_player *p, struct tcpc_err *err)
 		return tcpc_err_set(err, EPROTO, "%s; what came before it was sent",
 				    json_object_get_string(
 					    json_object_array_get_idx(p->damaged, 0)));
-	if (p->sent)
+	if (p->sent.packets > p->ends)
 		return 0;
 	replay_ports_hint(p, hint, sizeof(hint));
 	return tcpc_err_set(err, ENODATA,
@@ -357,10 +350,11 @@ static int play(struct replay_player *p, struct json_object **ret, struct tcpc_e
 	if (r == -EINTR)
 		tcpc_err_set(err, EINTR, "interrupted; what is shown was sent until then");
 	/* What went wrong first is what is told. */
+	replay_hurry(p, false);
 	if (!r)
-		r = replay_feed(p, true, err);
+		r = replay_close_device(p, err);
 	else
-		replay_feed(p, true, &ignored);
+		replay_close_device(p, &ignored);
 	replay_draw_end(p);
 	*ret = replay_result(p);
 	return r ?: check_result(p, err);
@@ -381,8 +375,6 @@ int tcpc_replay_run(const char *path, struct json_object *request, bool progress
 	r = tcpc_spec_replay(request, &p->spec, err);
 	r = r ?: set_up(p, err) ?: check_files(p, err) ?: replay_open_device(p, err);
 	r = r ?: play(p, ret, err);
-	if (p->fd >= 0)
-		close(p->fd);
 	tcpc_replay_flows_free(p->flows);
 	json_object_put(p->damaged);
 	json_object_put(p->last);

@@ -99,70 +99,222 @@ static int take_answer(struct replay_player *p, struct json_object *root, struct
 	p->resent = number(result, "resent");
 	json_object_put(p->last);
 	p->last = json_object_get(result);
-	p->next_feed_ns = replay_now_ns() + FEED_NS;
 	return 0;
 }
 
-static int ask(struct replay_player *p, const char *text, int *ret_fd, struct tcpc_err *err)
+/* @ret: the answer, owned by the caller; NULL if it is no JSON. */
+static int ask(const struct replay_player *p, const char *text, int *ret_fd,
+	       struct json_object **ret, struct tcpc_err *err)
 {
-	struct json_object *root;
 	char *line = NULL;
 	int r = ret_fd ? tcpc_ask_fd(p->path, text, &line, ret_fd, err)
 		       : tcpc_ask(p->path, text, &line, err);
 
 	if (r)
 		return r;
-	root = json_tokener_parse(line);
+	*ret = json_tokener_parse(line);
 	free(line);
-	r = take_answer(p, root, err);
-	json_object_put(root);
-	return r;
+	return 0;
 }
 
-static void make_room(struct replay_player *p)
+static __u64 beyond(__u64 sent, __s64 most, __u64 used)
 {
-	__s64 most = ((__s64)p->spec.attach.retain_mb << 20) / WINDOW_SHARE;
+	__s64 room = most - (__s64)used;
 
-	if (most > WINDOW_BYTES)
-		most = WINDOW_BYTES;
-	p->room_packets = WINDOW_PACKETS - (__s64)p->records;
-	p->room_bytes = most - (__s64)(p->bytes.in_flight + p->bytes.held);
-	p->room_requests = p->spec.concurrency
-				   ? p->spec.concurrency - (__s64)p->requests.in_flight
-				   : p->room_packets;
+	return sent + (room > 0 ? room : 0);
 }
 
-int replay_feed(struct replay_player *p, bool end, struct tcpc_err *err)
+/* @sent: when the question was asked. What was sent since may be in the answer, and then counts
+ * twice for a while. */
+static void set_limit(struct replay_player *p, const struct replay_amount *sent)
+{
+	__s64 bytes = ((__s64)p->spec.attach.retain_mb << 20) / WINDOW_SHARE;
+
+	if (bytes > WINDOW_BYTES)
+		bytes = WINDOW_BYTES;
+	p->limit = (struct replay_amount){
+		.packets = beyond(sent->packets, WINDOW_PACKETS, p->records),
+		.bytes = beyond(sent->bytes, bytes, p->bytes.in_flight + p->bytes.held),
+		.requests = ~0ULL,
+	};
+	if (p->spec.concurrency)
+		p->limit.requests =
+			beyond(sent->requests, p->spec.concurrency, p->requests.in_flight);
+	if (!p->ready)
+		p->limit = (struct replay_amount){};
+}
+
+static struct replay_amount sent_now(const struct replay_player *p)
+{
+	return (struct replay_amount){
+		__atomic_load_n(&p->sent.packets, __ATOMIC_RELAXED),
+		__atomic_load_n(&p->sent.bytes, __ATOMIC_RELAXED),
+		__atomic_load_n(&p->sent.requests, __ATOMIC_RELAXED),
+	};
+}
+
+void replay_note_sent(struct replay_player *p, __u32 payload)
+{
+	__atomic_store_n(&p->sent.packets, p->sent.packets + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&p->sent.bytes, p->sent.bytes + payload, __ATOMIC_RELAXED);
+	__atomic_store_n(&p->sent.requests, p->sent.requests + !!payload, __ATOMIC_RELAXED);
+}
+
+/* ---- the feeder -------------------------------------------------------------------------------
+ */
+
+static int question(struct replay_player *p, bool end, struct json_object **ret,
+		    struct tcpc_err *err)
 {
 	char text[128];
-	int r;
 
 	snprintf(text, sizeof(text), "{\"command\":\"feed\",\"args\":[\"%s\"],\"options\":{%s}}",
 		 p->iface, end ? "\"end\":true" : "");
-	r = ask(p, text, NULL, err);
-	make_room(p);
+	return ask(p, text, NULL, ret, err);
+}
+
+/* The lock is held; not while the daemon thinks. */
+static void ask_once(struct replay_player *p)
+{
+	struct replay_amount sent = sent_now(p);
+	struct json_object *root = NULL;
+	__u64 wanted = p->wanted;
+	struct tcpc_err err;
+	int r;
+
+	pthread_mutex_unlock(&p->lock);
+	r = question(p, false, &root, &err);
+	pthread_mutex_lock(&p->lock);
+	p->failed = r ?: take_answer(p, root, &err);
+	json_object_put(root);
+	if (p->failed)
+		p->failure = err;
+	else
+		set_limit(p, &sent);
+	p->got = wanted;
+	pthread_cond_broadcast(&p->answered);
 	replay_draw(p);
+}
+
+static struct timespec in_ns(__u64 ns)
+{
+	__u64 at = replay_now_ns() + ns;
+
+	return (struct timespec){.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
+}
+
+static void *feed(void *user)
+{
+	struct replay_player *p = user;
+	struct timespec at;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->feeder_ends) {
+		ask_once(p);
+		/* What was asked while the daemon thought comes at once, but not more often than
+		 * it is of use. */
+		pthread_mutex_unlock(&p->lock);
+		replay_sleep_until(replay_now_ns() + AGAIN_NS);
+		pthread_mutex_lock(&p->lock);
+		at = in_ns(FEED_NS);
+		while (!p->feeder_ends && p->wanted <= p->got &&
+		       !pthread_cond_timedwait(&p->asked, &p->lock, &at))
+			;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+static int start_feeder(struct replay_player *p, struct tcpc_err *err)
+{
+	pthread_condattr_t monotonic;
+	int code;
+
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->asked, &monotonic);
+	pthread_cond_init(&p->answered, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	code = pthread_create(&p->feeder, NULL, feed, p);
+	p->feeding = !code;
+	return code ? tcpc_err_set(err, code, "cannot start a thread: %s", strerror(code)) : 0;
+}
+
+/* For the next answer; it may be late, or bring nothing good. The lock is held. */
+static void want(struct replay_player *p)
+{
+	if (p->wanted > p->got)
+		return;
+	p->wanted = p->got + 1;
+	pthread_cond_signal(&p->asked);
+}
+
+static int result_of(const struct replay_player *p, struct tcpc_err *err)
+{
+	if (p->failed && err)
+		*err = p->failure;
+	return p->failed;
+}
+
+int replay_feed(struct replay_player *p, struct tcpc_err *err)
+{
+	struct timespec at;
+	__u64 number;
+	int r;
+
+	pthread_mutex_lock(&p->lock);
+	want(p);
+	number = p->wanted;
+	/* Not only one that was asked for before. */
+	while (p->got < number) {
+		at = in_ns(FEED_NS);
+		pthread_cond_timedwait(&p->answered, &p->lock, &at);
+	}
+	r = result_of(p, err);
+	pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
+int replay_close_device(struct replay_player *p, struct tcpc_err *err)
+{
+	struct json_object *root = NULL;
+	int r;
+
+	if (p->feeding) {
+		pthread_mutex_lock(&p->lock);
+		p->feeder_ends = true;
+		pthread_cond_signal(&p->asked);
+		pthread_mutex_unlock(&p->lock);
+		pthread_join(p->feeder, NULL);
+	}
+	p->feeding = false;
+	r = question(p, true, &root, err) ?: take_answer(p, root, err);
+	json_object_put(root);
+	close(p->fd);
+	p->fd = -1;
 	return r;
 }
 
 int replay_open_device(struct replay_player *p, struct tcpc_err *err)
 {
 	const char *text = json_object_to_json_string_ext(p->request, JSON_C_TO_STRING_PLAIN);
+	struct json_object *root = NULL;
 	struct tcpc_err ignored;
-	int r = ask(p, text, &p->fd, err);
+	int r = ask(p, text, &p->fd, &root, err) ?: take_answer(p, root, err);
 
+	json_object_put(root);
 	if (r)
 		return r;
 	if (p->fd < 0)
-		return tcpc_err_set(err, EPROTO, "the daemon has sent no device: is it tcpcopyd " 
-						 TCPC_VERSION "?");
-	make_room(p);
-	if (p->ready)
-		return 0;
-	r = tcpc_err_set(err, EHOSTUNREACH, "nothing was sent: %s", p->reason);
-	replay_feed(p, true, &ignored);
-	close(p->fd);
-	p->fd = -1;
+		return tcpc_err_set(
+			err, EPROTO,
+			"the daemon has sent no device: is it tcpcopyd " TCPC_VERSION "?");
+	if (!p->ready)
+		r = tcpc_err_set(err, EHOSTUNREACH, "nothing was sent: %s", p->reason);
+	r = r ?: start_feeder(p, err);
+	if (r)
+		replay_close_device(p, &ignored);
 	return r;
 }
 
@@ -171,8 +323,15 @@ int replay_open_device(struct replay_player *p, struct tcpc_err *err)
 
 static bool has_room(const struct replay_player *p, __u32 payload)
 {
-	return p->ready && p->room_packets > 0 && p->room_bytes >= (__s64)payload &&
-	       (!payload || p->room_requests > 0);
+	return p->sent.packets < p->limit.packets && p->sent.bytes + payload <= p->limit.bytes &&
+	       (!payload || p->sent.requests < p->limit.requests);
+}
+
+/* Half of it is used up: time to ask. */
+static bool is_low(const struct replay_player *p)
+{
+	return p->sent.packets + WINDOW_PACKETS / 2 > p->limit.packets ||
+	       p->sent.requests + p->spec.concurrency / 2 > p->limit.requests;
 }
 
 /* All that can change while targets work. */
@@ -182,43 +341,56 @@ static __u64 moved(const struct replay_player *p)
 	       p->records;
 }
 
+static int stalled(const struct replay_player *p, struct tcpc_err *err)
+{
+	return tcpc_err_set(err, ETIMEDOUT, "nothing moves for %llu s: %s", STALL_NS / 1000000000,
+			    p->ready ? "see `tcpcopyctl ledger` for what the targets do not "
+				       "acknowledge"
+				     : p->reason);
+}
+
 int replay_wait_room(struct replay_player *p, __u32 payload, struct tcpc_err *err)
 {
-	__u64 since_ns = 0, now_ns, before = 0;
-	int r = 0;
+	__u64 since_ns = 0, before = 0;
+	struct timespec at;
+	int r;
 
-	while (!r && !has_room(p, payload)) {
-		if (replay_stopped())
-			return -EINTR;
-		now_ns = replay_now_ns();
+	pthread_mutex_lock(&p->lock);
+	while (!(r = result_of(p, err)) && !has_room(p, payload)) {
 		if (!since_ns || moved(p) != before)
-			since_ns = now_ns;
+			since_ns = replay_now_ns();
 		before = moved(p);
-		if (now_ns - since_ns > STALL_NS)
-			return tcpc_err_set(err, ETIMEDOUT, "nothing moves for %llu s: %s",
-					    STALL_NS / 1000000000,
-					    p->ready ? "see `tcpcopyctl ledger` for what the "
-						       "targets do not acknowledge"
-						     : p->reason);
-		replay_sleep_until(now_ns + AGAIN_NS);
-		r = replay_feed(p, false, err);
+		if (replay_stopped())
+			r = -EINTR;
+		else if (replay_now_ns() - since_ns > STALL_NS)
+			r = stalled(p, err);
+		if (r)
+			break;
+		want(p);
+		at = in_ns(FEED_NS / 5);
+		pthread_cond_timedwait(&p->answered, &p->lock, &at);
 	}
+	if (!r && is_low(p))
+		want(p);
+	pthread_mutex_unlock(&p->lock);
 	return r;
 }
 
 int replay_settle(struct replay_player *p, struct tcpc_err *err)
 {
-	__u64 since_ns = replay_now_ns(), before = 0;
+	__u64 since_ns = replay_now_ns(), before = 0, quiet_ns;
 	int r;
 
-	while (!(r = replay_feed(p, false, err)) &&
+	/* Twice: an answer that was under way knows nothing of what was sent last. */
+	r = replay_feed(p, err);
+	while (!r && !(r = replay_feed(p, err)) &&
 	       (p->bytes.in_flight || p->bytes.held || p->requests.in_flight || p->records)) {
+		quiet_ns = replay_stopped() ? QUIET_NS / 10 : QUIET_NS;
 		if (moved(p) != before)
 			since_ns = replay_now_ns();
 		before = moved(p);
-		if (replay_now_ns() - since_ns > (replay_stopped() ? QUIET_NS / 10 : QUIET_NS))
+		if (replay_now_ns() - since_ns > quiet_ns)
 			break;
-		replay_sleep_until(replay_now_ns() + 4 * AGAIN_NS);
 	}
 	return r;
 }

@@ -27,7 +27,7 @@ void replay_draw(struct replay_player *p)
 	fprintf(stderr,
 		"\r[%s] pass %u, file %u: %llu packets sent, requests: %llu arrived, %llu under way, "
 		"%llu lost\033[K",
-		bar, p->pass + 1, p->file + 1, p->sent, p->requests.acknowledged,
+		bar, p->pass + 1, p->file + 1, p->sent.packets, p->requests.acknowledged,
 		p->requests.in_flight, p->requests.lost);
 	p->drawn = true;
 }
@@ -88,8 +88,8 @@ struct json_object *replay_result(const struct replay_player *p)
 	tcpc_show_number(o, "passes", p->pass);
 	tcpc_show_number(o, "duration_ms", (replay_now_ns() - p->start_ns) / 1000000);
 	tcpc_show_number(o, "read", p->read);
-	tcpc_show_number(o, "sent", p->sent);
-	tcpc_show_number(o, "sent_bytes", p->sent_bytes);
+	tcpc_show_number(o, "sent", p->sent.packets - p->ends);
+	tcpc_show_number(o, "sent_bytes", p->sent.bytes);
 	tcpc_show_number(o, "ended", p->ends);
 	tcpc_show_number(o, "connections", flows->connections);
 	tcpc_show_number(o, "midstream", flows->midstream);
