@@ -422,8 +422,8 @@ static const struct {
 	const char *command;
 	void (*put)(FILE *out, struct json_object *result);
 } renderers[] = {
-	{"status", put_status},	   {"stats", render_stats}, {"doctor", put_doctor},
-	{"target", put_targets},   {"filter", put_filters}, {"allow", put_allow},
+	{"status", put_status},	   {"stats", render_stats},   {"doctor", put_doctor},
+	{"target", put_targets},   {"filter", put_filters},   {"allow", put_allow},
 	{"ledger", render_ledger}, {"replay", render_replay},
 };
 

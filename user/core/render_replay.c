@@ -32,7 +32,8 @@ static void put_sum(FILE *out, const char *what, struct json_object *sum)
 		fprintf(out, ", under way %llu", number(sum, "held") + number(sum, "in_flight"));
 	if (json_object_is_type(lost, json_type_object)) {
 		json_object_object_foreach (lost, reason, value)
-			fprintf(out, ", lost (%s) %lld", reason, (long long)json_object_get_int64(value));
+			fprintf(out, ", lost (%s) %lld", reason,
+				(long long)json_object_get_int64(value));
 	}
 	fputc('\n', out);
 }
@@ -41,8 +42,9 @@ void render_replay(FILE *out, struct json_object *o)
 {
 	struct json_object *late = render_member(o, "late_us"), *skipped;
 
-	fprintf(out, "frames read %llu, sent %llu in %.1f s, connections %llu (%llu of them from "
-		     "their middle on)\n",
+	fprintf(out,
+		"frames read %llu, sent %llu in %.1f s, connections %llu (%llu of them from "
+		"their middle on)\n",
 		number(o, "read"), number(o, "sent"), number(o, "duration_ms") / 1000.0,
 		number(o, "connections"), number(o, "midstream"));
 	put_sum(out, "requests", render_member(o, "requests"));

@@ -88,7 +88,7 @@ struct tcpc_replay_flows_config {
 	__u32 n_ports;
 	const struct tcpc_filter_spec *filter; /* clients and excludes of it; borrowed */
 	__u64 hash_key[2];		       /* random: a capture may be an attacker's */
-	__u32 max_connections;	 /* remembered at once */
+	__u32 max_connections;		       /* remembered at once */
 };
 
 struct tcpc_replay_flow_stats {
@@ -124,15 +124,14 @@ const struct tcpc_replay_flow_stats *tcpc_replay_flow_stats(const struct tcpc_re
 
 /** tcpc_replay_ports - the ports that most packets of the capture went to, for "there is nothing
  * to port 80 in it". @ret: room for @max, host order.  Returns: how many. */
-unsigned int tcpc_replay_ports(const struct tcpc_replay_flows *flows, __u16 *ret,
-			       unsigned int max);
+unsigned int tcpc_replay_ports(const struct tcpc_replay_flows *flows, __u16 *ret, unsigned int max);
 
 /* ---- replay_pace.c ---- */
 
 #define TCPC_REPLAY_SPEED_ONE 1000 /* a speed of 1, as the capture was */
 
 struct tcpc_replay_pace {
-	__u32 speed;	 /* in 1/TCPC_REPLAY_SPEED_ONE; 0: as fast as can be */
+	__u32 speed;	  /* in 1/TCPC_REPLAY_SPEED_ONE; 0: as fast as can be */
 	__u64 max_gap_ns; /* longer pauses are cut to it; 0: they are not */
 	bool begun;
 	__u64 last_ns; /* the capture's time of the packet before */

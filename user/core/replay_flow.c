@@ -289,12 +289,12 @@ static int take_data(struct tcpc_replay_flows *f, struct tcpc_replay_conn *c,
 	__u32 end = pkt->seq + tcpc_pkt_seq_len(pkt);
 	bool syn = pkt->flags & TCPC_TCP_SYN;
 
+	if (syn ? c->una != pkt->seq : tcpc_seq_leq(end, c->una))
+		return TCPC_REPLAY_SKIP_retransmission;
+	if (c->flags & FLOW_OVER)
+		return TCPC_REPLAY_SKIP_after_end;
 	if (!whole)
 		return end_here(f, c, TCPC_REPLAY_SKIP_payload_cut, ret_end);
-	if (!syn && tcpc_seq_leq(end, c->una))
-		return TCPC_REPLAY_SKIP_retransmission;
-	if (syn && c->una != pkt->seq)
-		return TCPC_REPLAY_SKIP_retransmission;
 	if (tcpc_seq_lt(c->una, pkt->seq) && (c->flags & FLOW_ACKED) &&
 	    tcpc_seq_lt(c->una, c->acked))
 		return end_here(f, c, TCPC_REPLAY_SKIP_hole, ret_end);
@@ -378,7 +378,8 @@ int tcpc_replay_take(struct tcpc_replay_flows *f, const struct tcpc_pkt *pkt, bo
 		note_port(f, tcpc_ntohs(pkt->dport));
 		return TCPC_REPLAY_SKIP_other_port;
 	}
-	/* A server with a client at one of its own ports: the answer to a SYN is not the client's. */
+	/* A server with a client at one of its own ports: the answer to a SYN is not the client's.
+	 */
 	if ((pkt->flags & (TCPC_TCP_SYN | TCPC_TCP_ACK)) == (TCPC_TCP_SYN | TCPC_TCP_ACK)) {
 		note_server(f, pkt);
 		return TCPC_REPLAY_SKIP_from_server;
@@ -415,7 +416,8 @@ unsigned int tcpc_replay_ports(const struct tcpc_replay_flows *f, __u16 *ret, un
 		unsigned int best = MAX_PORTS_SEEN;
 
 		for (unsigned int i = 0; i < f->n_ports; i++)
-			if (!told[i] && (best == MAX_PORTS_SEEN || f->ports[i].n > f->ports[best].n))
+			if (!told[i] &&
+			    (best == MAX_PORTS_SEEN || f->ports[i].n > f->ports[best].n))
 				best = i;
 		told[best] = true;
 		ret[n] = f->ports[best].port;

@@ -38,8 +38,8 @@ static void put_be32(__u8 *at, __u32 value)
 	memcpy(at, &wire, sizeof(wire));
 }
 
-/* A packet to 0.0.0.1 or, from outside, to ::1 ends at routing (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3),
- * if it ever gets there. */
+/* A packet to 0.0.0.1 or, from outside, to ::1 ends at routing (RFC 1122, 3.2.1.3; RFC
+ * 4291, 2.5.3), if it ever gets there. */
 static void finish_ip(__u8 *ip, const struct tcpc_pkt *pkt, __u32 bytes)
 {
 	__u16 check;
@@ -85,8 +85,7 @@ static void put_vnet(__u8 *at, const struct tcpc_pkt *pkt, __u32 bytes)
 	};
 
 	if (bytes > SEGMENT_IP_BYTES && headers < SEGMENT_IP_BYTES) {
-		h.gso_type = pkt->family == 4 ? VIRTIO_NET_HDR_GSO_TCPV4
-					      : VIRTIO_NET_HDR_GSO_TCPV6;
+		h.gso_type = pkt->family == 4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
 		h.gso_size = SEGMENT_IP_BYTES - headers;
 		h.hdr_len = headers;
 	}

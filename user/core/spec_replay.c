@@ -66,8 +66,8 @@ static int number(struct json_object *request, const char *name, unsigned long m
 
 	*ret = otherwise;
 	if (text && (tcpc_text_number(text, most, ret) || !*ret))
-		return tcpc_err_set(err, EINVAL, "--%s is a number from 1 to %lu, not '%.80s'", name,
-				    most, text);
+		return tcpc_err_set(err, EINVAL, "--%s is a number from 1 to %lu, not '%.80s'",
+				    name, most, text);
 	return 0;
 }
 
@@ -91,7 +91,8 @@ static int check_files(struct json_object *request, const struct tcpc_replay_spe
 		       struct tcpc_err *err)
 {
 	for (size_t i = 0; i < spec_n_args(request); i++)
-		if (!strcmp(spec_arg(request, i), "-") && (spec->loops > 1 || spec_n_args(request) > 1))
+		if (!strcmp(spec_arg(request, i), "-") &&
+		    (spec->loops > 1 || spec_n_args(request) > 1))
 			return tcpc_err_set(err, EINVAL,
 					    "the standard input (-) can be played once, alone: "
 					    "write it to a file first");
@@ -168,8 +169,9 @@ struct json_object *tcpc_spec_replay_attach(struct json_object *request, const c
 	json_object_array_add(args, json_object_new_string(iface));
 	for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]); i++)
 		if (spec_option(request, shared[i]))
-			json_object_object_add(options, shared[i],
-					       json_object_new_string(spec_option(request, shared[i])));
+			json_object_object_add(
+				options, shared[i],
+				json_object_new_string(spec_option(request, shared[i])));
 	json_object_object_add(o, "command", json_object_new_string("attach"));
 	json_object_object_add(o, "args", args);
 	json_object_object_add(o, "options", options);

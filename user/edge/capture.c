@@ -33,8 +33,8 @@ static int open_file(const char *path, FILE **ret, __u64 *ret_bytes, struct tcpc
 		return tcpc_err_set(err, errno, "cannot read %s: %s", path, strerror(errno));
 	if (!fstat(fd, &st) && S_ISDIR(st.st_mode)) {
 		close(fd);
-		return tcpc_err_set(err, EISDIR,
-				    "%s is a directory; name the capture files in it", path);
+		return tcpc_err_set(err, EISDIR, "%s is a directory; name the capture files in it",
+				    path);
 	}
 	*ret_bytes = S_ISREG(st.st_mode) ? st.st_size : 0;
 	*ret = fdopen(fd, "r");
@@ -61,8 +61,8 @@ static int open_pcap(struct tcpc_capture *c, struct tcpc_err *err)
 {
 	char text[PCAP_ERRBUF_SIZE] = "";
 
-	c->pcap = pcap_fopen_offline_with_tstamp_precision(c->file, PCAP_TSTAMP_PRECISION_NANO,
-							   text);
+	c->pcap =
+		pcap_fopen_offline_with_tstamp_precision(c->file, PCAP_TSTAMP_PRECISION_NANO, text);
 	if (c->pcap)
 		return 0;
 	fclose(c->file);

@@ -48,8 +48,9 @@ void tcpc_online_filter(struct tcpc_online *online, struct tcpc_filter_cmd_spec 
 
 struct json_object;
 
-/** tcpc_online_replay - make a device that copies what is written to it, as @request (borrowed) says,
- * and hand it over with the reply. It goes when nobody has asked tcpc_online_feed() for a while. */
+/** tcpc_online_replay - make a device that copies what is written to it, as @request (borrowed)
+ * says, and hand it over with the reply. It goes when nobody has asked tcpc_online_feed() for a
+ * while. */
 void tcpc_online_replay(struct tcpc_online *online, struct json_object *request,
 			struct tcpc_reply *reply);
 

@@ -3,9 +3,9 @@
  * online_replay.c - devices for packets out of files. See online_priv.h.
  *
  * `tcpcopyctl` reads the files: a hostile one can harm it, not the daemon. It is given a TUN device
- * that is attached like a live interface, so that all holds for these packets that holds for others:
- * nothing is sent before the target intercepts, its allow-list, the ledger, sending again. Behind
- * the tap a second program lets nothing through: they are not for this host.
+ * that is attached like a live interface, so that all holds for these packets that holds for
+ * others: nothing is sent before the target intercepts, its allow-list, the ledger, sending again.
+ * Behind the tap a second program lets nothing through: they are not for this host.
  *
  * A reader that has died asks no more; then the device goes.
  */

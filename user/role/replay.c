@@ -87,6 +87,8 @@ static int wait_until(struct replay_player *p, __u64 due_ns)
 	replay_hurry(p, now_ns < due_ns + OVERDUE_NS);
 	while (now_ns < due_ns && !stopped) {
 		replay_sleep_until(due_ns < now_ns + GLANCE_NS ? due_ns : now_ns + GLANCE_NS);
+		if (replay_failed(p))
+			return 0; /* replay_wait_room() says what it is */
 		now_ns = replay_now_ns();
 	}
 	return stopped ? -EINTR : 0;
@@ -199,8 +201,8 @@ static size_t n_files(const struct replay_player *p)
 
 static const char *file_name(const struct replay_player *p, size_t i)
 {
-	return json_object_get_string(json_object_array_get_idx(
-		json_object_object_get(p->request, "args"), i));
+	return json_object_get_string(
+		json_object_array_get_idx(json_object_object_get(p->request, "args"), i));
 }
 
 static int open_file(const struct replay_player *p, size_t i, struct tcpc_capture **ret,
@@ -215,10 +217,11 @@ static int open_file(const struct replay_player *p, size_t i, struct tcpc_captur
 		*ret = c;
 		return 0;
 	}
-	r = tcpc_err_set(err, EPROTONOSUPPORT,
-			 "%s has link headers that are not known here (%s, %d); known are Ethernet, "
-			 "Linux cooked (any), loopback and raw IP",
-			 file_name(p, i), tcpc_capture_link_name(c), tcpc_capture_link(c));
+	r = tcpc_err_set(
+		err, EPROTONOSUPPORT,
+		"%s has link headers that are not known here (%s, %d); known are Ethernet, "
+		"Linux cooked (any), loopback and raw IP",
+		file_name(p, i), tcpc_capture_link_name(c), tcpc_capture_link(c));
 	tcpc_capture_close(c);
 	return r;
 }
@@ -326,9 +329,9 @@ static int check_result(const struct replay_player *p, struct tcpc_err *err)
 	char hint[HINT_BYTES];
 
 	if (json_object_array_length(p->damaged))
-		return tcpc_err_set(err, EPROTO, "%s; what came before it was sent",
-				    json_object_get_string(
-					    json_object_array_get_idx(p->damaged, 0)));
+		return tcpc_err_set(
+			err, EPROTO, "%s; what came before it was sent",
+			json_object_get_string(json_object_array_get_idx(p->damaged, 0)));
 	if (p->sent.packets > p->ends)
 		return 0;
 	replay_ports_hint(p, hint, sizeof(hint));

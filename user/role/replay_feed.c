@@ -257,6 +257,16 @@ static int result_of(const struct replay_player *p, struct tcpc_err *err)
 	return p->failed;
 }
 
+bool replay_failed(struct replay_player *p)
+{
+	bool failed;
+
+	pthread_mutex_lock(&p->lock);
+	failed = p->failed;
+	pthread_mutex_unlock(&p->lock);
+	return failed;
+}
+
 int replay_feed(struct replay_player *p, struct tcpc_err *err)
 {
 	struct timespec at;
@@ -307,9 +317,9 @@ int replay_open_device(struct replay_player *p, struct tcpc_err *err)
 	if (r)
 		return r;
 	if (p->fd < 0)
-		return tcpc_err_set(
-			err, EPROTO,
-			"the daemon has sent no device: is it tcpcopyd " TCPC_VERSION "?");
+		return tcpc_err_set(err, EPROTO,
+				    "the daemon has sent no device: is it tcpcopyd " TCPC_VERSION
+				    "?");
 	if (!p->ready)
 		r = tcpc_err_set(err, EHOSTUNREACH, "nothing was sent: %s", p->reason);
 	r = r ?: start_feeder(p, err);

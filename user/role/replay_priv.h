@@ -33,10 +33,10 @@ struct replay_player {
 	/* The daemon's side. */
 	int fd; /* of the device; -1: none */
 	char iface[IFNAMSIZ];
-	bool ready;	   /* all targets take copies */
-	char reason[512];  /* why not */
+	bool ready;	  /* all targets take copies */
+	char reason[512]; /* why not */
 	struct replay_sum bytes, requests;
-	__u64 records;	   /* packets that no target has acknowledged */
+	__u64 records; /* packets that no target has acknowledged */
 	__u64 resent;
 	struct json_object *last; /* the answer; owned */
 	/* How much may be sent, by the answer: packets, bytes and requests since the beginning. */
@@ -90,6 +90,9 @@ int replay_open_device(struct replay_player *p, struct tcpc_err *err);
 
 /** replay_feed - ask how far the targets are, now, and wait for the answer. */
 int replay_feed(struct replay_player *p, struct tcpc_err *err);
+
+/** replay_failed - was the last answer bad? */
+bool replay_failed(struct replay_player *p);
 
 /** replay_close_device - the same for the last time: the device goes. Not without a device. */
 int replay_close_device(struct replay_player *p, struct tcpc_err *err);

@@ -25,7 +25,8 @@ void replay_draw(struct replay_player *p)
 	bar[BAR] = '\0';
 	/* ECMA-48: to the line's begin; erase the rest of the line. */
 	fprintf(stderr,
-		"\r[%s] pass %u, file %u: %llu packets sent, requests: %llu arrived, %llu under way, "
+		"\r[%s] pass %u, file %u: %llu packets sent, requests: %llu arrived, %llu under "
+		"way, "
 		"%llu lost\033[K",
 		bar, p->pass + 1, p->file + 1, p->sent.packets, p->requests.acknowledged,
 		p->requests.in_flight, p->requests.lost);
@@ -48,8 +49,8 @@ void replay_ports_hint(const struct replay_player *p, char *ret, size_t size)
 	n = tcpc_replay_ports(p->flows, ports, HINT_PORTS);
 	*ret = '\0';
 	for (unsigned int i = 0; i < n && used < size; i++)
-		used += snprintf(ret + used, size - used, "%s%u",
-				 i ? ", " : "; most go to ports ", ports[i]);
+		used += snprintf(ret + used, size - used, "%s%u", i ? ", " : "; most go to ports ",
+				 ports[i]);
 }
 
 static struct json_object *show_skipped(const struct replay_player *p)
