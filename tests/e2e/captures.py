@@ -116,7 +116,10 @@ def shapes(where, path):
     write("raw.pcapng", pcapng(packets))
     write("twice.pcapng", pcapng([p for p in packets for _ in (0, 1)]))
     write("truncated.pcap", whole[:len(whole) * 2 // 3 + 5])
-    write("damaged.pcap", whole[:len(whole) // 2] + b"\xff" * 64 + whole[len(whole) // 2 + 64:])
+    at = 24
+    while at < len(whole) // 2:
+        at += 16 + struct.unpack_from("<I", whole, at + 8)[0]
+    write("damaged.pcap", whole[:at] + b"\xff" * 64 + whole[at + 64:])
     write("no_frames.pcap", whole[:24])
     write("empty.pcap", b"")
     write("text.pcap", b"this is no capture\n" * 10)

@@ -341,5 +341,5 @@ void tcpc_client_start(struct client *client)
 void tcpc_client_turn_away(struct client *client, const struct tcpc_err *why)
 {
 	client->last = true;
-	write_answer(client, failure(why));
+	write_answer(client, failure(why), -1);
 }
