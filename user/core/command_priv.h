@@ -28,7 +28,7 @@ struct command {
 	unsigned int min_args, max_args;
 	/* What needs the typed form. Returns as tcpc_command_check(). */
 	int (*check)(struct json_object *request, struct tcpc_err *err);
-	const char *help; /* NULL: not for people, the usage leaves it out */
+	const char *help;		    /* NULL: not for people, the usage leaves it out */
 	struct option options[MAX_OPTIONS]; /* the rest is zero */
 };
 

@@ -31,9 +31,10 @@ static void put_sum(FILE *out, const char *what, struct json_object *sum)
 	if (number(sum, "held") || number(sum, "in_flight"))
 		fprintf(out, ", under way %llu", number(sum, "held") + number(sum, "in_flight"));
 	if (json_object_is_type(lost, json_type_object)) {
-		json_object_object_foreach (lost, reason, value)
+		json_object_object_foreach (lost, reason, value) {
 			fprintf(out, ", lost (%s) %lld", reason,
 				(long long)json_object_get_int64(value));
+		}
 	}
 	fputc('\n', out);
 }
@@ -56,7 +57,8 @@ void render_replay(FILE *out, struct json_object *o)
 	if (!json_object_is_type(skipped, json_type_object) || !json_object_object_length(skipped))
 		return;
 	fputs("not sent:\n", out);
-	json_object_object_foreach (skipped, name, value)
+	json_object_object_foreach (skipped, name, value) {
 		fprintf(out, "  %-15s %10lld  %s\n", name, (long long)json_object_get_int64(value),
 			meaning(name));
+	}
 }

@@ -413,11 +413,12 @@ unsigned int tcpc_replay_ports(const struct tcpc_replay_flows *f, __u16 *ret, un
 	unsigned int n;
 
 	for (n = 0; n < max && n < f->n_ports; n++) {
-		unsigned int best = MAX_PORTS_SEEN;
+		unsigned int best = 0;
 
-		for (unsigned int i = 0; i < f->n_ports; i++)
-			if (!told[i] &&
-			    (best == MAX_PORTS_SEEN || f->ports[i].n > f->ports[best].n))
+		while (told[best])
+			best++;
+		for (unsigned int i = best + 1; i < f->n_ports; i++)
+			if (!told[i] && f->ports[i].n > f->ports[best].n)
 				best = i;
 		told[best] = true;
 		ret[n] = f->ports[best].port;

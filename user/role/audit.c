@@ -13,8 +13,8 @@
 
 bool tcpc_audit_changes(struct json_object *request)
 {
-	static const char *const reads[] = {"status", "stats", "ledger", "doctor", "version",
-					   "feed"};
+	static const char *const reads[] = {"status", "stats",	 "ledger",
+					    "doctor", "version", "feed"};
 	struct json_object *args = json_object_object_get(request, "args");
 	const char *command = json_object_get_string(json_object_object_get(request, "command"));
 	const char *first = json_object_get_string(json_object_array_get_idx(args, 0));
