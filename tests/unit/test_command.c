@@ -311,6 +311,9 @@ static const struct {
 	 "--port --engine --listen --queue --order --adopt --hold --max-lag --idle --force"},
 	{"release", "usage: tcpcopyctl release IFACE | --all\n", "--all"},
 	{"allow", "usage: tcpcopyctl allow list | add CIDR... | del CIDR...\n", ""},
+	{"replay", "usage: tcpcopyctl replay FILE...\n",
+	 "--to --port --speed --top-speed --loop --max-gap --concurrency --client --exclude "
+	 "--filter --retain --feedback"},
 	{"status", "usage: tcpcopyctl status\n", ""},
 	{"stats", "usage: tcpcopyctl stats\n", "--watch"},
 	{"ledger", "usage: tcpcopyctl ledger\n", ""},

@@ -315,7 +315,7 @@ int tcpc_command_parse_line(const char *line, struct json_object **ret, struct t
 static void print_command(FILE *out, const struct command *c)
 {
 	fprintf(out, "usage: tcpcopyctl %s%s%s\n  %s\n", c->name, *c->args ? " " : "", c->args,
-		c->help);
+		c->help ?: "asked by tcpcopyctl itself");
 	for (const struct option *o = c->options; o < c->options + MAX_OPTIONS && o->name; o++)
 		fprintf(out, "  --%s %-*s %s\n", o->name, (int)(30 - strlen(o->name)),
 			o->value ? o->value : "", o->help);
