@@ -29,6 +29,7 @@ arrived() {
 	wait_for 5 requests_are target "$2" || true
 	is "$1: requests at the target" "$(requests target)" "$2"
 	is "$1: requests that the target has acknowledged" "$(result requests.acknowledged)" "$2"
+	[ "$(result requests.acknowledged)" = "$2" ] || note "$1: $RESULT"
 	is "$1: frames read = sent + skipped" "$(result read)" \
 		"$(jq '.result | .sent + ([.skipped[]] | add // 0)' <<<"$RESULT")"
 }
