@@ -294,6 +294,10 @@ void tcpc_online_attach(struct tcpc_online *online, struct tcpc_attach_spec *spe
 	}
 	tap->next = online->taps;
 	online->taps = tap;
+	/* Once more, now that it is among them: a ledger that stood still, because no other tap had
+	 * a target that was ready there, goes on. */
+	if (tap_publish(tap, &err))
+		tcpc_log_error("%s: %s", tap->iface, err.text);
 	tcpc_log_info("%s attached (%s)", tap->iface, tcpc_attach_kind_name(tap->attachment.kind));
 	online_wait(tap, true, &spec->targets[0], reply);
 }
