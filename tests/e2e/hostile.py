@@ -22,8 +22,9 @@ KINDS = ("garbage", "silent", "slow", "half", "wrong-key", "replayed", "oversize
 PATIENCE_S = 12  # a peer that has not got rid of us by then has failed
 
 
-def preamble(secure, abi=2):
-    return b"TCPCLINK" + struct.pack("!HHI", 1, secure, abi) + os.urandom(32)
+def preamble(recording, secure=1):
+    """Of the recorded session's versions, or the versions would be what is refused."""
+    return recording[:10] + struct.pack("!H", secure) + recording[12:16] + os.urandom(32)
 
 
 def words(kind, recording):
@@ -31,22 +32,22 @@ def words(kind, recording):
     if kind == "garbage":
         return os.urandom(4096)
     if kind == "half":
-        return preamble(1)[:40]
+        return preamble(recording)[:40]
     if kind == "wrong-key":  # header, and a hello that no key made
-        return preamble(1) + os.urandom(24) + struct.pack("!H", 24) + os.urandom(24)
+        return preamble(recording) + os.urandom(24) + struct.pack("!H", 24) + os.urandom(24)
     if kind == "replayed":
         return recording
     if kind == "oversized":
-        return preamble(1) + os.urandom(24) + struct.pack("!H", 65535) + os.urandom(65535)
+        return preamble(recording) + os.urandom(24) + struct.pack("!H", 65535) + os.urandom(65535)
     if kind == "open":  # down to a link without encryption
-        return preamble(0) + struct.pack("!H", 3) + b"\1\0\0"
+        return preamble(recording, 0) + struct.pack("!H", 3) + b"\1\0\0"
     return b""
 
 
 class Peer:
     def __init__(self, sock, kind, recording):
         self.sock, self.kind = sock, kind
-        self.rest = preamble(1) if kind == "slow" else words(kind, recording)
+        self.rest = preamble(recording) if kind == "slow" else words(kind, recording)
         sock.setblocking(False)
         self.say()
 
