@@ -185,15 +185,21 @@ counter_grows() {
 	[ "$(rate counter "$1" 0.2)" -gt 0 ]
 }
 
+# not_tripped_for SECONDS WHAT
+not_tripped_for() {
+	! wait_for "$1" tripped "$2"
+}
+
 # A service that is dead at the target is given no new connection but one a second, and gets all
 # again once it is back.
 dead_service() {
 	local target
 	target=$(lab_host_port "$TARGET_IP" "$PORT")
-	clients_start 10 100 2 0.02
+	clients_start 22 100 2 0.02
 	wait_for 2 requests_are target 100 || not_ok "dead service: the target does not answer before"
 	lab_stop "$NGINX_TARGET" KILL || true
-	try "dead service: new connections stop within two seconds" wait_for 2 tripped "$target"
+	not_tripped_for 5 "$target" || not_ok "dead service: it trips where a service is only slow"
+	try "dead service: new connections stop within 12 s" wait_for 7 tripped "$target"
 	compare "dead service: connections refused in a second, of 100" "$(rate counter target_refused 2)" \
 		">=" 90
 	rm "$LAB_DIR/nginx-target/sink.sock" # or it ends again after a while
@@ -222,8 +228,7 @@ DAEMON_ENV=(unshare -m "$LAB_DIR/with-meminfo")
 lab_daemon online
 intercept || lab_die "intercept failed"
 budgets tcx
-budgets clsact
-ATTACH=()
+ATTACH=(--hook clsact)
 attach || lab_die "attach failed"
 wait_for 5 copying || lab_die "copying does not begin: $(ctl online status)"
 bits

@@ -211,7 +211,7 @@ bool tcpc_guard_memory(struct tcpc_guard_memory *memory, __u64 now_ns, int avail
  * connections that began meanwhile, since their SYNs are sent again. */
 #define SILENT_NS (10 * SECOND_NS)
 #define SILENT_SYNS 5
-/* A service that is started anew refuses for less. */
+/* Rules of a firewall that are loaded anew refuse for less. */
 #define DENIED_NS SECOND_NS
 #define DENIED_SYNS 3
 /* Who is given one connection a second is judged by each of them. */

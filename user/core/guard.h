@@ -101,8 +101,9 @@ bool tcpc_guard_memory(struct tcpc_guard_memory *memory, __u64 now_ns, int avail
 
 enum tcpc_trouble {
 	TCPC_TROUBLE_NONE,
-	TCPC_TROUBLE_SILENT,  /* nothing at all comes back, not even for older connections */
-	TCPC_TROUBLE_REFUSES, /* answers each SYN with a reset: nobody listens */
+	TCPC_TROUBLE_SILENT,  /* nothing at all comes back, not even for older connections: nobody
+			       * listens (`align` drops SYNs then), or the service hangs */
+	TCPC_TROUBLE_REFUSES, /* answers each SYN with a reset: a firewall does not let them in */
 	__TCPC_TROUBLE_MAX,
 };
 
