@@ -277,7 +277,8 @@ static void test_pins_in_use(void **state)
 	assert_int_equal(tcpc_dp_target_open(LAB_PINS, &target, &err), 0);
 	/* Half of the way there is something in the way, too. */
 	assert_return_code(unlink(LAB_PINS "/online/services"), errno);
-	assert_int_equal(tcpc_dp_online_open(LAB_PINS, lab.copy2, key, key, 0, &no_dp, &err), -EEXIST);
+	assert_int_equal(tcpc_dp_online_open(LAB_PINS, lab.copy2, key, key, 0, &no_dp, &err),
+			 -EEXIST);
 	expect_true("second", "the error names the pin", strstr(err.text, "/online/") != NULL);
 	assert_int_equal(tcpc_dp_target_open(LAB_PINS, &no_target, &err), -EEXIST);
 	expect_true("second", "nothing is handed out", !no_dp && !no_target);

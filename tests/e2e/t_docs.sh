@@ -113,8 +113,6 @@ refused_options() {
 		is "tcpcopyctl ${words[*]}: refused, as README.md says" "$(status_of "${words[@]}")" 2
 	done <<-'END'
 		attach eth0 --to 10.0.0.9:80 --mode split
-		attach eth0 --to 10.0.0.9:80 --copies 2
-		attach eth0 --to 10.0.0.9:80 --source 198.18.0.0/15
 		attach eth0 --to 10.0.0.9:80 --hook xdp
 	END
 }

@@ -148,8 +148,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	memset(&exchange, 0, sizeof(exchange));
 	while (size)
 		step(hold, &input, &size, &now_ns);
-	/* Nothing waits for longer than --max-lag, or behind a gap for longer than that may take; but
-	 * what is released on the way is progress. */
+	/* Nothing waits for longer than --max-lag, or behind a gap for longer than that may take;
+	 * but what is released on the way is progress. */
 	for (__u64 end_ns = now_ns + 2 * TCPC_HOLD_GAP_NS; now_ns < end_ns;)
 		tcpc_hold_tick(hold, now_ns += 1000000000);
 	MUST(tcpc_hold_empty(hold));
