@@ -17,7 +17,7 @@ WARN_CC  := $(WARN) -Wno-error=maybe-uninitialized
 CPPFLAGS += -D_GNU_SOURCE -DTCPC_VERSION='"$(VERSION)"' -Iinclude -Iuser -I$(BUILD)/skel
 CFLAGS   ?= -O2 -g
 CFLAGS   += -std=gnu11 $(WARN_CC) $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
-LDLIBS   += $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lpthread
+LDLIBS   += $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lpthread -lm
 ifneq ($(SAN),)
 CFLAGS   += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 LDFLAGS  += -fsanitize=$(SAN)

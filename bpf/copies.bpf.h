@@ -22,6 +22,7 @@
 #define CB_BASE_LOW 4
 #define CB_COPY_SHIFT 16
 #define CB_TARGET_MASK 0xffff
+#define CB_ROOT (1u << 31) /* in CB_WHICH: by tap, with all its targets in CB_BASE_LOW */
 
 /* Who has which mapped source. Written by copy; the least recently used goes. */
 struct {
@@ -338,26 +339,39 @@ __noinline int note_base(struct __sk_buff *skb, __u32 link)
 	return 0;
 }
 
+/* The number of the lowest bit. */
+__noinline int choose_first(__u32 chosen)
+{
+	__u32 i;
+
+	for (i = 0; i < TCPC_MAX_TARGETS - 1; i++)
+		if (chosen >> i & 1)
+			break;
+	return i;
+}
+
 /*
  * One more clone for each further target and copy. Each comes back here with its own number and
  * ends there, so that they never stand on one another, however many there are: the kernel lets no
  * more than eight do that.
  */
-__noinline int fan_out(struct __sk_buff *skb, __u32 copies, __u32 n)
+__noinline int fan_out(struct __sk_buff *skb, __u32 copies, __u32 n, __u32 chosen)
 {
 	__u32 zero_key = 0, i;
 	struct tcpc_online_stats *st = bpf_map_lookup_elem(&stats, &zero_key);
 
 	if (!st)
 		return 0;
-	for (i = 1; i < TCPC_MAX_COPIES; i++) {
+	for (i = choose_first(chosen) * copies + 1; i < TCPC_MAX_COPIES; i++) {
 		if (i >= n)
 			break;
+		if (!(chosen >> (i / copies & 31) & 1))
+			continue;
 		skb->cb[CB_WHICH] = i / copies | i % copies << CB_COPY_SHIFT;
 		if ((int)bpf_clone_redirect(skb, skb->ifindex, 0) < 0)
 			COUNT(st, clone_failed);
 	}
-	skb->cb[CB_WHICH] = 0;
+	skb->cb[CB_WHICH] = choose_first(chosen);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
  */
 #include "common.bpf.h"
 #include "copies.bpf.h"
+#include "choose.bpf.h"
 #include "fit.bpf.h"
 #include "greeting.bpf.h"
 #include "guard.bpf.h"
@@ -23,37 +24,6 @@ struct {
 	__type(value, struct tcpc_service);
 } services SEC(".maps");
 
-/* --client and --exclude prefixes by filter set. Written by the daemon. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, TCPC_MAX_FILTERS);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct tcpc_filter_key);
-	__type(value, struct tcpc_filter);
-} filters SEC(".maps");
-
-/* Does the service's filter let this connection through? Counts if not. */
-static __always_inline int wanted(const struct tcpc_service *service, const struct tcpc_pkt *pkt,
-				  struct tcpc_online_stats *st)
-{
-	if (service->flags & TCPC_SERVICE_FILTER) {
-		int action = filter_lookup(&filters, service->filter_set, &pkt->saddr);
-
-		if (action == TCPC_FILTER_EXCLUDE) {
-			COUNT(st, excluded);
-			return 0;
-		}
-		if ((service->flags & TCPC_SERVICE_CLIENTS) && action != TCPC_FILTER_CLIENT) {
-			COUNT(st, filtered);
-			return 0;
-		}
-	}
-	if (!sampled(pkt, service->sample)) {
-		COUNT(st, not_sampled);
-		return 0;
-	}
-	return 1;
-}
 
 /* A packet that nobody is there for: users want to know what the target misses. */
 static __always_inline void count_skipped(struct tcpc_online_stats *st, const struct tcpc_pkt *pkt)
@@ -65,10 +35,12 @@ static __always_inline void count_skipped(struct tcpc_online_stats *st, const st
 
 /* Mark the clone of @skb, and send it to the copy device. @mark: of guard.bpf.h. */
 static __always_inline void clone(struct __sk_buff *skb, __u32 device, __u32 greeting, __u32 mark,
-				  struct tcpc_online_stats *st)
+				  __u32 chosen, struct tcpc_online_stats *st)
 {
 	skb->cb[CB_MARK] = CB_MAGIC;
-	skb->cb[CB_WHICH] = 0;
+	/* Its targets travel where copy puts what stands for the connection. */
+	skb->cb[CB_WHICH] = CB_ROOT;
+	skb->cb[CB_BASE_LOW] = chosen;
 	skb->cb[CB_GREETING] = greeting | mark;
 	/* Positive results are the fate of the clone, which copy has counted already. */
 	if ((int)bpf_clone_redirect(skb, device, 0) < 0) {
@@ -84,7 +56,7 @@ static __always_inline void clone(struct __sk_buff *skb, __u32 device, __u32 gre
 static __always_inline void tap_wanted(struct __sk_buff *skb, enum tcpc_link link,
 				       const struct tcpc_pkt *pkt,
 				       const struct tcpc_service *service,
-				       const struct tcpc_online_config *cfg,
+				       const struct tcpc_online_config *cfg, __u32 chosen,
 				       struct tcpc_online_stats *st)
 {
 	__u32 index = tcpc_handshake_index(cfg->hash_key, pkt);
@@ -108,7 +80,7 @@ static __always_inline void tap_wanted(struct __sk_buff *skb, enum tcpc_link lin
 	    guard_stops(skb, pkt, service, cfg, mark == GUARD_AGAIN, now_ns, st, &mark))
 		return;
 	clone(skb, link == TCPC_LINK_ETHER ? cfg->copy_ifindex : cfg->copy_raw_ifindex,
-	      greeting_of(pkt, set, cfg->epoch, st), mark, st);
+	      greeting_of(pkt, set, cfg->epoch, st), mark, chosen, st);
 }
 
 static __always_inline void tap_packet(struct __sk_buff *skb, enum tcpc_link link,
@@ -118,6 +90,7 @@ static __always_inline void tap_packet(struct __sk_buff *skb, enum tcpc_link lin
 	struct tcpc_online_config *cfg;
 	struct tcpc_service *service;
 	struct tcpc_pkt pkt;
+	__u32 chosen;
 	int result;
 
 	COUNT(st, seen);
@@ -147,14 +120,15 @@ static __always_inline void tap_packet(struct __sk_buff *skb, enum tcpc_link lin
 		return;
 	}
 	cfg = bpf_map_lookup_elem(&config, &zero);
-	if (!cfg || !wanted(service, &pkt, st))
+	chosen = cfg ? choose(skb, service, &pkt, cfg, st) : 0;
+	if (!chosen)
 		return;
 	if (!(service->flags & TCPC_SERVICE_ARMED)) {
 		COUNT(st, not_armed);
 		count_skipped(st, &pkt);
 		return;
 	}
-	tap_wanted(skb, link, &pkt, service, cfg, st);
+	tap_wanted(skb, link, &pkt, service, cfg, chosen, st);
 }
 
 /* Of the packets one in 64 is timed, clones and all: their numbers times the golden ratio, modulo
@@ -336,7 +310,7 @@ static __always_inline int copy_packet(struct __sk_buff *skb, enum tcpc_link lin
 	struct tcpc_online_stats *st = bpf_map_lookup_elem(&stats, &zero);
 	__u32 iface = skb->ingress_ifindex;
 	struct tcpc_target_set *set;
-	__u32 which;
+	__u32 which, chosen = 0xffff;
 
 	if (!st)
 		return VERDICT_DROP;
@@ -346,11 +320,15 @@ static __always_inline int copy_packet(struct __sk_buff *skb, enum tcpc_link lin
 		return VERDICT_DROP;
 	}
 	which = skb->cb[CB_WHICH];
-	if (!which) {
+	if (!which || which & CB_ROOT) {
+		if (which)
+			chosen = skb->cb[CB_BASE_LOW];
+		which = choose_first(chosen);
+		skb->cb[CB_WHICH] = which;
 		if (set->flags & TCPC_SET_MAPPED)
 			note_base(skb, link);
 		if (set->n_targets > 1 || set->copies > 1)
-			fan_out(skb, set->copies ?: 1, set->n_targets * (set->copies ?: 1));
+			fan_out(skb, set->copies ?: 1, set->n_targets * (set->copies ?: 1), chosen);
 	}
 	return send_copy(skb, link, set, which & CB_TARGET_MASK, st);
 }

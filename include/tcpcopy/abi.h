@@ -13,6 +13,7 @@
 
 #include "tcpcopy/abi_addr.h"
 #include "tcpcopy/abi_copies.h"
+#include "tcpcopy/abi_choice.h"
 #include "tcpcopy/abi_guard.h"
 
 #define TCPC_ABI_VERSION 5
@@ -53,13 +54,16 @@ struct tcpc_service_key {
 #define TCPC_SERVICE_CLIENTS (1u << 1) /* filter set holds include prefixes: others are skipped */
 #define TCPC_SERVICE_FILTER (1u << 2)  /* filter set is not empty: look it up */
 #define TCPC_SERVICE_GUARD (1u << 3)   /* has or had a budget: look at it, and at `refused` */
+/* Its rules are those that `choices` names, at the budget's index, not @filter_set and @sample:
+ * they have changed, or need more. */
+#define TCPC_SERVICE_CHOICE (1u << 4)
 
 /** Online: how to treat packets of one service. Replaced whole, so no packet sees half of it. */
 struct tcpc_service {
 	__u32 flags;
 	__u32 filter_set; /* which entries of `filters` apply */
 	__u32 sample;	  /* 0..TCPC_SAMPLE_ALL: share of connections copied */
-	__u32 budget;	  /* index into `budgets`, with TCPC_SERVICE_GUARD */
+	__u32 budget;	  /* index into `budgets` and `choices` */
 };
 
 /* Flags of struct tcpc_target. */
@@ -97,12 +101,14 @@ struct tcpc_filter_key {
 };
 
 #define TCPC_FILTER_SET_BITS 32
-#define TCPC_ADDR_V4_BITS 96 /* leading bits of a mapped IPv4 address */
+#define TCPC_FILTER_SET_LOCALS (1u << 31) /* beside a set of clients: one of local addresses */
+#define TCPC_ADDR_V4_BITS 96		  /* leading bits of a mapped IPv4 address */
 
 enum tcpc_filter_action {
 	TCPC_FILTER_NONE,
 	TCPC_FILTER_CLIENT,
 	TCPC_FILTER_EXCLUDE,
+	TCPC_FILTER_LOCAL, /* in a set of its own: an address of this host */
 	__TCPC_FILTER_MAX,
 };
 
@@ -334,7 +340,13 @@ struct tcpc_raw_receipt {
 	X(skipped_opens, "new connections (SYN) among these")                                      \
 	X(mapped, "of the copied and kept: from a source in the pool (--copies, --source)")        \
 	X(source_collision, "not copied: the sources that this copy may have are others'")         \
-	X(collisions, "of these: beginnings of connections, whose copy is not made")
+	X(collisions, "of these: beginnings of connections, whose copy is not made") \
+	X(known_out, "skipped: connection began when --percent or filters left it out")            \
+	X(known_lost, "connections whose targets were forgotten before their end: too many at "    \
+		      "once")                                                                      \
+	X(target_gone, "skipped: the connection's target was removed, and its time is over")       \
+	X(not_local, "skipped: to an address outside --local")                                     \
+	X(not_vlan, "skipped: in no --vlan")
 
 #define TCPC_TARGET_COUNTERS(X)                                                                    \
 	X(seen, "packets that align looked at")                                                    \

@@ -52,6 +52,24 @@ static inline __u64 tcpc_siphash_words(const __u64 key[2], const __u64 *words, _
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+/** tcpc_connection_hash - of a client and its port; without @port of the client alone. */
+static inline __u64 tcpc_connection_hash(const __u64 key[2], const struct tcpc_addr *client,
+					 __be16 port)
+{
+	/* By value, not as they lie in memory: hosts of either byte order choose alike. */
+	__u64 words[3] = {(__u64)tcpc_ntohl(client->w[0]) << 32 | tcpc_ntohl(client->w[1]),
+			  (__u64)tcpc_ntohl(client->w[2]) << 32 | tcpc_ntohl(client->w[3]),
+			  tcpc_ntohs(port)};
+
+	return tcpc_siphash_words(key, words, 3);
+}
+
+/** tcpc_hash_sampled - does what has this @hash belong to the @share copied? */
+static inline int tcpc_hash_sampled(__u64 hash, __u32 share)
+{
+	return hash % TCPC_SAMPLE_ALL < share;
+}
+
 /**
  * tcpc_sampled - true if the connection of @client and @port belongs to the @share copied.
  * @share: 0..TCPC_SAMPLE_ALL. A connection that belongs to a share belongs to every larger one.
@@ -59,14 +77,8 @@ static inline __u64 tcpc_siphash_words(const __u64 key[2], const __u64 *words, _
 static inline int tcpc_sampled(const __u64 key[2], const struct tcpc_addr *client, __be16 port,
 			       __u32 share)
 {
-	/* By value, not as they lie in memory: hosts of either byte order choose alike. */
-	__u64 words[3] = {(__u64)tcpc_ntohl(client->w[0]) << 32 | tcpc_ntohl(client->w[1]),
-			  (__u64)tcpc_ntohl(client->w[2]) << 32 | tcpc_ntohl(client->w[3]),
-			  tcpc_ntohs(port)};
-
-	if (share >= TCPC_SAMPLE_ALL)
-		return 1;
-	return tcpc_siphash_words(key, words, 3) % TCPC_SAMPLE_ALL < share;
+	return share >= TCPC_SAMPLE_ALL ||
+	       tcpc_hash_sampled(tcpc_connection_hash(key, client, port), share);
 }
 
 #endif

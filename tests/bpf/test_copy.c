@@ -5,7 +5,6 @@
  * frames that arrive on live0 and copies that leave by out0.
  */
 #include "../harness/bpf_online.h"
-
 #include "tcpcopy/rewrite.h"
 
 #define CB_MAGIC 0x7463700a /* as in online.bpf.c */

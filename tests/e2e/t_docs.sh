@@ -112,7 +112,6 @@ refused_options() {
 	while read -r -a words; do
 		is "tcpcopyctl ${words[*]}: refused, as README.md says" "$(status_of "${words[@]}")" 2
 	done <<-'END'
-		attach eth0 --to 10.0.0.9:80 --mode split
 		attach eth0 --to 10.0.0.9:80 --hook xdp
 	END
 }

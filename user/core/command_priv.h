@@ -10,7 +10,7 @@
 
 #include "core/err.h"
 
-#define MAX_OPTIONS 20
+#define MAX_OPTIONS 32
 
 struct json_object;
 

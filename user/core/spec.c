@@ -100,6 +100,7 @@ static int filter_options(struct json_object *request, struct tcpc_filter_spec *
 	if (percent)
 		r = tcpc_text_percent(percent, &f->sample, err);
 	r = r ?: budget_options(request, &f->budget, err);
+	r = r ?: spec_sample_by(request, f, err);
 	if (!r && clients && *clients)
 		r = spec_each_piece(clients, add_client, &f->clients, err);
 	if (!r && excludes && *excludes)
@@ -189,6 +190,7 @@ int tcpc_spec_attach(struct json_object *request, struct tcpc_attach_spec *ret,
 	spec.force = spec_option(request, "force");
 	r = r ?: spec_check_partials(request, attach_partials, COUNT_OF(attach_partials), err);
 	r = r ?: spec_each_piece(to, add_target, &spec, err);
+	r = r ?: spec_sharing(request, &spec, err);
 	r = r ?: hook_option(request, &spec.hook, err);
 	r = r ?: spec_copies_options(request, &spec.copies, err);
 	for (__u32 i = 0; i < spec.n_targets && !r; i++)
@@ -351,72 +353,25 @@ int tcpc_spec_iface(struct json_object *request, struct tcpc_iface_spec *ret, st
 	return r;
 }
 
-/* "list", "add", ... to a verb; @known: those the command has, as the error shows them. */
-static int verb_arg(struct json_object *request, const char *known, enum tcpc_list_verb *ret,
-		    struct tcpc_err *err)
-{
-	static const char *const names[] = {"list", "add", "del", "set"};
-	const char *text = spec_arg(request, 0);
-
-	for (int i = 0; text && i < 4; i++) {
-		if (strcmp(text, names[i]) || !strstr(known, text))
-			continue;
-		*ret = i;
-		return 0;
-	}
-	return tcpc_err_set(err, EINVAL, "%s is followed by %s, not '%.80s'", spec_command(request),
-			    known, text ? text : "");
-}
-
-static int word_count(struct json_object *request, size_t least, size_t most, const char *usage,
-		      struct tcpc_err *err)
-{
-	size_t n = spec_n_args(request);
-
-	if (n >= least && n <= most)
-		return 0;
-	return tcpc_err_set(err, EINVAL, "usage: tcpcopyctl %s %s", spec_command(request), usage);
-}
-
-int tcpc_spec_target(struct json_object *request, struct tcpc_target_spec *ret,
-		     struct tcpc_err *err)
-{
-	struct tcpc_target_spec spec = {};
-	int r = verb_arg(request, "list, add or del", &spec.verb, err);
-
-	if (r)
-		return r;
-	if (spec.verb == TCPC_VERB_LIST)
-		r = word_count(request, 1, 2, "list [IFACE]", err);
-	else
-		r = word_count(request, 3, 3, "add|del IFACE IP:PORT", err)
-		    ?: tcpc_text_endpoint(spec_arg(request, 2), &spec.target, err)
-		    ?: spec_not_link_local(&spec.target.addr, spec_arg(request, 2), err);
-	if (!r && spec_n_args(request) > 1)
-		r = spec_iface(request, 1, spec.iface, err);
-	if (!r)
-		*ret = spec;
-	return r;
-}
-
 int tcpc_spec_filter(struct json_object *request, struct tcpc_filter_cmd_spec *ret,
 		     struct tcpc_err *err)
 {
 	struct tcpc_filter_cmd_spec spec = {};
-	int r = verb_arg(request, "list or set", &spec.verb, err);
+	int r = spec_verb(request, "list or set", &spec.verb, err);
 	bool any;
 
 	if (r)
 		return r;
 	r = filter_options(request, &spec.filter, err);
-	any = spec.filter.has_sample || spec.filter.has_clients || spec.filter.has_excludes ||
-	      spec.filter.budget.has_pps || spec.filter.budget.has_mbps ||
-	      spec.filter.budget.has_cpu;
+	any = spec.filter.has_sample || spec.filter.has_by_client || spec.filter.has_clients ||
+	      spec.filter.has_excludes || spec.filter.budget.has_pps ||
+	      spec.filter.budget.has_mbps || spec.filter.budget.has_cpu;
 	if (!r && spec.verb == TCPC_VERB_LIST && any)
 		r = tcpc_err_set(err, EINVAL, "filter list takes no options");
 	if (!r && spec.verb == TCPC_VERB_SET && (!any || spec_n_args(request) != 2))
 		r = tcpc_err_set(err, EINVAL,
 				 "usage: tcpcopyctl filter set IFACE [--percent P] "
+				 "[--sample-by client|connection] "
 				 "[--client CIDR,...] [--exclude CIDR,...] [--max-pps N] "
 				 "[--max-mbps N] [--max-cpu PERCENT]");
 	if (!r && spec_n_args(request) > 1)
@@ -437,14 +392,14 @@ void tcpc_spec_filter_free(struct tcpc_filter_cmd_spec *spec)
 int tcpc_spec_allow(struct json_object *request, struct tcpc_allow_spec *ret, struct tcpc_err *err)
 {
 	struct tcpc_allow_spec spec = {};
-	int r = verb_arg(request, "list, add or del", &spec.verb, err);
+	int r = spec_verb(request, "list, add or del", &spec.verb, err);
 
 	if (r)
 		return r;
 	if (spec.verb == TCPC_VERB_LIST)
-		r = word_count(request, 1, 1, "list", err);
+		r = spec_word_count(request, 1, 1, "list", err);
 	else
-		r = word_count(request, 2, SPEC_MAX_LIST + 1, "add|del CIDR...", err);
+		r = spec_word_count(request, 2, SPEC_MAX_LIST + 1, "add|del CIDR...", err);
 	for (size_t i = 1; !r && i < spec_n_args(request); i++)
 		r = spec_add_prefix(spec_arg(request, i), &spec.prefixes, err);
 	if (r)

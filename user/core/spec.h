@@ -45,8 +45,9 @@ struct tcpc_budget_spec {
 /** Which connections of a service are copied. */
 struct tcpc_filter_spec {
 	bool has_sample, has_clients,
-		has_excludes; /* given; `filter set` leaves the others alone */
-	__u32 sample;	      /* 0..TCPC_SAMPLE_ALL, default all */
+		has_excludes;	       /* given; `filter set` leaves the others alone */
+	__u32 sample;		       /* 0..TCPC_SAMPLE_ALL, default all */
+	bool has_by_client, by_client; /* clients are sampled, not connections */
 	struct tcpc_prefix_list clients;
 	struct tcpc_prefix_list excludes;
 	struct tcpc_budget_spec budget;
@@ -64,7 +65,9 @@ struct tcpc_attach_spec {
 	char iface[IFNAMSIZ];
 	struct tcpc_endpoint targets[TCPC_MAX_TARGETS];
 	__u32 n_targets;
-	__be16 ports[TCPC_MAX_PORTS]; /* inbound; filled from the targets' when not given */
+	__u32 weights[TCPC_MAX_TARGETS]; /* of the targets, with @split */
+	bool split;			 /* each connection goes to one target */
+	__be16 ports[TCPC_MAX_PORTS];	 /* inbound; filled from the targets' when not given */
 	__u32 n_ports;
 	enum tcpc_hook hook;
 	struct tcpc_filter_spec filter;
@@ -119,6 +122,9 @@ struct tcpc_target_spec {
 	enum tcpc_list_verb verb;
 	char iface[IFNAMSIZ]; /* "" only for list */
 	struct tcpc_endpoint target;
+	bool has_weight;
+	__u32 weight;  /* default 1 */
+	__u32 drain_s; /* how long connections may go on; 0: not at all */
 };
 
 /** `filter list|set`. */

@@ -25,6 +25,21 @@ const char *spec_command(struct json_object *request);
 /** spec_iface - word number @i as an interface name. Returns 0 or -EINVAL with @err set. */
 int spec_iface(struct json_object *request, size_t i, char ret[IFNAMSIZ], struct tcpc_err *err);
 
+/** spec_verb - the first word: list, add, ... @known: those the command has, as the error shows
+ * them. Returns 0 or -EINVAL. */
+int spec_verb(struct json_object *request, const char *known, enum tcpc_list_verb *ret,
+	      struct tcpc_err *err);
+
+/** spec_word_count - are there @least to @most words? @usage: what it says if not. */
+int spec_word_count(struct json_object *request, size_t least, size_t most, const char *usage,
+		    struct tcpc_err *err);
+
+/** spec_sharing - --mode and --weight, behind the targets. Returns 0 or -EINVAL. */
+int spec_sharing(struct json_object *request, struct tcpc_attach_spec *spec, struct tcpc_err *err);
+
+/** spec_sample_by - --sample-by. Returns 0 or -EINVAL. */
+int spec_sample_by(struct json_object *request, struct tcpc_filter_spec *f, struct tcpc_err *err);
+
 /** Called with each piece of a comma list; other than 0 ends the walk. */
 typedef int (*spec_piece)(const char *piece, void *user, struct tcpc_err *err);
 

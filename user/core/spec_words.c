@@ -132,6 +132,32 @@ int spec_check_partials(struct json_object *request, const struct spec_partial *
 	return r;
 }
 
+int spec_verb(struct json_object *request, const char *known, enum tcpc_list_verb *ret,
+	      struct tcpc_err *err)
+{
+	static const char *const names[] = {"list", "add", "del", "set"};
+	const char *text = spec_arg(request, 0);
+
+	for (int i = 0; text && i < 4; i++) {
+		if (strcmp(text, names[i]) || !strstr(known, text))
+			continue;
+		*ret = i;
+		return 0;
+	}
+	return tcpc_err_set(err, EINVAL, "%s is followed by %s, not '%.80s'", spec_command(request),
+			    known, text ? text : "");
+}
+
+int spec_word_count(struct json_object *request, size_t least, size_t most, const char *usage,
+		    struct tcpc_err *err)
+{
+	size_t n = spec_n_args(request);
+
+	if (n >= least && n <= most)
+		return 0;
+	return tcpc_err_set(err, EINVAL, "usage: tcpcopyctl %s %s", spec_command(request), usage);
+}
+
 /* ---- lists ----------------------------------------------------------------------------------- */
 
 struct ports {

@@ -112,6 +112,22 @@ void tcpc_dp_online_lease(struct tcpc_dp_online *dp, __u64 until_ns);
 struct tcpc_budget *tcpc_dp_online_budgets(struct tcpc_dp_online *dp);
 struct tcpc_gate *tcpc_dp_online_gates(struct tcpc_dp_online *dp);
 
+/** tcpc_dp_online_choose - from now on @word (see choose.h) holds for the interface with the budget
+ * @index. What it names has been written. No system call. */
+void tcpc_dp_online_choose(struct tcpc_dp_online *dp, __u32 index, __u64 word);
+
+struct tcpc_known_set;
+
+/** tcpc_dp_online_known - TCPC_KNOWN_SETS elements of memory shared with the programs, valid until
+ * close. */
+struct tcpc_known_set *tcpc_dp_online_known(struct tcpc_dp_online *dp);
+
+/** tcpc_dp_online_rule - write a rule, tcpc_dp_online_split a table, that no word names now. */
+int tcpc_dp_online_rule(struct tcpc_dp_online *dp, __u32 index, const struct tcpc_rule *rule,
+			struct tcpc_err *err);
+int tcpc_dp_online_split(struct tcpc_dp_online *dp, __u32 index, const struct tcpc_split *split,
+			 struct tcpc_err *err);
+
 /** tcpc_dp_online_guard - let less be copied, see struct tcpc_online_config. No system call. */
 void tcpc_dp_online_guard(struct tcpc_dp_online *dp, enum tcpc_stop stop, __u32 closed_new,
 			  __u32 closed_running);

@@ -8,16 +8,21 @@
 #include <sys/mman.h>
 
 #include "online.skel.h"
+#include "tcpcopy/known.h"
 
 #define N_PINS 6
 #define BUDGETS_BYTES (TCPC_MAX_BUDGETS * sizeof(struct tcpc_budget))
 #define GATES_BYTES (TCPC_MAX_GATES * sizeof(struct tcpc_gate))
+#define CHOICES_BYTES (TCPC_MAX_BUDGETS * sizeof(struct tcpc_choice))
+#define KNOWN_BYTES (TCPC_KNOWN_SETS * sizeof(struct tcpc_known_set))
 
 struct tcpc_dp_online {
 	struct online_bpf *skel;
-	struct tcpc_online_config *config; /* shared with the programs, as the next two */
+	struct tcpc_online_config *config; /* shared with the programs, as the next four */
 	struct tcpc_budget *budgets;
 	struct tcpc_gate *gates;
+	struct tcpc_choice *choices;
+	struct tcpc_known_set *known;
 	struct tcpc_attachment copy, copy_raw;
 	char dir[PATH_MAX];
 };
@@ -43,7 +48,9 @@ static int set_up(struct tcpc_dp_online *dp, const char *bpffs, int copy_ifindex
 	dp->config = tcpc_datapath_map_shared(s->maps.config, sizeof(*dp->config));
 	dp->budgets = tcpc_datapath_map_shared(s->maps.budgets, BUDGETS_BYTES);
 	dp->gates = tcpc_datapath_map_shared(s->maps.gates, GATES_BYTES);
-	if (!dp->config || !dp->budgets || !dp->gates)
+	dp->choices = tcpc_datapath_map_shared(s->maps.choices, CHOICES_BYTES);
+	dp->known = tcpc_datapath_map_shared(s->maps.known, KNOWN_BYTES);
+	if (!dp->config || !dp->budgets || !dp->gates || !dp->choices || !dp->known)
 		return tcpc_err_set(err, errno, "cannot share the config maps: %s",
 				    strerror(errno));
 	dp->config->abi_version = TCPC_ABI_VERSION;
@@ -104,6 +111,10 @@ void tcpc_dp_online_close(struct tcpc_dp_online *dp)
 		munmap(dp->budgets, BUDGETS_BYTES);
 	if (dp->gates)
 		munmap(dp->gates, GATES_BYTES);
+	if (dp->choices)
+		munmap(dp->choices, CHOICES_BYTES);
+	if (dp->known)
+		munmap(dp->known, KNOWN_BYTES);
 	online_bpf__destroy(dp->skel);
 	free(dp);
 }
@@ -161,6 +172,28 @@ struct tcpc_budget *tcpc_dp_online_budgets(struct tcpc_dp_online *dp)
 struct tcpc_gate *tcpc_dp_online_gates(struct tcpc_dp_online *dp)
 {
 	return dp->gates;
+}
+
+void tcpc_dp_online_choose(struct tcpc_dp_online *dp, __u32 index, __u64 word)
+{
+	__atomic_store_n(&dp->choices[index].word, word, __ATOMIC_RELEASE);
+}
+
+struct tcpc_known_set *tcpc_dp_online_known(struct tcpc_dp_online *dp)
+{
+	return dp->known;
+}
+
+int tcpc_dp_online_rule(struct tcpc_dp_online *dp, __u32 index, const struct tcpc_rule *rule,
+			struct tcpc_err *err)
+{
+	return tcpc_datapath_write(dp->skel->maps.rules, &index, rule, "rules", err);
+}
+
+int tcpc_dp_online_split(struct tcpc_dp_online *dp, __u32 index, const struct tcpc_split *split,
+			 struct tcpc_err *err)
+{
+	return tcpc_datapath_write(dp->skel->maps.splits, &index, split, "splits", err);
 }
 
 void tcpc_dp_online_guard(struct tcpc_dp_online *dp, enum tcpc_stop stop, __u32 closed_new,

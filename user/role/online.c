@@ -82,6 +82,7 @@ static void close_datapath(struct tcpc_online *online)
 	if (online->dp)
 		tcpc_dp_online_close(online->dp);
 	online->dp = NULL;
+	online->looks = false;
 	if (online->raw_fd >= 0)
 		close(online->raw_fd);
 	online->raw_fd = -1;
@@ -120,6 +121,7 @@ static void keep_pins(struct tcpc_online *online)
 static void on_routes(uv_timer_t *timer)
 {
 	online_on_netwatch(timer->data, 0);
+	choice_tick(timer->data);
 	keep_pins(timer->data);
 }
 
@@ -263,7 +265,7 @@ static int set_up_tap(struct tap *tap, struct tcpc_attach_spec *spec, struct tcp
 	if (!r && online_has_no_header(tap->type))
 		r = open_raw(tap->online, err);
 	for (unsigned int i = 0; i < spec->n_targets && !r; i++)
-		r = tap_add_target(tap, &spec->targets[i], err);
+		r = tap_add_target(tap, &spec->targets[i], spec->weights[i], err);
 	r = r ?: tap_write_filter(tap, &spec->filter, err);
 	if (!r) {
 		memset(&spec->filter, 0, sizeof(spec->filter)); /* the lists are the tap's now */
@@ -299,7 +301,7 @@ void tcpc_online_attach(struct tcpc_online *online, struct tcpc_attach_spec *spe
 	if (tap_publish(tap, &err))
 		tcpc_log_error("%s: %s", tap->iface, err.text);
 	tcpc_log_info("%s attached (%s)", tap->iface, tcpc_attach_kind_name(tap->attachment.kind));
-	online_wait(tap, true, &spec->targets[0], reply);
+	online_wait(tap, true, true, &spec->targets[0], reply);
 }
 
 void tcpc_online_detach(struct tcpc_online *online, const struct tcpc_iface_spec *spec,

@@ -8,37 +8,81 @@
 
 #include "edge/log.h"
 
-static void add_target(struct tap *tap, const struct tcpc_endpoint *endpoint,
-		       struct tcpc_reply *reply)
+/* It is there: give it another weight, or take it back while it drains. */
+static int change_target(struct tap *tap, struct target *target,
+			 const struct tcpc_target_spec *spec, struct tcpc_err *err)
 {
-	struct tcpc_err err;
+	const struct target old = *target;
 	int r;
 
-	if (tap_find_target(tap, endpoint) >= 0) {
-		tcpc_err_set(&err, EEXIST, "%s has this target already", tap->iface);
-		tcpc_reply_fail(reply, &err);
-		return;
+	if (!target->drain_until_ns && !spec->has_weight)
+		return tcpc_err_set(err, EEXIST, "%s has this target already", tap->iface);
+	if (spec->has_weight)
+		target->weight = spec->weight;
+	target->drain_until_ns = 0;
+	r = tap_publish(tap, err);
+	if (r) {
+		target->weight = old.weight;
+		target->drain_until_ns = old.drain_until_ns;
+		tap_publish(tap, NULL);
 	}
-	r = tap_add_target(tap, endpoint, &err) ?: tap_publish(tap, &err);
+	return r;
+}
+
+static int new_target(struct tap *tap, const struct tcpc_target_spec *spec, struct tcpc_err *err)
+{
+	int r = tap_add_target(tap, &spec->target, spec->weight, err);
+
+	if (r)
+		return r;
+	r = tap_publish(tap, err);
+	if (r)
+		choice_remove(tap, tap->n_targets - 1, NULL);
+	return r;
+}
+
+static void add_target(struct tap *tap, const struct tcpc_target_spec *spec,
+		       struct tcpc_reply *reply)
+{
+	int i = tap_find_target(tap, &spec->target);
+	struct tcpc_err err;
+	int r = 0;
+
+	if (spec->has_weight && !tap->split)
+		r = tcpc_err_set(&err, EINVAL,
+				 "%s was attached with --mode all, where each target gets "
+				 "everything: leave --weight out",
+				 tap->iface);
+	r = r
+		    ?: i >= 0 ? change_target(tap, &tap->targets[i], spec, &err)
+			      : new_target(tap, spec, &err);
 	if (r)
 		tcpc_reply_fail(reply, &err);
 	else
-		online_wait(tap, false, endpoint, reply);
+		online_wait(tap, false, i < 0, &spec->target, reply);
 }
 
-static void del_target(struct tap *tap, const struct tcpc_endpoint *endpoint,
+static unsigned int n_staying(const struct tap *tap)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < tap->n_targets; i++)
+		n += !tap->targets[i].drain_until_ns;
+	return n;
+}
+
+static void del_target(struct tap *tap, const struct tcpc_target_spec *spec,
 		       struct tcpc_reply *reply)
 {
-	int i = tap_find_target(tap, endpoint);
+	int i = tap_find_target(tap, &spec->target), r;
 	struct tcpc_err err = {};
-	struct peer *peer;
 
 	if (i < 0)
 		tcpc_err_set(&err, ENOENT,
 			     "%s has no such target; `tcpcopyctl target list` shows "
 			     "them",
 			     tap->iface);
-	else if (tap->n_targets == 1)
+	else if (n_staying(tap) == !tap->targets[i].drain_until_ns)
 		tcpc_err_set(&err, EBUSY,
 			     "this is the last target of %s; `tcpcopyctl detach %s` "
 			     "ends copying",
@@ -47,12 +91,18 @@ static void del_target(struct tap *tap, const struct tcpc_endpoint *endpoint,
 		tcpc_reply_fail(reply, &err);
 		return;
 	}
-	peer = tap_take_target(tap, i);
-	if (tap_publish(tap, &err))
-		tcpc_log_error("%s: %s", tap->iface, err.text);
-	if (peer)
-		peer_put(peer);
-	tcpc_reply_text(reply, "target removed from %s", tap->iface);
+	if (spec->drain_s)
+		choice_drain(tap, &tap->targets[i], spec->drain_s);
+	r = spec->drain_s ? tap_publish(tap, &err) : choice_remove(tap, i, &err);
+	if (r)
+		tcpc_reply_fail(reply, &err);
+	else if (!spec->drain_s)
+		tcpc_reply_text(reply, "target removed from %s", tap->iface);
+	else
+		tcpc_reply_text(reply,
+				"this target of %s takes no new connections; it goes when those "
+				"it has have ended, in %u s at the latest",
+				tap->iface, spec->drain_s);
 }
 
 static struct tap *need_tap(struct tcpc_online *online, const char *iface, struct tcpc_reply *reply)
@@ -78,9 +128,9 @@ void tcpc_online_target(struct tcpc_online *online, const struct tcpc_target_spe
 	if (!tap)
 		return;
 	if (spec->verb == TCPC_VERB_ADD)
-		add_target(tap, &spec->target, reply);
+		add_target(tap, spec, reply);
 	else
-		del_target(tap, &spec->target, reply);
+		del_target(tap, spec, reply);
 }
 
 /* Take a copy of the list that stays in force, or the given one. */
@@ -116,6 +166,23 @@ static struct tcpc_budget_spec choose_budget(const struct tcpc_budget_spec *give
 	return next;
 }
 
+/* No connection is chosen otherwise, so the rules stay. */
+static void set_budget(struct tap *tap, const struct tcpc_budget_spec *given,
+		       struct tcpc_reply *reply)
+{
+	const struct tcpc_budget_spec old = tap->filter.budget;
+	struct tcpc_err err;
+
+	tap->filter.budget = choose_budget(given, &old);
+	if (tap_publish(tap, &err)) {
+		tap->filter.budget = old;
+		tap_publish(tap, NULL);
+		tcpc_reply_fail(reply, &err);
+		return;
+	}
+	tcpc_reply_text(reply, "filter of %s is set", tap->iface);
+}
+
 void tcpc_online_filter(struct tcpc_online *online, struct tcpc_filter_cmd_spec *spec,
 			struct tcpc_reply *reply)
 {
@@ -126,7 +193,13 @@ void tcpc_online_filter(struct tcpc_online *online, struct tcpc_filter_cmd_spec 
 
 	if (!tap)
 		return;
+	if (!given->has_sample && !given->has_clients && !given->has_excludes &&
+	    !given->has_by_client) {
+		set_budget(tap, &given->budget, reply);
+		return;
+	}
 	next.sample = given->has_sample ? given->sample : tap->filter.sample;
+	next.by_client = given->has_by_client ? given->by_client : tap->filter.by_client;
 	next.budget = choose_budget(&given->budget, &tap->filter.budget);
 	r = choose_list(given->has_clients, &given->clients, &tap->filter.clients, &next.clients);
 	r = r

@@ -26,6 +26,7 @@
 
 /* ---- events
    ---------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static void note_event(struct tcpc_guard_event *event, bool cause, const char *what,
 		       const char *effect)

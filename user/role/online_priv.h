@@ -13,6 +13,7 @@
  * online_show.c   status and counters as JSON
  * online_ledger.c the ledger as JSON
  * online_trial.c  a SYN to each target and back, for `doctor`
+ * online_choose.c which connections go to which targets, and that they stay with them
  * online_guard.c  budgets, memory, targets in trouble: when less is copied, and when again
  * online_replay.c devices for packets out of files
  */
@@ -20,6 +21,7 @@
 #define TCPCOPY_ROLE_ONLINE_PRIV_H
 
 #include "core/guard.h"
+#include "core/split.h"
 #include "edge/datapath.h"
 #include "edge/link.h"
 #include "edge/netlink.h"
@@ -68,7 +70,10 @@ struct peer {
 /** One of a tap's targets. */
 struct target {
 	struct tcpc_endpoint endpoint;
-	struct peer *peer; /* NULL: --feedback none, copy without asking */
+	__u32 slot;	      /* its place in the target set; stays */
+	__u32 weight;	      /* with --mode split */
+	__u64 drain_until_ns; /* takes no new connections, and goes then at the latest; 0: stays */
+	struct peer *peer;    /* NULL: --feedback none, copy without asking */
 	struct tcpc_route route;
 	__u32 gate;	      /* index into `gates` */
 	bool gated;	      /* it is or was in trouble */
@@ -81,6 +86,21 @@ struct target {
 	bool agreed;		      /* it was ready since the link is up */
 	bool keeps;		      /* what is copied is kept for it, as published */
 	__u32 published;	      /* flags of struct tcpc_target, as the programs have them */
+};
+
+/** Which rules hold for an interface; see online_choose.c. */
+struct tap_choice {
+	bool written, on; /* on: its services say so */
+	bool moving;	  /* `before` holds for connections that run */
+	__u32 now, before;
+	__u16 valid;
+	struct tcpc_rule rule; /* what `now` is */
+	__u64 changed_ns;
+	__u32 before_set, before_split; /* what `before` names */
+	struct tcpc_filter_spec
+		before_filter; /* of before_set where that is not the tap's; owned */
+	struct tcpc_split_target split[TCPC_MAX_TARGETS]; /* what the table was made for */
+	unsigned int n_split;
 };
 
 /** One attached interface. */
@@ -97,9 +117,12 @@ struct tap {
 	unsigned int n_ports;
 	struct target targets[TCPC_MAX_TARGETS];
 	unsigned int n_targets;
+	__u32 next_slot;		/* of the target that comes next, if it is free */
 	struct tcpc_filter_spec filter; /* lists owned */
 	struct tcpc_copies_spec copies;
 	__u32 filter_set;
+	bool split; /* --mode split */
+	struct tap_choice choice;
 	bool feedback_none;
 	char feedback_host[256]; /* "": each target's own address */
 	__u16 feedback_port;
@@ -150,6 +173,8 @@ struct tcpc_online {
 	struct tcpc_err no_pins; /* why some are missing */
 	struct guard guard;
 	__u32 next_filter_set;
+	__u32 next_rule, next_split;
+	bool looks; /* connections are remembered */
 	__u32 next_peer_id;
 };
 
@@ -164,7 +189,11 @@ struct tap *tap_new(struct tcpc_online *online, const struct tcpc_iface *iface,
 void tap_free(struct tap *tap);
 
 /** tap_add_target - check the route, open or share the feedback link. Not yet published. */
-int tap_add_target(struct tap *tap, const struct tcpc_endpoint *endpoint, struct tcpc_err *err);
+int tap_add_target(struct tap *tap, const struct tcpc_endpoint *endpoint, __u32 weight,
+		   struct tcpc_err *err);
+
+/** tap_delete_filter - delete the elements of @set, and free the lists in @filter. */
+void tap_delete_filter(struct tap *tap, __u32 set, struct tcpc_filter_spec *filter);
 
 /** tap_take_target - take target number @index out; not yet published. Returns its peer (or NULL),
  * to be put once that is done: what the peer knows of its allow-list must outlive the last copy. */
@@ -288,6 +317,32 @@ const struct tcpc_ledger *delivery_ledger_of(const struct peer *peer);
 void delivery_stats(const struct delivery *delivery, struct delivery_stats *ret,
 		    struct tcpc_retention_stats *ret_journal, struct tcpc_resend_stats *ret_resend);
 
+/* ---- online_choose.c ---- */
+
+/** choice_publish - write the rule that follows from the tap as it is now, and let it hold. Its
+ * target set has been written. Returns 0, -ENOSPC, -ENOMEM or what the kernel said. */
+int choice_publish(struct tap *tap, struct tcpc_err *err);
+
+/** choice_shrink - targets that are gone get nothing from now on. */
+void choice_shrink(struct tap *tap);
+
+/** choice_keeps_filter - is filter @set still needed for connections that run? Then @filter's lists
+ * are taken over. */
+bool choice_keeps_filter(struct tap *tap, __u32 set, const struct tcpc_filter_spec *filter);
+
+/** choice_drop_filter - what choice_keeps_filter() took over goes. */
+void choice_drop_filter(struct tap *tap);
+
+/** choice_drain - let @target end the connections it has, for @seconds at most. Not yet published.
+ */
+void choice_drain(struct tap *tap, struct target *target, __u32 seconds);
+
+/** choice_remove - take target number @index out, publish, let its peer go. */
+int choice_remove(struct tap *tap, unsigned int index, struct tcpc_err *err);
+
+/** choice_tick - once a second: what was changed long enough ago is complete. */
+void choice_tick(struct tcpc_online *online);
+
 /* ---- online_guard.c ---- */
 
 /** guard_open - look after @online's datapath from now on. Returns 0 or -ENOMEM. */
@@ -376,8 +431,8 @@ void online_end_replays(struct tcpc_online *online);
 /* ---- online_wait.c ---- */
 
 /** online_wait - answer @reply when the tap's peers have been heard of, or after a while. A wrong
- * key or version undoes the attach, or the target add of @endpoint. */
-void online_wait(struct tap *tap, bool is_attach, const struct tcpc_endpoint *endpoint,
+ * key or version undoes the attach, or the target add of @endpoint if it @is_new. */
+void online_wait(struct tap *tap, bool is_attach, bool is_new, const struct tcpc_endpoint *endpoint,
 		 struct tcpc_reply *reply);
 
 /** online_finish_waiter - answer now, as things stand. */

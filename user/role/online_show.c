@@ -15,6 +15,14 @@ static const char *const state_names[] = {
 	[TCPC_LINK_BAD_VERSION] = "bad version", [TCPC_LINK_LOST] = "lost",
 };
 
+/* How long a target that drains stays at the most. */
+static __u64 drain_s(const struct target *target)
+{
+	__u64 now_ns = uv_hrtime();
+
+	return target->drain_until_ns > now_ns ? (target->drain_until_ns - now_ns) / 1000000000 : 0;
+}
+
 static struct json_object *show_target(const struct tap *tap, const struct target *target)
 {
 	struct json_object *o = json_object_new_object();
@@ -24,11 +32,16 @@ static struct json_object *show_target(const struct tap *tap, const struct targe
 
 	tcpc_show_string(o, "target", tcpc_text_from_endpoint(&target->endpoint, text));
 	tcpc_show_string(o, "state",
-			 ready					  ? "copying"
+			 target->drain_until_ns			  ? "draining"
+			 : ready				  ? "copying"
 			 : peer && peer->state != TCPC_LINK_READY ? state_names[peer->state]
 								  : "not ready");
 	keep_explain(target, ready, reason, sizeof(reason));
 	tcpc_show_string(o, "reason", reason);
+	if (tap->split)
+		tcpc_show_number(o, "weight", target->weight);
+	if (target->drain_until_ns)
+		tcpc_show_number(o, "drain_s", drain_s(target));
 	if (peer) {
 		snprintf(feedback, sizeof(feedback), "%s", peer->name);
 		tcpc_show_number(o, "receipts", peer->counts.receipts);
@@ -77,6 +90,9 @@ static struct json_object *show_tap(const struct tap *tap)
 	json_object_object_add(o, "copying", json_object_new_boolean(copying));
 	tcpc_show_string(o, "reason", copying ? "" : reason);
 	tcpc_show_string(o, "percent", percent);
+	tcpc_show_string(o, "mode", tap->split ? "split" : "all");
+	tcpc_show_string(o, "sample_by", tap->filter.by_client ? "client" : "connection");
+	json_object_object_add(o, "moving", json_object_new_boolean(tap->choice.moving));
 	json_object_object_add(o, "clients", tcpc_show_prefixes(&tap->filter.clients));
 	json_object_object_add(o, "excludes", tcpc_show_prefixes(&tap->filter.excludes));
 	show_copies(o, &tap->copies);

@@ -30,6 +30,7 @@ struct tap *tap_new(struct tcpc_online *online, const struct tcpc_iface *iface,
 	tap->recovery = spec->recovery;
 	tap->target_guard = spec->target_guard;
 	tap->copies = spec->copies;
+	tap->split = spec->split;
 	return tap;
 }
 
@@ -59,6 +60,12 @@ static void delete_set(struct tap *tap, __u32 set, const struct tcpc_filter_spec
 		tcpc_log_warn("%s: old filter entries stay: %s", tap->iface, err.text);
 }
 
+void tap_delete_filter(struct tap *tap, __u32 set, struct tcpc_filter_spec *filter)
+{
+	delete_set(tap, set, filter);
+	free_lists(filter);
+}
+
 int tap_write_filter(struct tap *tap, const struct tcpc_filter_spec *filter, struct tcpc_err *err)
 {
 	const struct tcpc_filter client = {.action = TCPC_FILTER_CLIENT};
@@ -82,8 +89,8 @@ int tap_write_filter(struct tap *tap, const struct tcpc_filter_spec *filter, str
 			tap_publish(tap, NULL);
 		return r;
 	}
-	delete_set(tap, old_set, &old);
-	free_lists(&old);
+	if (!choice_keeps_filter(tap, old_set, &old))
+		tap_delete_filter(tap, old_set, &old);
 	return 0;
 }
 
@@ -115,15 +122,31 @@ static int check_route(const struct tcpc_endpoint *endpoint, struct tcpc_route *
 	return 0;
 }
 
-int tap_add_target(struct tap *tap, const struct tcpc_endpoint *endpoint, struct tcpc_err *err)
+/* Places are given out in turn: connections may be remembered that went to the last one's owner. */
+static __u32 free_slot(struct tap *tap)
 {
-	struct target target = {.endpoint = *endpoint};
+	__u32 used = 0, slot = tap->next_slot;
+
+	for (unsigned int i = 0; i < tap->n_targets; i++)
+		used |= 1u << tap->targets[i].slot;
+	while (used >> slot & 1)
+		slot = (slot + 1) % TCPC_MAX_TARGETS;
+	tap->next_slot = (slot + 1) % TCPC_MAX_TARGETS;
+	return slot;
+}
+
+int tap_add_target(struct tap *tap, const struct tcpc_endpoint *endpoint, __u32 weight,
+		   struct tcpc_err *err)
+{
+	struct target target = {.endpoint = *endpoint, .weight = weight};
 	char text[TCPC_TEXT_BYTES];
 	bool own = !tap->feedback_host[0];
 	int r;
 
 	if (tap->n_targets == TCPC_MAX_TARGETS)
-		return tcpc_err_set(err, ENOSPC, "%s has %d targets already, the most there can be",
+		return tcpc_err_set(err, ENOSPC,
+				    "%s has %d targets already, the most there can be (those that "
+				    "are draining count)",
 				    tap->iface, TCPC_MAX_TARGETS);
 	r = tcpc_spec_copies_fit(&tap->copies, &endpoint->addr, tap->n_targets + 1, err)
 		    ?: check_route(endpoint, &target.route, err);
@@ -147,6 +170,7 @@ int tap_add_target(struct tap *tap, const struct tcpc_endpoint *endpoint, struct
 			peer_put(target.peer);
 		return r;
 	}
+	target.slot = free_slot(tap);
 	tap->targets[tap->n_targets++] = target;
 	return 0;
 }
@@ -253,13 +277,14 @@ static unsigned int fill_set(struct tap *tap, struct tcpc_target_set *set)
 	unsigned int n = 0;
 
 	memset(set, 0, sizeof(*set));
-	set->n_targets = tap->n_targets;
 	fill_copies(&tap->copies, set);
 	for (unsigned int i = 0; i < tap->n_targets; i++) {
 		struct target *t = &tap->targets[i];
-		struct tcpc_target *out = &set->target[i];
+		struct tcpc_target *out = &set->target[t->slot];
 		const struct tcpc_route *route;
 
+		if (set->n_targets <= t->slot)
+			set->n_targets = t->slot + 1;
 		keep_update(tap, t);
 		route = t->route.ifindex ? &t->route : &t->last_route;
 		out->flags = target_flags(tap, t);
@@ -294,6 +319,8 @@ static int write_services(struct tap *tap, struct tcpc_err *err)
 		service.flags |= TCPC_SERVICE_FILTER;
 	if (tap->guarded)
 		service.flags |= TCPC_SERVICE_GUARD;
+	if (tap->choice.on)
+		service.flags |= TCPC_SERVICE_CHOICE;
 	for (unsigned int i = 0; i < tap->n_ports && !r; i++)
 		r = tcpc_dp_online_service(tap->online->dp, tap->ifindex, tap->ports[i], &service,
 					   err);
@@ -312,11 +339,13 @@ int tap_publish(struct tap *tap, struct tcpc_err *err)
 			delivery_peer_changed(tap->targets[i].peer);
 	n = fill_set(tap, &set);
 	tap->armed = n;
-	guard_publish(tap, n);
+	guard_publish(tap, tap->split && n ? 1 : n);
 	if (!tap->ifindex)
 		return 0; /* there is nothing that could be copied */
+	/* Whoever goes gets nothing before its place is empty; who comes gets something after. */
+	choice_shrink(tap);
 	r = tcpc_dp_online_targets(tap->online->dp, tap->ifindex, &set, err);
-	return r ?: write_services(tap, err);
+	return r ?: choice_publish(tap, err) ?: write_services(tap, err);
 }
 
 void tap_refresh_routes(struct tap *tap)
@@ -362,6 +391,7 @@ void tap_unhook(struct tap *tap)
 void tap_free(struct tap *tap)
 {
 	tap_unhook(tap);
+	choice_drop_filter(tap);
 	if (tap->filter_set)
 		delete_set(tap, tap->filter_set, &tap->filter);
 	while (tap->n_targets) {

@@ -19,6 +19,7 @@ struct waiter {
 	struct tcpc_reply *reply;
 	char iface[IFNAMSIZ];
 	bool is_attach; /* else: target add of @endpoint */
+	bool is_new;	/* it was not there before */
 	struct tcpc_endpoint endpoint;
 	uv_timer_t *deadline;
 };
@@ -70,19 +71,14 @@ static void reply_waiting(struct waiter *w, const struct tap *tap)
 static void undo(struct waiter *w, struct tap **at)
 {
 	struct tap *tap = *at;
-	struct peer *peer;
 	int i = tap_find_target(tap, &w->endpoint);
 
 	if (w->is_attach) {
 		online_remove_tap(w->online, at);
 		return;
 	}
-	if (i < 0)
-		return;
-	peer = tap_take_target(tap, i);
-	tap_publish(tap, NULL);
-	if (peer)
-		peer_put(peer);
+	if (i >= 0 && w->is_new)
+		choice_remove(tap, i, NULL);
 }
 
 void online_finish_waiter(struct waiter *w)
@@ -112,7 +108,7 @@ static void on_deadline(uv_timer_t *timer)
 	online_finish_waiter(timer->data);
 }
 
-void online_wait(struct tap *tap, bool is_attach, const struct tcpc_endpoint *endpoint,
+void online_wait(struct tap *tap, bool is_attach, bool is_new, const struct tcpc_endpoint *endpoint,
 		 struct tcpc_reply *reply)
 {
 	struct tcpc_online *online = tap->online;
@@ -134,6 +130,7 @@ void online_wait(struct tap *tap, bool is_attach, const struct tcpc_endpoint *en
 	w->online = online;
 	w->reply = reply;
 	w->is_attach = is_attach;
+	w->is_new = is_new;
 	w->endpoint = *endpoint;
 	memcpy(w->iface, tap->iface, sizeof(w->iface));
 	w->next = online->waiters;
