@@ -152,10 +152,6 @@ static int feedback_option(struct json_object *request, struct tcpc_attach_spec 
 	return spec_not_link_local(&addr, text, err);
 }
 
-static const struct spec_partial attach_partials[] = {
-	{"mode", "all", "all or split", {"split"}},
-};
-
 /* Without --port: what the targets listen on. */
 static int default_ports(struct tcpc_attach_spec *spec, struct tcpc_err *err)
 {
@@ -188,7 +184,6 @@ int tcpc_spec_attach(struct json_object *request, struct tcpc_attach_spec *ret,
 	if (!r && !to)
 		r = tcpc_err_set(err, EINVAL, "attach needs a target: --to 10.0.0.9:8080");
 	spec.force = spec_option(request, "force");
-	r = r ?: spec_check_partials(request, attach_partials, COUNT_OF(attach_partials), err);
 	r = r ?: spec_each_piece(to, add_target, &spec, err);
 	r = r ?: spec_sharing(request, &spec, err);
 	r = r ?: hook_option(request, &spec.hook, err);
