@@ -130,6 +130,24 @@ static void one_target(void)
 	set_target(0);
 }
 
+#ifdef TCPC_MAX_COPIES
+/* The copies have sources of their own. */
+static void mapped(void)
+{
+	struct tcpc_target_set set = {.n_targets = 1, .copies = 1};
+	__u32 key = bench.live;
+
+	set.flags = TCPC_SET_MAPPED | TCPC_SET_FIRST_MAPPED;
+	set.pool[1].addr = tcpc_addr_from_v4(tcpc_htonl(0xc6130000));
+	set.pool[1].mask = 0xffff;
+	set.target[0].addr = frame_host(&(struct frame_spec){}, 9);
+	set.target[0].port = tcpc_htons(8080);
+	set.target[0].flags = TCPC_TARGET_READY;
+	set.target[0].ifindex = bench.copy;
+	write_map(bench.online->maps.targets, &key, &set);
+}
+#endif
+
 #ifdef TCPC_SERVICE_GUARD
 /* A budget that nothing uses up. */
 static void with_budget(void)
@@ -185,6 +203,7 @@ static const struct row {
 	void (*set_up)(void);
 	__u32 repeat; /* 0: REPEAT */
 	int open;     /* of the open connection */
+	__u32 copy;   /* its number */
 } rows[] = {
 	{"return -1 (the floor)", FLOOR, .spec = {REQUEST}},
 	{"tap: another port", TAP, .spec = {REQUEST, .dport = 81}},
@@ -204,6 +223,10 @@ static const struct row {
 	{"tap: request, cloned to a veth", TAP, .spec = {REQUEST}, .set_up = with_clone,
 	 .repeat = REPEAT / 5},
 	{"copy: request", COPY, .spec = {REQUEST}, .set_up = one_target},
+#ifdef TCPC_MAX_COPIES
+	{"copy: request, first, mapped", COPY, .spec = {REQUEST}, .set_up = mapped},
+	{"copy: request, another, mapped", COPY, .spec = {REQUEST}, .set_up = mapped, .copy = 1},
+#endif
 	{"copy: 3 KB", COPY, .spec = {.flags = ACK, .payload_bytes = 3000}, .set_up = one_target},
 	{"copy: 100 B", COPY, .spec = {REQUEST}, .set_up = one_target, .repeat = JOURNALED},
 	{"copy: 100 B, journal", COPY, .spec = {REQUEST}, .set_up = with_journal,
@@ -247,6 +270,7 @@ static double measure(const struct row *row)
 	if (row->program == COPY) {
 		ctx.ifindex = bench.copy;
 		ctx.cb[0] = CB_MAGIC;
+		ctx.cb[1] = row->copy << 16;
 	}
 	if (row->open)
 		spec.sport = bench.open.client_port;

@@ -11,15 +11,13 @@ set -euo pipefail
 . "$(dirname "$0")/../harness/lab.sh"
 
 POOL=198.19.0.0/16
-POOL6=2001:2:1::/48
-[ "$LAB_FAMILY" = 4 ] || POOL=$POOL6
+[ "$LAB_FAMILY" = 4 ] || POOL=2001:2:1::/48
 
-# rate SECONDS PER_SECOND CURL-OPTIONS...: requests at a steady pace, some connections at once.
+# requests_at COUNT PARALLEL: each has its own connection, so many at once.
 requests_at() {
 	local n=$1 parallel=$2
-	shift 2
-	in_ns client seq "$n" | in_ns client xargs -P "$parallel" -I{} curl -s -o /dev/null \
-		--noproxy '*' --max-time 10 "$@" "http://$(lab_host_port "$ONLINE_IP" "$PORT")/m/{}"
+	seq "$n" | in_ns client xargs -P "$parallel" -I{} curl -s -o /dev/null \
+		--noproxy '*' --max-time 10 --interface "$CLIENT_IP" "http://$(lab_host_port "$ONLINE_IP" "$PORT")/m/{}"
 }
 
 # all_there TEXT COPIES: the target has had just so many times what the online host had.
@@ -39,7 +37,7 @@ no_loss() {
 	is "$1: exchanges lost" "$(ctl_json online '.result.total.exchanges.lost' ledger)" 0
 }
 
-# with_copies N: attach anew.
+# with_copies N SOURCE: attach anew.
 with_copies() {
 	ask online detach eth0 2>/dev/null || true
 	requests_reset
@@ -53,7 +51,9 @@ lab_nginx online
 lab_nginx target
 # The way back to mapped sources: a router that is there, for engine tc sends at it.
 ip -n "$LAB_ID-target" route add "$POOL" via "$CLIENT_IP"
-ip -n "$LAB_ID-target" route replace 198.18.0.0/15 via "$(lab_addr 1 4)" 2>/dev/null || true
+DEFAULT_POOL=198.18.0.0/15
+[ "$LAB_FAMILY" = 4 ] || DEFAULT_POOL=2001:2::/64 # the part of it that is used
+ip -n "$LAB_ID-target" route add "$DEFAULT_POOL" via "$CLIENT_IP"
 leak_start
 daemons_up
 intercept
