@@ -13,7 +13,7 @@ trap 'tap_on_exit "$?"' EXIT
 cd "$HERE/../.."
 
 CTL=$BUILD/tcpcopyctl
-ABI=include/tcpcopy/abi.h
+ABI=include/tcpcopy/abi_counters.h
 PAGES=(README.md docs/*.md)
 
 # ---- counters ---------------------------------------------------------------------------------
