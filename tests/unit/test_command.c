@@ -299,14 +299,16 @@ static const struct {
 	const char *command, *line, *options; /* all of them, as in the contract */
 } usages[] = {
 	{"attach", "usage: tcpcopyctl attach IFACE\n",
-	 "--to --port --hook --mode --percent --copies --source --client --exclude --max-pps "
+	 "--to --port --hook --mode --weight --percent --sample-by --copies --source --client "
+	 "--exclude --max-pps "
 	 "--max-mbps --max-cpu --retain --recovery --target-guard "
 	 "--feedback --force"},
 	{"detach", "usage: tcpcopyctl detach IFACE | --all\n", "--all"},
 	{"target",
-	 "usage: tcpcopyctl target list [IFACE] | add IFACE IP:PORT | del IFACE IP:PORT\n", ""},
+	 "usage: tcpcopyctl target list [IFACE] | add IFACE IP:PORT | del IFACE IP:PORT\n",
+	 "--weight --drain"},
 	{"filter", "usage: tcpcopyctl filter list [IFACE] | set IFACE\n",
-	 "--percent --client --exclude --max-pps --max-mbps --max-cpu"},
+	 "--percent --sample-by --client --exclude --max-pps --max-mbps --max-cpu"},
 	{"intercept", "usage: tcpcopyctl intercept IFACE\n",
 	 "--port --engine --listen --queue --order --adopt --hold --max-lag --idle --force"},
 	{"release", "usage: tcpcopyctl release IFACE | --all\n", "--all"},

@@ -147,7 +147,8 @@ static int read_filter(struct json_object *request, char *text, struct tcpc_err 
 }
 
 #define SET_USAGE                                                                                  \
-	"usage: tcpcopyctl filter set IFACE [--percent P] [--client CIDR,...] [--exclude "         \
+	"usage: tcpcopyctl filter set IFACE [--percent P] [--sample-by client|connection] "        \
+	"[--client CIDR,...] [--exclude "                                                          \
 	"CIDR,...] [--max-pps N] [--max-mbps N] [--max-cpu PERCENT]"
 
 static void test_filter(void **state)
