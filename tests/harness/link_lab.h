@@ -104,11 +104,12 @@ static inline void lab_peer_up(void *user, const char *peer)
 	}
 }
 
-static inline void lab_peer_down(void *user, const char *peer, const char *why)
+static inline void lab_peer_down(void *user, const char *peer, bool closed, const char *why)
 {
 	struct lab_server *s = user;
 
 	assert_non_null(strstr(peer, ":"));
+	assert_true(!closed || !strcmp(why, "closed the link"));
 	s->downs++;
 	s->down_ms = lab_now_ms();
 	snprintf(s->why, sizeof(s->why), "%s", why);

@@ -23,17 +23,20 @@ static const struct scenario {
 	const char *name;
 	__u8 flags;
 	__u32 ack, payload_bytes;
+	bool way_is_there; /* else it is cut when the packet comes */
 	struct event events[6];
 } scenarios[] = {
 	{"the next request waits for the gap, and for the answer to what fills it",
 	 PSH_ACK,
 	 600,
 	 10,
+	 false,
 	 {{99, 100, 300, ""}, {5000, 100, 300, ""}, {5010, 150, 300, ""}, {5020, 150, 600, "A1"}}},
 	{"however late: the target has its time from then on",
 	 PSH_ACK,
 	 600,
 	 10,
+	 false,
 	 {{MAX_LAG_MS + 5000, 100, 300, ""},
 	  {MAX_LAG_MS + 5010, 150, 300, ""},
 	  {2 * MAX_LAG_MS + 5000, 150, 300, ""},
@@ -42,6 +45,7 @@ static const struct scenario {
 	 PSH_ACK,
 	 600,
 	 10,
+	 false,
 	 {{MAX_LAG_MS + 5010, 150, 300, ""},
 	  {2 * MAX_LAG_MS + 5009, 150, 300, ""},
 	  {2 * MAX_LAG_MS + 5010, 150, 300, "!0"}}},
@@ -49,15 +53,23 @@ static const struct scenario {
 	 PSH_ACK,
 	 600,
 	 10,
+	 false,
 	 {{GAP_MS - 1, 100, 300, ""}, {GAP_MS, 100, 300, "!0"}}},
-	{"FIN waits too", FIN_ACK, 600, 0, {{9000, 100, 300, ""}, {9010, 150, 600, "A1"}}},
-	{"more of the same request does not", PSH_ACK, 0, 10, {{0, 100, 300, "A1"}}},
+	{"nothing fills it, and the way is not cut",
+	 PSH_ACK,
+	 600,
+	 10,
+	 true,
+	 {{MAX_LAG_MS - 1, 100, 300, ""}, {MAX_LAG_MS, 100, 300, "!0"}}},
+	{"FIN waits too", FIN_ACK, 600, 0, false, {{9000, 100, 300, ""}, {9010, 150, 600, "A1"}}},
+	{"more of the same request does not", PSH_ACK, 0, 10, false, {{0, 100, 300, "A1"}}},
 	{"RST goes when its answer does not come",
 	 TCPC_TCP_RST | TCPC_TCP_ACK,
 	 600,
 	 0,
+	 false,
 	 {{999, 100, 300, ""}, {1000, 100, 300, "A1"}}},
-	{"the target has reset it", PSH_ACK, 600, 10, {{50, 100, -1, "A1"}}},
+	{"the target has reset it", PSH_ACK, 600, 10, false, {{50, 100, -1, "A1"}}},
 };
 
 static void run_scenario(const struct scenario *s, __u32 start, bool says_itself)
@@ -81,6 +93,8 @@ static void run_scenario(const struct scenario *s, __u32 start, bool says_itself
 				    .answer_end = start + 300,
 				    .answer_flags = PSH_ACK};
 	lab_take(&lab, 0, 0, 1, &spec);
+	if (!s->way_is_there)
+		tcpc_hold_way_lost(lab.hold, 0);
 	for (const struct event *e = s->events; e->want; e++) {
 		/* What fills it came by the direct way, or the target's ACK tells of it. */
 		*(says_itself ? &x->acked : &x->request_end) = start + e->end;

@@ -406,6 +406,11 @@ void tcpc_hold_touch(struct tcpc_hold *hold, __u64 now_ns, const struct tcpc_flo
 	}
 }
 
+void tcpc_hold_way_lost(struct tcpc_hold *hold, __u64 now_ns)
+{
+	hold->gaps_until_ns = now_ns + TCPC_HOLD_GAP_NS;
+}
+
 bool tcpc_hold_break(struct tcpc_hold *hold, const struct tcpc_flow *flow, __u32 end)
 {
 	struct held **at = hold_find(hold, flow), *f = *at;
@@ -430,8 +435,8 @@ static bool is_behind(const struct tcpc_hold *hold, const struct held *f, __u64 
 
 	if (!f->head)
 		return false;
-	if (f->gap && limit_ns < TCPC_HOLD_GAP_NS)
-		limit_ns = TCPC_HOLD_GAP_NS;
+	if (f->gap && now_ns < hold->gaps_until_ns)
+		return false;
 	if (f->shut_ns && now_ns - f->shut_ns >= limit_ns)
 		return true;
 	return now_ns - f->head->since_ns >= limit_ns && now_ns - f->progress_ns >= limit_ns;

@@ -25,8 +25,9 @@
 /* A target that owes no more than this, and says nothing for as long, waits for more itself: flow
  * control (HTTP/2, gRPC) is said at other times, and together, by a server at another pace. */
 #define TCPC_HOLD_CHATTER_BYTES 128
-/* What waits for something that was lost on the way before it is given up after this time, if
- * --max-lag is not longer: the online host sends again for as long, through outages too. */
+/* What waits for something that was lost on the way is given up after --max-lag, or, if the way to
+ * an online host was cut, not before this time: it keeps what it could not send for about as long.
+ */
 #define TCPC_HOLD_GAP_NS (40000 * 1000000ULL)
 /* What has waited for so long is told. At full speed much waits for less than a millisecond, and
  * its receipt comes soon enough: nothing is sent again before 200 ms (TCPC_LEDGER_RTO_MIN_MS). */
@@ -75,6 +76,10 @@ void tcpc_hold_free(struct tcpc_hold *hold);
  */
 void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *data, size_t head_bytes,
 		    size_t bytes);
+
+/** tcpc_hold_way_lost - an online host cannot be heard, but will send again when it can: for
+ * TCPC_HOLD_GAP_NS nothing is given up because of a gap. */
+void tcpc_hold_way_lost(struct tcpc_hold *hold, __u64 now_ns);
 
 /** tcpc_hold_break - the online host has given up what lies before @end: it will not be whole. What
  * is behind stays. Returns: is anything of @flow held still? */

@@ -58,6 +58,7 @@ struct tcpc_hold {
 	size_t untold_bytes;		/* payload of these */
 	size_t limit_bytes;
 	__u64 max_lag_ns;
+	__u64 gaps_until_ns; /* before it nothing is given up because of a gap */
 	struct tcpc_hold_ops ops;
 	void *user;
 	struct tcpc_hold_stats stats;

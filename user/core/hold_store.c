@@ -230,6 +230,9 @@ static void put_in_order(struct held *f, struct packet *p, bool early)
 	/* Sent again later than what is behind it, it may speak of an answer to that. */
 	else if (!(p->next->flags & TCPC_TCP_SYN) && tcpc_seq_lt(p->next->ack, p->ack))
 		p->ack = p->next->ack;
+	/* Nor is the connection less behind for it: it may come again and again. */
+	if (p->next && p->next->since_ns < p->since_ns)
+		p->since_ns = p->next->since_ns;
 }
 
 void hold_put(struct tcpc_hold *hold, struct held *f, struct packet *p, bool early)

@@ -47,8 +47,9 @@ struct tcpc_link_server;
 struct tcpc_link_server_events {
 	/* A peer's hello was accepted, or the peer was lost. @peer: its address as text. */
 	void (*peer_up)(void *user, const char *peer);
-	/* @why follows the name: "has been silent for 700 ms". */
-	void (*peer_down)(void *user, const char *peer, const char *why);
+	/* @why follows the name: "has been silent for 700 ms". @closed: by the peer, which has
+	 * nothing more to send; else the way to it may be cut. */
+	void (*peer_down)(void *user, const char *peer, bool closed, const char *why);
 	/* Every peer that was connected at the time has acted on change @serial, or has been gone
 	 * for TCPC_LINK_SETTLE_MS. Called in order of serials, on a later turn of the loop. */
 	void (*settled)(void *user, __u32 serial);

@@ -292,7 +292,7 @@ static void on_ended(struct tcpc_link_peer *peer, bool was_up, enum tcpc_link_en
 	tcpc_link_settle_lost(&server->book.settle, peer->acked,
 			      uv_now(server->beat.loop) + TCPC_LINK_SETTLE_MS);
 	settle_soon(server);
-	server->events->peer_down(server->user, peer->name, why);
+	server->events->peer_down(server->user, peer->name, end == TCPC_LINK_END_CLOSED, why);
 }
 
 static void on_gone(struct tcpc_link_peer *peer)

@@ -95,6 +95,12 @@ static void shed(void *user, const struct tcpc_flow *flow, const struct tcpc_hol
 	end_connection(i, flow);
 }
 
+void hold_way_lost(struct hold_room *room)
+{
+	if (room)
+		tcpc_hold_way_lost(room->hold, awake_ns(room));
+}
+
 void hold_break(struct intercept *i, const struct tcpc_break *what)
 {
 	struct hold_room *room = i->hold;

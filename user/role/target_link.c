@@ -213,11 +213,13 @@ static void on_peer_up(void *user, const char *peer)
 		strncpy(role->peers[role->n_peers++], peer, TCPC_TEXT_BYTES - 1);
 }
 
-static void on_peer_down(void *user, const char *peer, const char *why)
+static void on_peer_down(void *user, const char *peer, bool closed, const char *why)
 {
 	struct tcpc_target_role *role = user;
 
 	tcpc_log_warn("feedback link: %s is gone: %s", peer, why);
+	for (struct intercept *i = role->intercepts; i && !closed; i = i->next)
+		hold_way_lost(i->hold);
 	for (unsigned int i = 0; i < role->n_peers; i++) {
 		if (strcmp(role->peers[i], peer))
 			continue;

@@ -244,6 +244,9 @@ int hold_open(struct intercept *intercept, const struct tcpc_intercept_spec *spe
 /** hold_close - drop what is held; NULL is fine. */
 void hold_close(struct hold_room *room);
 
+/** hold_way_lost - an online host cannot be heard, see tcpc_hold_way_lost(). NULL is fine. */
+void hold_way_lost(struct hold_room *room);
+
 /** hold_give_to - what it gives back comes in by interface @ifindex from now on. NULL is fine. */
 int hold_give_to(struct hold_room *room, int ifindex, struct tcpc_err *err);
 
