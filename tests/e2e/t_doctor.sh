@@ -204,7 +204,7 @@ in_front() {
 	try "a program in front of ours: attach" ask_second attach eth0 \
 		--to "$(target_of "$TARGET_IP")" --percent 0
 	if [ "$(ctl_json online '.result.online[0].hook' status)" = tcx ]; then
-		noticed "a program in front of ours" online "TC programs" warn "first: tap"
+		noticed "a program in front of ours" online "TC programs" warn "bpftool prog show id"
 	else
 		skip "a program in front of ours: this kernel has no TCX"
 	fi

@@ -59,9 +59,10 @@ struct tcpc_attachment {
 void tcpc_attachment_close(struct tcpc_attachment *attachment);
 
 /** tcpc_attachment_ahead - programs that see packets before ours and can keep them from it: TCX
- * programs in front of it. @ret_name: of the first one, at least 16 bytes. Returns their number, 0
- * where the kernel cannot tell. */
-unsigned int tcpc_attachment_ahead(const struct tcpc_attachment *attachment, char *ret_name);
+ * programs in front of it. @ret_id: of the first one, set if there is one; its name is only told to
+ * who has CAP_SYS_ADMIN, which we have given up. Returns their number, 0 where the kernel cannot
+ * tell. */
+unsigned int tcpc_attachment_ahead(const struct tcpc_attachment *attachment, __u32 *ret_id);
 
 /** tcpc_attach_kind_name - "tcx", "clsact" or "none". */
 const char *tcpc_attach_kind_name(enum tcpc_attach_kind kind);

@@ -2,8 +2,6 @@
 /* datapath_order.c - who stands in front of our programs, see datapath.h. */
 #include "edge/datapath_priv.h"
 
-#include <stdio.h>
-#include <unistd.h>
 #include <bpf/bpf.h>
 
 /* libbpf 1.1 does not name these yet; values of enum bpf_attach_type, linux/bpf.h of 6.6. */
@@ -19,21 +17,7 @@ static __u32 program_of_link(int link_fd)
 	return bpf_obj_get_info_by_fd(link_fd, &info, &len) ? 0 : info.prog_id;
 }
 
-static void read_name(__u32 id, char *ret)
-{
-	struct bpf_prog_info info = {};
-	__u32 len = sizeof(info);
-	int fd = bpf_prog_get_fd_by_id(id);
-
-	snprintf(ret, BPF_OBJ_NAME_LEN, "program %u", id);
-	if (fd < 0)
-		return;
-	if (!bpf_obj_get_info_by_fd(fd, &info, &len) && info.name[0])
-		snprintf(ret, BPF_OBJ_NAME_LEN, "%s", info.name);
-	close(fd);
-}
-
-unsigned int tcpc_attachment_ahead(const struct tcpc_attachment *a, char *ret_name)
+unsigned int tcpc_attachment_ahead(const struct tcpc_attachment *a, __u32 *ret_id)
 {
 	__u32 ids[MAX_PROGRAMS], n = MAX_PROGRAMS, ours = 0, ahead = 0;
 
@@ -47,6 +31,6 @@ unsigned int tcpc_attachment_ahead(const struct tcpc_attachment *a, char *ret_na
 	while (ahead < n && ids[ahead] != ours)
 		ahead++;
 	if (ahead)
-		read_name(ids[0], ret_name);
+		*ret_id = ids[0];
 	return ahead;
 }

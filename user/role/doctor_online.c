@@ -126,15 +126,17 @@ static void check_link(struct doctor *run, const struct tap *tap, const struct t
 
 static void check_order(struct doctor *run, const struct tap *tap)
 {
-	char name[BPF_OBJ_NAME_LEN], fix[DOCTOR_FIX_BYTES];
-	unsigned int n = tcpc_attachment_ahead(&tap->attachment, name);
+	char fix[DOCTOR_FIX_BYTES];
+	__u32 first;
+	unsigned int n = tcpc_attachment_ahead(&tap->attachment, &first);
 
 	snprintf(fix, sizeof(fix), "tcpcopyctl detach %s, then attach it again", tap->iface);
 	if (n)
 		doctor_add(run, DOCTOR_WARN, "TC programs", fix,
-			   "%u run before ours on %s (first: %s); what they end or redirect is not "
-			   "copied",
-			   n, tap->iface, name);
+			   "%u run before ours on %s (see `bpftool prog show id %u`); what they "
+			   "end or "
+			   "redirect is not copied",
+			   n, tap->iface, first);
 }
 
 /* A filter that leaves nothing is a choice, but one that is forgotten easily. */
