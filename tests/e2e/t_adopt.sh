@@ -3,7 +3,6 @@
 # Connections that the target does not have, or has in the way. One that was open before attach is
 # taken up at its next request, without a gap from there on; never in the middle of a request; and
 # not at all with --adopt none. One that the target has kept too long makes room for a new one.
-# engines: nfqueue tc
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

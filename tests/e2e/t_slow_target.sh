@@ -4,7 +4,6 @@
 # capacity, memory stays within --hold and --retain, what is missing at the target is what the ledger
 # calls lost, for the reason that is true, and once the load has dropped everything arrives again.
 # The same at the bound of the journal.
-# engines: nfqueue tc
 # mostly waits
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
