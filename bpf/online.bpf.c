@@ -24,7 +24,6 @@ struct {
 	__type(value, struct tcpc_service);
 } services SEC(".maps");
 
-
 /* A packet that nobody is there for: users want to know what the target misses. */
 static __always_inline void count_skipped(struct tcpc_online_stats *st, const struct tcpc_pkt *pkt)
 {

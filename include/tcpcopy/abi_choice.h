@@ -12,12 +12,13 @@
  * (they share its key), 57,344 in 512 KB. */
 #define TCPC_KNOWN_SETS 8192
 
-#define TCPC_SPLIT_SLOTS 4096 /* parts that --mode split cuts all connections into; a power of 2   \
-			       */
-#define TCPC_SPLIT_SHIFT 52   /* leaves the part of a 64-bit hash */
-#define TCPC_SPLIT_NONE 0xff  /* no target of this family */
-#define TCPC_MAX_SPLITS 64    /* tables in use or just replaced */
-#define TCPC_MAX_RULES 4096   /* rules in use or just replaced; as many as 12 bits can name */
+#define TCPC_SPLIT_SLOTS                                                                           \
+	4096		     /* parts that --mode split cuts all connections into; a power of 2    \
+			      */
+#define TCPC_SPLIT_SHIFT 52  /* leaves the part of a 64-bit hash */
+#define TCPC_SPLIT_NONE 0xff /* no target of this family */
+#define TCPC_MAX_SPLITS 64   /* tables in use or just replaced */
+#define TCPC_MAX_RULES 4096  /* rules in use or just replaced; as many as 12 bits can name */
 
 /** Online: who gets each part. Written before a rule names it, then left alone. */
 struct tcpc_split {

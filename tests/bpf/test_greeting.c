@@ -12,7 +12,7 @@
 #define CLIENT_SEQ 0xfffffffe /* the SYN's; the first byte has 0xffffffff, the next one 0 */
 #define SERVER_SEQ 0xffffffd8 /* a greeting of 40 bytes wraps */
 #define CB_MAGIC 0x7463700a   /* as in online.bpf.c */
-#define TARGETS 2 /* of each family */
+#define TARGETS 2	      /* of each family */
 
 #define PSH_ACK (TCPC_TCP_PSH | TCPC_TCP_ACK)
 #define FIN_ACK (TCPC_TCP_FIN | TCPC_TCP_ACK)
