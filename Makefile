@@ -5,6 +5,9 @@ VERSION  := 0.1.0
 BUILD    ?= build
 PREFIX   ?= /usr/local
 SBINDIR  ?= $(PREFIX)/sbin
+MANDIR   ?= $(PREFIX)/share/man
+MAN      := $(wildcard docs/man/*.[1-8])
+manpage   = $(MANDIR)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 CC       ?= gcc
 CLANG    ?= clang
 BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
@@ -82,9 +85,11 @@ unit-bin: $(filter $(BUILD)/tests/unit/%,$(TESTS))
 install: all ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 0755 $(BUILD)/tcpcopyd $(DESTDIR)$(SBINDIR)/tcpcopyd
 	install -D -m 0755 $(BUILD)/tcpcopyctl $(DESTDIR)$(SBINDIR)/tcpcopyctl
+	$(foreach m,$(MAN),install -D -m 0644 $(m) $(DESTDIR)$(call manpage,$(m)) &&) true
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(SBINDIR)/tcpcopyd $(DESTDIR)$(SBINDIR)/tcpcopyctl
+	rm -f $(foreach m,$(MAN),$(DESTDIR)$(call manpage,$(m)))
 
 deb: all ## a Debian package in $(BUILD)
 	@scripts/deb $(BUILD) $(VERSION)

@@ -1,13 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# What the documents say against what is there: counters, commands, options, bounds, paths. Needs no
-# network and no root.
+# What the documents and man pages say against what is there: counters, commands, options, bounds,
+# paths. Needs no network and no root.
 # shellcheck disable=SC2016 # backquotes are what the documents have around names
 # mostly waits
 set -euo pipefail
 HERE=$(realpath "$(dirname "$0")")
 # shellcheck source=tests/harness/tap.sh
 . "$HERE/../harness/tap.sh"
+# shellcheck source=tests/harness/man.sh
+. "$HERE/../harness/man.sh"
 BUILD=$(realpath -m "${TCPC_BUILD:-$HERE/../../build}")
 trap 'tap_on_exit "$?"' EXIT
 cd "$HERE/../.."
@@ -197,4 +199,5 @@ examples
 bounds
 paths
 names
+man_pages
 tap_done
