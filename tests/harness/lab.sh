@@ -238,7 +238,7 @@ lab_down() {
 	for pid in "${LAB_PIDS[@]}"; do
 		lab_stop "$pid" TERM 5 || true
 	done
-	for ns in client online target target2 target3 sw router; do
+	for ns in client online target target2 target3 sw router box; do
 		if [ -e "$(ns_path "$ns")" ]; then
 			ip netns del "$LAB_ID-$ns" || true
 		fi
