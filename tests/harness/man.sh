@@ -34,8 +34,8 @@ man_commands() {
 		"$("$CTL" --nonsense 2>&1 | grep -Eo -- '--[a-z-]+' | grep -v nonsense | sort)" \
 		"$(man_list items "$page" DESCRIPTION | grep -Eo -- '--[a-z-]+' | sort)"
 	same "man: options of tcpcopyd < > $MAN/tcpcopyd.8" \
-		"$(sed -n 's/^\t\t{"\([a-z-]*\)", \(required_argument\|no_argument\),.*/--\1/p' \
-			user/tcpcopyd.c | sort)" \
+		"$(grep -rhoE '\{"[a-z-]+", (required|no)_argument' user |
+			sed 's/{"\(.*\)",.*/--\1/' | sort)" \
 		"$(man_list items "$MAN/tcpcopyd.8" DESCRIPTION | grep -Eo -- '--[a-z-]+' | sort)"
 	same "man: commands of a configuration < > $MAN/tcpcopyd.conf.5" \
 		"$(grep -F 'allowed[] = {' user/role/config.c | grep -Eo '"[a-z]+"' | tr -d '"')" \
@@ -68,7 +68,7 @@ man_counters() {
 man_code_paths() {
 	local path all
 	all=$( (grep -rhoE '"/(etc|run|sys|dev|var|usr)/[a-z0-9/._-]+"' user | tr -d '"'
-		grep -rhoE 'tcpcopyd\.[a-z]+"' user/tcpcopyd.c | sed 's|^|/run/tcpcopy/|; s/"//') |
+		grep -rhoE 'tcpcopyd\.(sock|lock)"' user | sed 's|^|/run/tcpcopy/|; s/"//') |
 		grep -v '^/dev/null$' | sort -u)
 	for path in $all; do
 		grep -q "^$path/" <<<"$all" || echo "$path"
