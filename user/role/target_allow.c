@@ -235,6 +235,44 @@ static void add(struct tcpc_target_role *role, const struct tcpc_prefix_list *li
 
 /* ---- del ------------------------------------------------------------------------------------- */
 
+/** `allow del` that is done here, and which peers are still to hear of. */
+struct del_job {
+	struct tcpc_reply *reply;
+	unsigned int n;
+};
+
+static void on_peers_copy(void *user)
+{
+	struct del_job *job = user;
+
+	tcpc_reply_text(job->reply, "%u %s no longer allowed", job->n,
+			job->n == 1 ? "prefix is" : "prefixes are");
+	free(job);
+}
+
+/* Answered when peers copy these clients again, so that nothing is missed that comes after the
+ * answer. */
+static void tell_del(struct tcpc_target_role *role, const struct tcpc_prefix_list *list,
+		     struct tcpc_reply *reply)
+{
+	struct del_job *job = malloc(sizeof(*job));
+	struct tcpc_err err;
+	__u32 serial = 0;
+
+	if (role->link)
+		serial = tcpc_link_server_allow(role->link, TCPC_LINK_ALLOW_DEL, list->list,
+						list->n);
+	if (job) {
+		job->reply = reply;
+		job->n = list->n;
+	}
+	if (job && (serial || !role->link) && !target_await(role, serial, on_peers_copy, job))
+		return;
+	free(job);
+	tcpc_err_set(&err, ENOMEM, "no longer allowed, but out of memory: peers may not know yet");
+	tcpc_reply_fail(reply, &err);
+}
+
 static void del(struct tcpc_target_role *role, const struct tcpc_prefix_list *list,
 		struct tcpc_reply *reply)
 {
@@ -261,13 +299,14 @@ static void del(struct tcpc_target_role *role, const struct tcpc_prefix_list *li
 		write_entry(role, &a->prefix, TCPC_ALLOW_NONE, &err);
 		*a = role->allow[--role->n_allow];
 	}
-	if (role->link)
-		tcpc_link_server_allow(role->link, TCPC_LINK_ALLOW_DEL, list->list, list->n);
-	if (err.code)
+	if (err.code) {
+		if (role->link)
+			tcpc_link_server_allow(role->link, TCPC_LINK_ALLOW_DEL, list->list,
+					       list->n);
 		tcpc_reply_fail(reply, &err);
-	else
-		tcpc_reply_text(reply, "%u %s no longer allowed", list->n,
-				list->n == 1 ? "prefix is" : "prefixes are");
+		return;
+	}
+	tell_del(role, list, reply);
 }
 
 void tcpc_target_allow(struct tcpc_target_role *role, const struct tcpc_allow_spec *spec,
