@@ -353,25 +353,29 @@ __noinline int choose_first(__u32 chosen)
 /*
  * One more clone for each further target and copy. Each comes back here with its own number and
  * ends there, so that they never stand on one another, however many there are: the kernel lets no
- * more than eight do that.
+ * more than eight do that. Places of @chosen that are empty take none of TCPC_MAX_COPIES, which
+ * tcpc_spec_copies_fit() keeps.
  */
-__noinline int fan_out(struct __sk_buff *skb, __u32 copies, __u32 n, __u32 chosen)
+__noinline int fan_out(struct __sk_buff *skb, __u32 copies, __u32 chosen)
 {
-	__u32 zero_key = 0, i;
+	__u32 zero_key = 0, first = choose_first(chosen), target = first, copy = 0, i;
 	struct tcpc_online_stats *st = bpf_map_lookup_elem(&stats, &zero_key);
 
 	if (!st)
 		return 0;
-	for (i = choose_first(chosen) * copies + 1; i < TCPC_MAX_COPIES; i++) {
-		if (i >= n)
-			break;
-		if (!(chosen >> (i / copies & 31) & 1))
-			continue;
-		skb->cb[CB_WHICH] = i / copies | i % copies << CB_COPY_SHIFT;
+	for (i = 1; i < TCPC_MAX_COPIES; i++) {
+		if (++copy >= copies) {
+			chosen &= ~(1u << (target & 31));
+			if (!chosen)
+				break;
+			target = choose_first(chosen);
+			copy = 0;
+		}
+		skb->cb[CB_WHICH] = target | copy << CB_COPY_SHIFT;
 		if ((int)bpf_clone_redirect(skb, skb->ifindex, 0) < 0)
 			COUNT(st, clone_failed);
 	}
-	skb->cb[CB_WHICH] = choose_first(chosen);
+	skb->cb[CB_WHICH] = first;
 	return 0;
 }
 

@@ -322,12 +322,13 @@ static __always_inline int copy_packet(struct __sk_buff *skb, enum tcpc_link lin
 	if (!which || which & CB_ROOT) {
 		if (which)
 			chosen = skb->cb[CB_BASE_LOW];
+		chosen &= (1u << (set->n_targets & 31)) - 1;
 		which = choose_first(chosen);
 		skb->cb[CB_WHICH] = which;
 		if (set->flags & TCPC_SET_MAPPED)
 			note_base(skb, link);
 		if (set->n_targets > 1 || set->copies > 1)
-			fan_out(skb, set->copies ?: 1, set->n_targets * (set->copies ?: 1), chosen);
+			fan_out(skb, set->copies ?: 1, chosen);
 	}
 	return send_copy(skb, link, set, which & CB_TARGET_MASK, st);
 }

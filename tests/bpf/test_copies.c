@@ -5,6 +5,7 @@
  */
 #include "../harness/bpf_online.h"
 
+#include "tcpcopy/choose.h"
 #include "tcpcopy/mix.h"
 
 #define CB_MAGIC 0x7463700a /* as in copies.bpf.h */
@@ -191,12 +192,74 @@ static void test_many(void **state)
 	tcpc_attachment_close(&copy);
 }
 
+/* Places of the set that are empty cost no copies: two targets behind fourteen, each with as many
+ * as there can be, get all of them. */
+static void expect_spaced(__u16 copies, __u32 chosen, int wire, int out)
+{
+	static __u8 copy[RUN_OUT_BYTES];
+	struct tcpc_target_set set = set_of(4, copies, TCPC_SET_MAPPED, 0xffff);
+	struct frame frame =
+		frame_build(&(struct frame_spec){DATA, .sport = 41000 + chosen % 1000});
+	struct tcpc_choice choice = {tcpc_choice_word(1, 1, TCPC_CHOICE_ALL, chosen, chosen)};
+	struct tcpc_rule rule = {.sample = TCPC_SAMPLE_ALL, .targets = chosen};
+	struct tcpc_online_stats before = stats_now();
+	__u32 one = 1, zero = 0, want = 0;
+
+	for (set.n_targets = 0; chosen >> set.n_targets; set.n_targets++)
+		if (chosen >> set.n_targets & 1) {
+			set.target[set.n_targets] = set_of(4, 1, 0, 0).target[0];
+			want += copies;
+		}
+	memset(&set.target[0], 0, chosen & 1 ? 0 : sizeof(set.target[0]));
+	online_write(lab.skel->maps.rules, &one, &rule);
+	online_write(lab.skel->maps.choices, &zero, &choice);
+	online_targets(&set);
+	packet_send("spaced", wire, &frame);
+	expect_u64("spaced", "copied", stats_now().copied, before.copied + want);
+	/* More than a backlog of the kernel holds do not all come. */
+	for (__u32 i = 0; i < want && i < MOST; i++)
+		packet_next("spaced", out, PACKET_HOST, copy, sizeof(copy));
+	while (packet_read(out, PACKET_HOST, copy, sizeof(copy)))
+		expect_true("spaced", "more", want > MOST);
+	frame_free(&frame);
+}
+
+static void test_spaced(void **state)
+{
+	const struct tcpc_service by_rules = {.flags = TCPC_SERVICE_ARMED | TCPC_SERVICE_CHOICE};
+	static const struct {
+		__u16 copies;
+		__u32 chosen;
+	} rows[] = {{100, 3u << 14}, {1024, 1u << 15}, {512, 3u << 14},
+		    {1, 0x8001},     {12, 0xffff},     {3, 0x1240}};
+	struct tcpc_attachment tap = {}, copy = {};
+	struct tcpc_err err;
+	int wire, out;
+
+	(void)state;
+	need_netns();
+	if (tcpc_datapath_attach(lab.tap_fd, lab.live, false, TCPC_HOOK_TC, &tap, &err) ||
+	    tcpc_datapath_attach(lab.copy_fd, lab.copy, true, TCPC_HOOK_TC, &copy, &err))
+		expect_fail("%s", err.text);
+	online_config(lab.copy, NEVER_NS);
+	online_service(&by_rules);
+	wire = packet_open("live1");
+	out = packet_open("out1");
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		expect_spaced(rows[i].copies, rows[i].chosen, wire, out);
+	close(wire);
+	close(out);
+	tcpc_attachment_close(&tap);
+	tcpc_attachment_close(&copy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sources),
 		{"test_sources (sum of the device)", test_sources, variant_v4_sum, NULL, NULL},
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_spaced),
 		cmocka_unit_test(test_collisions),
 	};
 
