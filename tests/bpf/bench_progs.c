@@ -22,6 +22,8 @@
 #define JOURNALED 40000 /* full frames that fit it */
 #define SERVICE_PORT 80
 #define FILTERS 10000
+#define ALLOWED 100000
+#define FANNED 20000 /* packets of a row with many copies */
 
 /* As in online.bpf.c. */
 #define CB_MAGIC 0x7463700a
@@ -30,9 +32,17 @@ static struct {
 	struct online_bpf *online;
 	struct target_bpf *target;
 	int live, copy; /* indices of the interfaces */
+	int fan, out;	/* a copy device with its program; what swallows all */
 	int floor_fd;
 	struct connection open;
+	__u32 prefixes; /* in each allow-list */
 } bench;
+
+/** What a row's set_up() has to know. */
+static struct {
+	__u16 targets, copies;
+	__u32 prefixes;
+} asked;
 
 static void write_map(struct bpf_map *map, const void *key, const void *value)
 {
@@ -183,9 +193,72 @@ static void with_journal(void)
 	set_target(TCPC_TARGET_JOURNAL);
 }
 
+/* To so many targets, so many copies each; with all that the kernel does for them up to the device.
+ */
+static void fanned(void)
+{
+	struct tcpc_target_set set = {.n_targets = asked.targets, .copies = asked.copies};
+	__u32 key = bench.live;
+
+	set.flags = asked.copies > 1 ? TCPC_SET_MAPPED : 0;
+	set.pool[1].addr = tcpc_addr_from_v4(tcpc_htonl(0xc6130000));
+	set.pool[1].mask = 0xffff;
+	for (__u32 i = 0; i < set.n_targets; i++) {
+		set.target[i].addr = frame_host(&(struct frame_spec){}, 9);
+		set.target[i].port = tcpc_htons(8080 + i);
+		set.target[i].flags = TCPC_TARGET_READY;
+		set.target[i].ifindex = bench.out;
+	}
+	write_map(bench.online->maps.targets, &key, &set);
+	set_service(TCPC_SERVICE_ARMED, UINT64_MAX, bench.fan);
+}
+
+/* Spread over all of 10.0.0.0/8, no two the same. */
+static struct tcpc_addr allowed_addr(__u32 i)
+{
+	return tcpc_addr_from_v4(tcpc_htonl(0x0a000000 + (i * 2654435761u & 0xffffff)));
+}
+
+/* In the allow-lists of both hosts there are so many, the client is not among them. */
+static void write_allowed(__u32 n)
+{
+	struct tcpc_filter_key key = {.prefixlen = TCPC_FILTER_SET_BITS + 128, .set = 0};
+	struct tcpc_filter value = {.action = TCPC_FILTER_EXCLUDE};
+	struct tcpc_allow_key at_target = {.prefixlen = 128};
+	struct tcpc_allow direct = {.state = TCPC_ALLOW_DIRECT};
+	int online = bpf_map__fd(bench.online->maps.peer_allow);
+	int target = bpf_map__fd(bench.target->maps.allow);
+
+	for (; bench.prefixes > n; bench.prefixes--) {
+		key.addr = at_target.addr = allowed_addr(bench.prefixes);
+		bpf_map_delete_elem(online, &key);
+		bpf_map_delete_elem(target, &at_target);
+	}
+	for (; bench.prefixes < n; bench.prefixes++) {
+		key.addr = at_target.addr = allowed_addr(bench.prefixes + 1);
+		write_map(bench.online->maps.peer_allow, &key, &value);
+		write_map(bench.target->maps.allow, &at_target, &direct);
+	}
+}
+
+static void allow_list(void)
+{
+	write_allowed(asked.prefixes);
+	set_target(TCPC_TARGET_EXCLUDE);
+}
+
+static void allowed(void)
+{
+	struct tcpc_addr server = frame_host(&(struct frame_spec){}, 2);
+	__u32 ifindex = bench.live;
+
+	write_allowed(asked.prefixes);
+	write_map(bench.target->maps.addresses, &server, &ifindex);
+}
+
 /* ---- the rows -------------------------------------------------------------------------------- */
 
-enum program { FLOOR, TAP, COPY, ALIGN };
+enum program { FLOOR, TAP, COPY, ALIGN, QUEUE };
 
 #define ACK TCPC_TCP_ACK
 #define TS_OPTIONS .tcp_options = {1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8}, .tcp_option_bytes = 12
@@ -196,14 +269,24 @@ enum program { FLOOR, TAP, COPY, ALIGN };
 
 #define FULL .flags = ACK, .payload_bytes = 1460
 
+#define ANSWER                                                                                     \
+	.link = TCPC_LINK_ETHER, .flags = ACK | TCPC_TCP_PSH, .payload_bytes = 100,                \
+	.saddr = {{0, 0, TCPC_V4_MAPPED, tcpc_htonl(0xc6120002)}},                                 \
+	.daddr = {{0, 0, TCPC_V4_MAPPED, tcpc_htonl(0xc6120001)}}, .sport = SERVICE_PORT,          \
+	.dport = 40000
+#define FANNED_ROW(n, each)                                                                        \
+	.set_up = fanned, .targets = n, .copies = each, .repeat = FANNED / (n) / (each)
+
 static const struct row {
 	const char *description;
 	enum program program;
 	struct frame_spec spec;
 	void (*set_up)(void);
-	__u32 repeat; /* 0: REPEAT */
-	int open;     /* of the open connection */
-	__u32 copy;   /* its number */
+	__u32 repeat;	       /* 0: REPEAT */
+	int open;	       /* of the open connection */
+	__u32 copy;	       /* its number */
+	__u16 targets, copies; /* with fanned() */
+	__u32 prefixes;	       /* with allow_list() and allowed() */
 } rows[] = {
 	{"return -1 (the floor)", FLOOR, .spec = {REQUEST}},
 	{"tap: another port", TAP, .spec = {REQUEST, .dport = 81}},
@@ -227,6 +310,16 @@ static const struct row {
 	{"copy: request, first, mapped", COPY, .spec = {REQUEST}, .set_up = mapped},
 	{"copy: request, another, mapped", COPY, .spec = {REQUEST}, .set_up = mapped, .copy = 1},
 #endif
+	{"tap, copy: 1 target", TAP, .spec = {REQUEST}, FANNED_ROW(1, 1)},
+	{"tap, copy: 2 targets", TAP, .spec = {REQUEST}, FANNED_ROW(2, 1)},
+	{"tap, copy: 16 targets", TAP, .spec = {REQUEST}, FANNED_ROW(16, 1)},
+	{"tap, copy: 2 copies", TAP, .spec = {REQUEST}, FANNED_ROW(1, 2)},
+	{"tap, copy: 16 copies", TAP, .spec = {REQUEST}, FANNED_ROW(1, 16)},
+	{"tap, copy: 128 copies", TAP, .spec = {REQUEST}, FANNED_ROW(1, 128)},
+	{"copy: request, allow-list of 1", COPY, .spec = {REQUEST}, .set_up = allow_list,
+	 .prefixes = 1},
+	{"copy: request, allow-list of 100,000", COPY, .spec = {REQUEST}, .set_up = allow_list,
+	 .prefixes = ALLOWED},
 	{"copy: 3 KB", COPY, .spec = {.flags = ACK, .payload_bytes = 3000}, .set_up = one_target},
 	{"copy: 100 B", COPY, .spec = {REQUEST}, .set_up = one_target, .repeat = JOURNALED},
 	{"copy: 100 B, journal", COPY, .spec = {REQUEST}, .set_up = with_journal,
@@ -239,6 +332,14 @@ static const struct row {
 	{"align: data, timestamps", ALIGN, .spec = {REQUEST}, .open = 1},
 	{"align: data, no options", ALIGN, .spec = {.flags = ACK, .payload_bytes = 100}, .open = 1},
 	{"align: no connection", ALIGN, .spec = {REQUEST, .sport = 50000}},
+	{"align: data, allow-list of 1", ALIGN, .spec = {REQUEST}, .set_up = allowed, .prefixes = 1,
+	 .open = 1},
+	{"align: data, allow-list of 100,000", ALIGN, .spec = {REQUEST}, .set_up = allowed,
+	 .prefixes = ALLOWED, .open = 1},
+	{"queue_filter: answer, list of 1", QUEUE, .spec = {ANSWER}, .set_up = allowed,
+	 .prefixes = 1},
+	{"queue_filter: answer, list of 100,000", QUEUE, .spec = {ANSWER}, .set_up = allowed,
+	 .prefixes = ALLOWED},
 };
 
 static int program_fd(enum program program)
@@ -252,6 +353,8 @@ static int program_fd(enum program program)
 		return bpf_program__fd(bench.online->progs.copy);
 	case ALIGN:
 		return bpf_program__fd(bench.target->progs.align);
+	case QUEUE:
+		return bpf_program__fd(bench.target->progs.queue_filter);
 	}
 	return -1;
 }
@@ -265,6 +368,9 @@ static double measure(const struct row *row)
 	struct frame frame;
 	int r;
 
+	asked.targets = row->targets;
+	asked.copies = row->copies;
+	asked.prefixes = row->prefixes;
 	if (row->set_up)
 		row->set_up();
 	if (row->program == COPY) {
@@ -305,7 +411,9 @@ static int load_floor(void)
 static int set_up(void)
 {
 	struct tcpc_service_key key = {.port = tcpc_htons(SERVICE_PORT)};
+	static struct tcpc_attachment fan;
 	struct tcpc_intercept service = {};
+	struct tcpc_err err;
 	void *state = NULL;
 
 	if (lab_enter(&state) || !in_netns)
@@ -320,11 +428,16 @@ static int set_up(void)
 		return -1;
 	bench.live = lab_link("live0", "live1");
 	bench.copy = lab_link("copy0", "copy1");
+	bench.fan = lab_link("fan0", "fan1");
 	key.ifindex = bench.live;
 	write_map(bench.target->maps.services, &key, &service);
 	if (run_command("ip addr add 198.18.0.2/24 dev live0 && "
-			"ip addr add 198.18.0.1/32 dev lo"))
+			"ip addr add 198.18.0.1/32 dev lo && ip link add out0 type ifb && "
+			"ip link set out0 up && ip addr add 198.18.0.254/24 dev out0") ||
+	    tcpc_datapath_attach(bpf_program__fd(bench.online->progs.copy), bench.fan, true,
+				 TCPC_HOOK_TC, &fan, &err))
 		return -1;
+	bench.out = if_nametoindex("out0");
 	bench.open = connection_open(4, 42000, SERVICE_PORT);
 	return 0;
 }
