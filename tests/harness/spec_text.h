@@ -64,6 +64,11 @@ static inline void spec_text_filter(struct spec_text *t, const struct tcpc_filte
 	spec_text_add(t, " sample%c%u", f->has_sample ? '=' : ' ', f->sample);
 	spec_text_prefixes(t, "clients", f->has_clients, &f->clients);
 	spec_text_prefixes(t, "excludes", f->has_excludes, &f->excludes);
+	spec_text_prefixes(t, "locals", f->has_locals, &f->locals);
+	if (f->has_vlans)
+		spec_text_add(t, " vlans=");
+	for (__u32 i = 0; i < f->n_vlans; i++)
+		spec_text_add(t, "%u,", f->vlans[i]);
 	if (f->budget.has_pps)
 		spec_text_add(t, " pps=%u", f->budget.max_pps);
 	if (f->budget.has_mbps)

@@ -300,7 +300,7 @@ static const struct {
 } usages[] = {
 	{"attach", "usage: tcpcopyctl attach IFACE\n",
 	 "--to --port --hook --mode --weight --percent --sample-by --copies --source --client "
-	 "--exclude --max-pps "
+	 "--exclude --local --vlan --max-pps "
 	 "--max-mbps --max-cpu --retain --recovery --target-guard "
 	 "--feedback --force"},
 	{"detach", "usage: tcpcopyctl detach IFACE | --all\n", "--all"},
@@ -308,7 +308,8 @@ static const struct {
 	 "usage: tcpcopyctl target list [IFACE] | add IFACE IP:PORT | del IFACE IP:PORT\n",
 	 "--weight --drain"},
 	{"filter", "usage: tcpcopyctl filter list [IFACE] | set IFACE\n",
-	 "--percent --sample-by --client --exclude --max-pps --max-mbps --max-cpu"},
+	 "--percent --sample-by --client --exclude --local --vlan --max-pps --max-mbps "
+	 "--max-cpu"},
 	{"intercept", "usage: tcpcopyctl intercept IFACE\n",
 	 "--port --engine --listen --queue --order --adopt --hold --max-lag --idle --force"},
 	{"release", "usage: tcpcopyctl release IFACE | --all\n", "--all"},

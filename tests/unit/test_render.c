@@ -28,6 +28,7 @@
 #define TAP                                                                                        \
 	"{'iface':'eth0','hook':'tcx','ports':[80,8080],'copying':true,'reason':'',"               \
 	"'percent':'25','clients':['10.0.0.0/8','2001:db8::/32'],'excludes':['10.1.0.0/16'],"      \
+	"'locals':['198.18.0.2/32'],'vlans':[0,5],"                                                \
 	"'targets':[" TARGET_READY "," TARGET_NOT_READY "]}"
 #define TAP_IDLE                                                                                   \
 	"{'iface':'eth1','hook':'clsact','ports':[443],'copying':false,"                           \
@@ -92,7 +93,7 @@ static const struct {
 	 "tcpcopyd 0.1.0, pid 42, up 1 d 2 h, 12.3 MB resident, feedback link with key\n"
 	 "online\n"
 	 "  eth0 (tcx): port 80,8080, 25 % of connections from 10.0.0.0/8,2001:db8::/32 except "
-	 "10.1.0.0/16, copying\n"
+	 "10.1.0.0/16 to 198.18.0.2/32 in VLAN 0,5, copying\n"
 	 "    TARGET              STATE        FEEDBACK        RECEIPTS  OPENED  RESETS  REASON\n"
 	 "    10.0.0.9:8080       copying      10.0.0.9:36524        12       3       0  -\n"
 	 "    [2001:db8::9]:8080  unreachable  none                   -       -       -  "
@@ -153,9 +154,9 @@ static const struct {
 	 "-      10.0.0.9:8080  copying  10.0.0.9:36524        12       3       0  -\n"},
 	{"empty target list", "target", "{'targets':[]}", "nothing attached\n"},
 	{"filter list", "filter", FILTERS,
-	 "IFACE  PORTS    PERCENT  CLIENTS                   EXCLUDES\n"
-	 "eth0   80,8080       25  10.0.0.0/8,2001:db8::/32  10.1.0.0/16\n"
-	 "eth1   443          100  any                       none\n"},
+	 "IFACE  PORTS    PERCENT  CLIENTS                   EXCLUDES     LOCAL          VLAN\n"
+	 "eth0   80,8080       25  10.0.0.0/8,2001:db8::/32  10.1.0.0/16  198.18.0.2/32  0,5\n"
+	 "eth1   443          100  any                       none         any            any\n"},
 	{"empty filter list", "filter", "{'filters':[]}", "nothing attached\n"},
 	{"allow list", "allow", ALLOW,
 	 "PREFIX        STATE\n10.0.0.0/8    direct\n192.0.2.1/32  pending\n"},

@@ -149,7 +149,8 @@ static int read_filter(struct json_object *request, char *text, struct tcpc_err 
 #define SET_USAGE                                                                                  \
 	"usage: tcpcopyctl filter set IFACE [--percent P] [--sample-by client|connection] "        \
 	"[--client CIDR,...] [--exclude "                                                          \
-	"CIDR,...] [--max-pps N] [--max-mbps N] [--max-cpu PERCENT]"
+	"CIDR,...] [--local ADDR,...] [--vlan N,...] [--max-pps N] [--max-mbps N] [--max-cpu "     \
+	"PERCENT]"
 
 static void test_filter(void **state)
 {
@@ -166,6 +167,14 @@ static void test_filter(void **state)
 		{"filter set eth0 --max-mbps 9", "set 'eth0' sample 10000 mbps=9", 0},
 		{"filter set eth0 --max-cpu 50", "set 'eth0' sample 10000 cpu=50", 0},
 		{"filter list --max-cpu 50", "filter list takes no options", EINVAL},
+		{"filter set eth0 --local 10.0.0.1,2001:db8::1",
+		 "set 'eth0' sample 10000 locals=10.0.0.1/32,2001:db8::1/128,", 0},
+		{"filter set eth0 --local=", "set 'eth0' sample 10000 locals=", 0},
+		{"filter set eth0 --vlan 0,7,4094", "set 'eth0' sample 10000 vlans=0,7,4094,", 0},
+		{"filter set eth0 --vlan=", "set 'eth0' sample 10000 vlans=", 0},
+		{"filter set eth0 --vlan 1,2,3,4,5,6,7,8,9", "more than 8 VLANs", EINVAL},
+		{"filter list --vlan 5", "filter list takes no options", EINVAL},
+		{"filter list --local=", "filter list takes no options", EINVAL},
 		{"filter set eth0 --max-pps 1k", "--max-pps is a number from 1 to", EINVAL},
 		/* All clients again, and none excluded any more. */
 		{"filter set eth0 --client=", "set 'eth0' sample 10000 clients=", 0},

@@ -217,6 +217,17 @@ static void put_copies(FILE *out, struct json_object *tap)
 	}
 }
 
+/* What connections come to, if not all is copied. */
+static void put_where(FILE *out, struct json_object *tap)
+{
+	if (render_length(tap, "locals"))
+		fputs(" to ", out);
+	put_list(out, tap, "locals", "");
+	if (render_length(tap, "vlans"))
+		fputs(" in VLAN ", out);
+	put_list(out, tap, "vlans", "");
+}
+
 static void put_tap(FILE *out, struct json_object *tap)
 {
 	struct tcpc_table table = {.n_columns = 7, .right = 0x38};
@@ -234,6 +245,7 @@ static void put_tap(FILE *out, struct json_object *tap)
 	if (render_length(tap, "excludes"))
 		fputs(" except ", out);
 	put_list(out, tap, "excludes", "");
+	put_where(out, tap);
 	put_copies(out, tap);
 	fputs(is_true(tap, "copying") ? ", copying" : ", not copying: ", out);
 	tcpc_render_line(out, is_true(tap, "copying") ? "" : word(tap, "reason"));
@@ -379,8 +391,9 @@ static void put_targets(FILE *out, struct json_object *o)
 
 static void put_filters(FILE *out, struct json_object *o)
 {
-	static const char *const columns[] = {"IFACE", "PORTS", "PERCENT", "CLIENTS", "EXCLUDES"};
-	struct tcpc_table table = {.n_columns = 5, .right = 4};
+	static const char *const columns[] = {"IFACE",	  "PORTS", "PERCENT", "CLIENTS",
+					      "EXCLUDES", "LOCAL", "VLAN"};
+	struct tcpc_table table = {.n_columns = 7, .right = 4};
 
 	render_header(&table, columns);
 	for (size_t i = 0; i < render_length(o, "filters"); i++) {
@@ -391,6 +404,8 @@ static void put_filters(FILE *out, struct json_object *o)
 		RENDER_CELL(&table, tap, "percent");
 		list_cell(&table, tap, "clients", "any");
 		list_cell(&table, tap, "excludes", "none");
+		list_cell(&table, tap, "locals", "any");
+		list_cell(&table, tap, "vlans", "any");
 	}
 	if (render_length(o, "filters"))
 		tcpc_table_print(&table, out, 0);

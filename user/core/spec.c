@@ -7,9 +7,6 @@
 
 #include "core/spec_priv.h"
 
-#define MAX_PPS 100000000
-#define MAX_MBPS 100000 /* a byte of more takes no whole unit of a bucket's time */
-#define MAX_CPU 100000	/* of 1,000 processors */
 #define DEFAULT_HOLD_MB 256
 #define DEFAULT_MAX_LAG_S 10
 #define DEFAULT_IDLE_S 7200	    /* as TCP's own keep-alive */
@@ -34,78 +31,6 @@ static int add_target(const char *piece, void *user, struct tcpc_err *err)
 		return tcpc_err_set(err, EINVAL, "more than %d targets", TCPC_MAX_TARGETS);
 	spec->targets[spec->n_targets++] = ep;
 	return 0;
-}
-
-static int check_contradiction(const struct tcpc_filter_spec *f, struct tcpc_err *err)
-{
-	char text[TCPC_TEXT_BYTES];
-
-	for (__u32 i = 0; i < f->clients.n; i++)
-		for (__u32 j = 0; j < f->excludes.n; j++)
-			if (!memcmp(&f->clients.list[i], &f->excludes.list[j],
-				    sizeof(struct tcpc_prefix)))
-				return tcpc_err_set(
-					err, EINVAL, "%s stands in both --client and --exclude",
-					tcpc_text_from_prefix(&f->clients.list[i], text));
-	return 0;
-}
-
-/* They are never copied, so that such a filter would let nobody through. */
-static int add_client(const char *piece, void *user, struct tcpc_err *err)
-{
-	struct tcpc_prefix_list *list = user;
-
-	return spec_add_prefix(piece, list, err)
-		       ?: spec_not_link_local(&list->list[list->n - 1].addr, piece, err);
-}
-
-static int budget_option(struct json_object *request, const char *name, __u32 most, bool *ret_has,
-			 __u32 *ret, struct tcpc_err *err)
-{
-	const char *text = spec_option(request, name);
-	unsigned long n = 0;
-
-	if (text && tcpc_text_number(text, most, &n))
-		return tcpc_err_set(err, EINVAL,
-				    "--%s is a number from 1 to %u, or 0 for no bound, not "
-				    "'%.80s'",
-				    name, most, text);
-	*ret_has = text;
-	*ret = n;
-	return 0;
-}
-
-static int budget_options(struct json_object *request, struct tcpc_budget_spec *b,
-			  struct tcpc_err *err)
-{
-	return budget_option(request, "max-pps", MAX_PPS, &b->has_pps, &b->max_pps, err)
-		       ?: budget_option(request, "max-mbps", MAX_MBPS, &b->has_mbps, &b->max_mbps,
-					err)
-		       ?: budget_option(request, "max-cpu", MAX_CPU, &b->has_cpu, &b->max_cpu,
-					err);
-}
-
-static int filter_options(struct json_object *request, struct tcpc_filter_spec *f,
-			  struct tcpc_err *err)
-{
-	const char *percent = spec_option(request, "percent");
-	const char *clients = spec_option(request, "client");
-	const char *excludes = spec_option(request, "exclude");
-	int r = 0;
-
-	f->has_sample = percent;
-	f->has_clients = clients;
-	f->has_excludes = excludes;
-	f->sample = TCPC_SAMPLE_ALL;
-	if (percent)
-		r = tcpc_text_percent(percent, &f->sample, err);
-	r = r ?: budget_options(request, &f->budget, err);
-	r = r ?: spec_sample_by(request, f, err);
-	if (!r && clients && *clients)
-		r = spec_each_piece(clients, add_client, &f->clients, err);
-	if (!r && excludes && *excludes)
-		r = spec_each_piece(excludes, spec_add_prefix, &f->excludes, err);
-	return r ?: check_contradiction(f, err);
 }
 
 static int hook_option(struct json_object *request, enum tcpc_hook *ret, struct tcpc_err *err)
@@ -193,7 +118,7 @@ int tcpc_spec_attach(struct json_object *request, struct tcpc_attach_spec *ret,
 	r = r ?: feedback_option(request, &spec, err);
 	r = r ?: spec_recovery(request, &spec, err);
 	r = r ?: spec_target_guard(request, &spec, err);
-	r = r ?: filter_options(request, &spec.filter, err);
+	r = r ?: spec_filter_options(request, &spec.filter, err);
 	if (!r)
 		r = spec_option(request, "port")
 			    ? spec_ports(request, spec.ports, &spec.n_ports, err)
@@ -207,8 +132,7 @@ int tcpc_spec_attach(struct json_object *request, struct tcpc_attach_spec *ret,
 
 void tcpc_spec_attach_free(struct tcpc_attach_spec *spec)
 {
-	spec_free_prefixes(&spec->filter.clients);
-	spec_free_prefixes(&spec->filter.excludes);
+	spec_filter_free(&spec->filter);
 }
 
 /* ---- intercept ------------------------------------------------------------------------------- */
@@ -346,42 +270,6 @@ int tcpc_spec_iface(struct json_object *request, struct tcpc_iface_spec *ret, st
 	if (!r)
 		*ret = spec;
 	return r;
-}
-
-int tcpc_spec_filter(struct json_object *request, struct tcpc_filter_cmd_spec *ret,
-		     struct tcpc_err *err)
-{
-	struct tcpc_filter_cmd_spec spec = {};
-	int r = spec_verb(request, "list or set", &spec.verb, err);
-	bool any;
-
-	if (r)
-		return r;
-	r = filter_options(request, &spec.filter, err);
-	any = spec.filter.has_sample || spec.filter.has_by_client || spec.filter.has_clients ||
-	      spec.filter.has_excludes || spec.filter.budget.has_pps ||
-	      spec.filter.budget.has_mbps || spec.filter.budget.has_cpu;
-	if (!r && spec.verb == TCPC_VERB_LIST && any)
-		r = tcpc_err_set(err, EINVAL, "filter list takes no options");
-	if (!r && spec.verb == TCPC_VERB_SET && (!any || spec_n_args(request) != 2))
-		r = tcpc_err_set(err, EINVAL,
-				 "usage: tcpcopyctl filter set IFACE [--percent P] "
-				 "[--sample-by client|connection] "
-				 "[--client CIDR,...] [--exclude CIDR,...] [--max-pps N] "
-				 "[--max-mbps N] [--max-cpu PERCENT]");
-	if (!r && spec_n_args(request) > 1)
-		r = spec_iface(request, 1, spec.iface, err);
-	if (r)
-		tcpc_spec_filter_free(&spec);
-	else
-		*ret = spec;
-	return r;
-}
-
-void tcpc_spec_filter_free(struct tcpc_filter_cmd_spec *spec)
-{
-	spec_free_prefixes(&spec->filter.clients);
-	spec_free_prefixes(&spec->filter.excludes);
 }
 
 int tcpc_spec_allow(struct json_object *request, struct tcpc_allow_spec *ret, struct tcpc_err *err)

@@ -44,12 +44,15 @@ struct tcpc_budget_spec {
 
 /** Which connections of a service are copied. */
 struct tcpc_filter_spec {
-	bool has_sample, has_clients,
-		has_excludes;	       /* given; `filter set` leaves the others alone */
+	bool has_sample, has_clients, has_excludes, has_locals,
+		has_vlans;	       /* given; `filter set` leaves the others alone */
 	__u32 sample;		       /* 0..TCPC_SAMPLE_ALL, default all */
 	bool has_by_client, by_client; /* clients are sampled, not connections */
 	struct tcpc_prefix_list clients;
 	struct tcpc_prefix_list excludes;
+	struct tcpc_prefix_list locals; /* addresses of this host; empty: all */
+	__u32 n_vlans;			/* 0: all */
+	__u16 vlans[TCPC_MAX_VLANS];	/* 0: no tag */
 	struct tcpc_budget_spec budget;
 };
 

@@ -40,6 +40,14 @@ int spec_sharing(struct json_object *request, struct tcpc_attach_spec *spec, str
 /** spec_sample_by - --sample-by. Returns 0 or -EINVAL. */
 int spec_sample_by(struct json_object *request, struct tcpc_filter_spec *f, struct tcpc_err *err);
 
+/** spec_filter_options - those that say which connections are copied. Returns 0, -EINVAL or
+ * -ENOMEM; what @f holds then is the caller's to free, too. */
+int spec_filter_options(struct json_object *request, struct tcpc_filter_spec *f,
+			struct tcpc_err *err);
+
+/** spec_filter_free - free the lists of @f. */
+void spec_filter_free(struct tcpc_filter_spec *f);
+
 /** Called with each piece of a comma list; other than 0 ends the walk. */
 typedef int (*spec_piece)(const char *piece, void *user, struct tcpc_err *err);
 

@@ -183,6 +183,24 @@ static void set_budget(struct tap *tap, const struct tcpc_budget_spec *given,
 	tcpc_reply_text(reply, "filter of %s is set", tap->iface);
 }
 
+/* The filter as it will be: what is given, else what stays in force. Returns 0 or -ENOMEM. */
+static int choose_filter(struct tcpc_filter_spec *given, const struct tcpc_filter_spec *old,
+			 struct tcpc_filter_spec *ret)
+{
+	const struct tcpc_filter_spec *vlans = given->has_vlans ? given : old;
+
+	ret->sample = given->has_sample ? given->sample : old->sample;
+	ret->by_client = given->has_by_client ? given->by_client : old->by_client;
+	ret->budget = choose_budget(&given->budget, &old->budget);
+	ret->n_vlans = vlans->n_vlans;
+	memcpy(ret->vlans, vlans->vlans, sizeof(ret->vlans));
+	return choose_list(given->has_clients, &given->clients, &old->clients, &ret->clients)
+		       ?: choose_list(given->has_excludes, &given->excludes, &old->excludes,
+				      &ret->excludes)
+		       ?: choose_list(given->has_locals, &given->locals, &old->locals,
+				      &ret->locals);
+}
+
 void tcpc_online_filter(struct tcpc_online *online, struct tcpc_filter_cmd_spec *spec,
 			struct tcpc_reply *reply)
 {
@@ -194,24 +212,16 @@ void tcpc_online_filter(struct tcpc_online *online, struct tcpc_filter_cmd_spec 
 	if (!tap)
 		return;
 	if (!given->has_sample && !given->has_clients && !given->has_excludes &&
-	    !given->has_by_client) {
+	    !given->has_by_client && !given->has_locals && !given->has_vlans) {
 		set_budget(tap, &given->budget, reply);
 		return;
 	}
-	next.sample = given->has_sample ? given->sample : tap->filter.sample;
-	next.by_client = given->has_by_client ? given->by_client : tap->filter.by_client;
-	next.budget = choose_budget(&given->budget, &tap->filter.budget);
-	r = choose_list(given->has_clients, &given->clients, &tap->filter.clients, &next.clients);
-	r = r
-		    ?: choose_list(given->has_excludes, &given->excludes, &tap->filter.excludes,
-				   &next.excludes);
-	if (r)
-		tcpc_err_set(&err, -r, "out of memory");
+	if (choose_filter(given, &tap->filter, &next))
+		r = tcpc_err_set(&err, ENOMEM, "out of memory");
 	else
 		r = tap_write_filter(tap, &next, &err);
 	if (r) {
-		free(next.clients.list);
-		free(next.excludes.list);
+		tap_free_lists(&next);
 		tcpc_reply_fail(reply, &err);
 		return;
 	}

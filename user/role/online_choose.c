@@ -91,6 +91,10 @@ static int make_rule(struct tap *tap, struct tcpc_rule *ret, struct tcpc_err *er
 		ret->flags |= TCPC_RULE_FILTER;
 	if (tap->filter.by_client)
 		ret->flags |= TCPC_RULE_BY_CLIENT;
+	if (tap->filter.locals.n)
+		ret->flags |= TCPC_RULE_LOCALS;
+	ret->n_vlans = tap->filter.n_vlans;
+	memcpy(ret->vlans, tap->filter.vlans, sizeof(ret->vlans));
 	for (unsigned int i = 0; i < tap->n_targets; i++)
 		if (!tap->targets[i].drain_until_ns)
 			ret->targets |= 1u << tap->targets[i].slot;
@@ -172,6 +176,14 @@ static void begin_move(struct tap *tap)
 	c->changed_ns = uv_hrtime();
 }
 
+/* More than struct tcpc_service can say? Without a rule a packet goes to every place of the set,
+ * so none may be empty. */
+static bool needs_rule(const struct tap *tap, const struct tcpc_rule *rule)
+{
+	return rule->flags & (TCPC_RULE_SPLIT | TCPC_RULE_BY_CLIENT | TCPC_RULE_LOCALS) ||
+	       rule->n_vlans || rule->targets != (1u << tap->n_targets) - 1;
+}
+
 int choice_publish(struct tap *tap, struct tcpc_err *err)
 {
 	struct tap_choice *c = &tap->choice;
@@ -195,7 +207,7 @@ int choice_publish(struct tap *tap, struct tcpc_err *err)
 		if (!c->moving)
 			c->before = index;
 	}
-	c->on = c->on || tap->split || tap->filter.by_client;
+	c->on = c->on || needs_rule(tap, &rule);
 	c->written = true;
 	store(tap, valid_targets(tap));
 	return 0;

@@ -192,6 +192,9 @@ void tap_free(struct tap *tap);
 int tap_add_target(struct tap *tap, const struct tcpc_endpoint *endpoint, __u32 weight,
 		   struct tcpc_err *err);
 
+/** tap_free_lists - free what @filter holds, and zero it. */
+void tap_free_lists(struct tcpc_filter_spec *filter);
+
 /** tap_delete_filter - delete the elements of @set, and free the lists in @filter. */
 void tap_delete_filter(struct tap *tap, __u32 set, struct tcpc_filter_spec *filter);
 

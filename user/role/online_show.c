@@ -68,6 +68,15 @@ static void show_copies(struct json_object *o, const struct tcpc_copies_spec *co
 	tcpc_show_string(o, "source", text[0] ? text : "keep");
 }
 
+static struct json_object *show_vlans(const struct tcpc_filter_spec *filter)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (__u32 i = 0; i < filter->n_vlans; i++)
+		json_object_array_add(list, json_object_new_int(filter->vlans[i]));
+	return list;
+}
+
 static struct json_object *show_tap(const struct tap *tap)
 {
 	struct json_object *o = json_object_new_object(), *targets = json_object_new_array();
@@ -95,6 +104,8 @@ static struct json_object *show_tap(const struct tap *tap)
 	json_object_object_add(o, "moving", json_object_new_boolean(tap->choice.moving));
 	json_object_object_add(o, "clients", tcpc_show_prefixes(&tap->filter.clients));
 	json_object_object_add(o, "excludes", tcpc_show_prefixes(&tap->filter.excludes));
+	json_object_object_add(o, "locals", tcpc_show_prefixes(&tap->filter.locals));
+	json_object_object_add(o, "vlans", show_vlans(&tap->filter));
 	show_copies(o, &tap->copies);
 	tcpc_show_number(o, "max_pps", tap->filter.budget.max_pps);
 	tcpc_show_number(o, "max_mbps", tap->filter.budget.max_mbps);

@@ -34,10 +34,11 @@ struct tap *tap_new(struct tcpc_online *online, const struct tcpc_iface *iface,
 	return tap;
 }
 
-static void free_lists(struct tcpc_filter_spec *filter)
+void tap_free_lists(struct tcpc_filter_spec *filter)
 {
 	free(filter->clients.list);
 	free(filter->excludes.list);
+	free(filter->locals.list);
 	memset(filter, 0, sizeof(*filter));
 }
 
@@ -56,26 +57,30 @@ static void delete_set(struct tap *tap, __u32 set, const struct tcpc_filter_spec
 	struct tcpc_err err;
 
 	if (write_list(tap, set, &filter->clients, NULL, &err) ||
-	    write_list(tap, set, &filter->excludes, NULL, &err))
+	    write_list(tap, set, &filter->excludes, NULL, &err) ||
+	    write_list(tap, set | TCPC_FILTER_SET_LOCALS, &filter->locals, NULL, &err))
 		tcpc_log_warn("%s: old filter entries stay: %s", tap->iface, err.text);
 }
 
 void tap_delete_filter(struct tap *tap, __u32 set, struct tcpc_filter_spec *filter)
 {
 	delete_set(tap, set, filter);
-	free_lists(filter);
+	tap_free_lists(filter);
 }
 
 int tap_write_filter(struct tap *tap, const struct tcpc_filter_spec *filter, struct tcpc_err *err)
 {
 	const struct tcpc_filter client = {.action = TCPC_FILTER_CLIENT};
 	const struct tcpc_filter exclude = {.action = TCPC_FILTER_EXCLUDE};
+	const struct tcpc_filter local = {.action = TCPC_FILTER_LOCAL};
 	struct tcpc_filter_spec old = tap->filter;
 	__u32 old_set = tap->filter_set, set = ++tap->online->next_filter_set;
 	int r = write_list(tap, set, &filter->clients, &client, err);
 
 	if (!r)
 		r = write_list(tap, set, &filter->excludes, &exclude, err);
+	if (!r)
+		r = write_list(tap, set | TCPC_FILTER_SET_LOCALS, &filter->locals, &local, err);
 	if (!r) {
 		tap->filter = *filter;
 		tap->filter_set = set;
@@ -400,6 +405,6 @@ void tap_free(struct tap *tap)
 		if (peer)
 			peer_put(peer);
 	}
-	free_lists(&tap->filter);
+	tap_free_lists(&tap->filter);
 	free(tap);
 }
