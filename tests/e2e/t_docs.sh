@@ -16,7 +16,7 @@ cd "$HERE/../.."
 
 CTL=$BUILD/tcpcopyctl
 ABI=include/tcpcopy/abi_counters.h
-PAGES=(README.md docs/*.md)
+PAGES=(README.md docs/*.md) # man pages have checks of their own
 
 # ---- counters ---------------------------------------------------------------------------------
 
@@ -105,7 +105,7 @@ command_table() {
 	done
 	is "options of tcpcopyd that README.md does not name" \
 		"$(comm -23 <(words_of "$("$BUILD/tcpcopyd" --help)") \
-			<(words_of "$(sed -n '/^    tcpcopyd  /,/^$/p' README.md)") | xargs)" ""
+			<(words_of "$(sed -n '/^tcpcopyd  /,/^$/p' README.md)") | xargs)" ""
 }
 
 # Refused means: exit status 2, whatever value a user would give.
@@ -138,7 +138,7 @@ examples() {
 			"${words[@]}" 2>&1 | head -n 1)" ;;
 		esac
 	done < <(sed -n 's/^ \{4,\}\([a-z]*# *\)\{0,1\}tcpcopyctl //p' \
-		"${PAGES[@]}" | sed 's/ [#>].*//' | grep -Ev '[A-Z]{2}|\[|\.\.\.' |
+		"${PAGES[@]}" | sed 's/ [#>|] .*//' | grep -Ev '[A-Z]{2}|\[|\.\.\.' |
 		grep -v -- '--watch' | sort -u)
 	compare "command lines in the documents that were tried" "$n" ">=" 12
 }
