@@ -62,6 +62,8 @@ static inline void spec_text_prefixes(struct spec_text *t, const char *name, boo
 static inline void spec_text_filter(struct spec_text *t, const struct tcpc_filter_spec *f)
 {
 	spec_text_add(t, " sample%c%u", f->has_sample ? '=' : ' ', f->sample);
+	if (f->ramp_s)
+		spec_text_add(t, " ramp=%u", f->ramp_s);
 	spec_text_prefixes(t, "clients", f->has_clients, &f->clients);
 	spec_text_prefixes(t, "excludes", f->has_excludes, &f->excludes);
 	spec_text_prefixes(t, "locals", f->has_locals, &f->locals);

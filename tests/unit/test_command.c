@@ -299,7 +299,8 @@ static const struct {
 	const char *command, *line, *options; /* all of them, as in the contract */
 } usages[] = {
 	{"attach", "usage: tcpcopyctl attach IFACE\n",
-	 "--to --port --hook --mode --weight --percent --sample-by --copies --source --client "
+	 "--to --port --hook --mode --weight --percent --ramp --sample-by --copies --source "
+	 "--client "
 	 "--exclude --local --vlan --max-pps "
 	 "--max-mbps --max-cpu --retain --recovery --target-guard "
 	 "--feedback --force"},
@@ -308,7 +309,7 @@ static const struct {
 	 "usage: tcpcopyctl target list [IFACE] | add IFACE IP:PORT | del IFACE IP:PORT\n",
 	 "--weight --drain"},
 	{"filter", "usage: tcpcopyctl filter list [IFACE] | set IFACE\n",
-	 "--percent --sample-by --client --exclude --local --vlan --max-pps --max-mbps "
+	 "--percent --ramp --sample-by --client --exclude --local --vlan --max-pps --max-mbps "
 	 "--max-cpu"},
 	{"intercept", "usage: tcpcopyctl intercept IFACE\n",
 	 "--port --engine --listen --queue --order --adopt --hold --max-lag --idle --force"},

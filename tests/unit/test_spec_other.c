@@ -147,7 +147,8 @@ static int read_filter(struct json_object *request, char *text, struct tcpc_err 
 }
 
 #define SET_USAGE                                                                                  \
-	"usage: tcpcopyctl filter set IFACE [--percent P] [--sample-by client|connection] "        \
+	"usage: tcpcopyctl filter set IFACE [--percent P [--ramp SECONDS]] "                       \
+	"[--sample-by client|connection] "                                                         \
 	"[--client CIDR,...] [--exclude "                                                          \
 	"CIDR,...] [--local ADDR,...] [--vlan N,...] [--max-pps N] [--max-mbps N] [--max-cpu "     \
 	"PERCENT]"
@@ -173,6 +174,10 @@ static void test_filter(void **state)
 		{"filter set eth0 --vlan 0,7,4094", "set 'eth0' sample 10000 vlans=0,7,4094,", 0},
 		{"filter set eth0 --vlan=", "set 'eth0' sample 10000 vlans=", 0},
 		{"filter set eth0 --vlan 1,2,3,4,5,6,7,8,9", "more than 8 VLANs", EINVAL},
+		{"filter set eth0 --percent 50 --ramp 60", "set 'eth0' sample=5000 ramp=60", 0},
+		{"filter set eth0 --ramp 60", "to come to --percent P: give both", EINVAL},
+		{"filter set eth0 --percent 50 --ramp 0", "seconds from 1 to 86400, not '0'",
+		 EINVAL},
 		{"filter list --vlan 5", "filter list takes no options", EINVAL},
 		{"filter list --local=", "filter list takes no options", EINVAL},
 		{"filter set eth0 --max-pps 1k", "--max-pps is a number from 1 to", EINVAL},

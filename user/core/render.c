@@ -228,6 +228,24 @@ static void put_where(FILE *out, struct json_object *tap)
 	put_list(out, tap, "vlans", "");
 }
 
+/* With --ramp, too, how far it is. */
+static void put_percent(FILE *out, struct json_object *tap)
+{
+	bool ramp = strcmp(word(tap, "ramp_left_s"), "0") && render_text(tap, "ramp_left_s");
+
+	fputs(", ", out);
+	put(out, word(tap, ramp ? "percent_now" : "percent"));
+	fputs(" % of connections ", out);
+	if (ramp) {
+		putc('(', out);
+		put(out, word(tap, "percent"));
+		fputs(" % in ", out);
+		put(out, word(tap, "ramp_left_s"));
+		fputs(" s) ", out);
+	}
+	fputs("from ", out);
+}
+
 static void put_tap(FILE *out, struct json_object *tap)
 {
 	struct tcpc_table table = {.n_columns = 7, .right = 0x38};
@@ -238,9 +256,7 @@ static void put_tap(FILE *out, struct json_object *tap)
 	put(out, word(tap, "hook"));
 	fputs("): port ", out);
 	put_list(out, tap, "ports", "-");
-	fputs(", ", out);
-	put(out, word(tap, "percent"));
-	fputs(" % of connections from ", out);
+	put_percent(out, tap);
 	put_list(out, tap, "clients", "all clients");
 	if (render_length(tap, "excludes"))
 		fputs(" except ", out);

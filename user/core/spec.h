@@ -47,6 +47,8 @@ struct tcpc_filter_spec {
 	bool has_sample, has_clients, has_excludes, has_locals,
 		has_vlans;	       /* given; `filter set` leaves the others alone */
 	__u32 sample;		       /* 0..TCPC_SAMPLE_ALL, default all */
+	__u32 sample_now;	       /* what holds, while it is on its way to @sample */
+	__u32 ramp_s;		       /* how long that takes; 0: it is there at once */
 	bool has_by_client, by_client; /* clients are sampled, not connections */
 	struct tcpc_prefix_list clients;
 	struct tcpc_prefix_list excludes;

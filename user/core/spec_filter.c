@@ -9,6 +9,7 @@
 #define MAX_MBPS 100000 /* a byte of more takes no whole unit of a bucket's time */
 #define MAX_CPU 100000	/* of 1,000 processors */
 #define MAX_VLAN 4094
+#define MAX_RAMP_S 86400
 
 static int check_contradiction(const struct tcpc_filter_spec *f, struct tcpc_err *err)
 {
@@ -87,6 +88,21 @@ static int vlan_option(struct json_object *request, struct tcpc_filter_spec *f,
 	return text && *text ? spec_each_piece(text, add_vlan, f, err) : 0;
 }
 
+static int ramp_option(struct json_object *request, struct tcpc_filter_spec *f,
+		       struct tcpc_err *err)
+{
+	const char *text = spec_option(request, "ramp");
+	unsigned long n = 0;
+
+	if (text && (tcpc_text_number(text, MAX_RAMP_S, &n) || !n))
+		return tcpc_err_set(err, EINVAL,
+				    "--ramp is a number of seconds from 1 to %d, not '%.80s'",
+				    MAX_RAMP_S, text);
+	f->ramp_s = n;
+	f->sample_now = n ? 0 : f->sample;
+	return 0;
+}
+
 int spec_filter_options(struct json_object *request, struct tcpc_filter_spec *f,
 			struct tcpc_err *err)
 {
@@ -112,6 +128,7 @@ int spec_filter_options(struct json_object *request, struct tcpc_filter_spec *f,
 	if (!r && locals && *locals)
 		r = spec_each_piece(locals, add_client, &f->locals, err);
 	r = r ?: vlan_option(request, f, err);
+	r = r ?: ramp_option(request, f, err);
 	return r ?: check_contradiction(f, err);
 }
 
@@ -132,6 +149,9 @@ int tcpc_spec_filter(struct json_object *request, struct tcpc_filter_cmd_spec *r
 	if (r)
 		return r;
 	r = spec_filter_options(request, &spec.filter, err);
+	if (!r && spec.filter.ramp_s && !spec.filter.has_sample)
+		r = tcpc_err_set(err, EINVAL,
+				 "--ramp says how long it takes to come to --percent P: give both");
 	any = spec.filter.has_sample || spec.filter.has_by_client || spec.filter.has_clients ||
 	      spec.filter.has_excludes || spec.filter.has_locals || spec.filter.has_vlans ||
 	      spec.filter.budget.has_pps || spec.filter.budget.has_mbps ||
@@ -139,12 +159,13 @@ int tcpc_spec_filter(struct json_object *request, struct tcpc_filter_cmd_spec *r
 	if (!r && spec.verb == TCPC_VERB_LIST && any)
 		r = tcpc_err_set(err, EINVAL, "filter list takes no options");
 	if (!r && spec.verb == TCPC_VERB_SET && (!any || spec_n_args(request) != 2))
-		r = tcpc_err_set(err, EINVAL,
-				 "usage: tcpcopyctl filter set IFACE [--percent P] "
-				 "[--sample-by client|connection] "
-				 "[--client CIDR,...] [--exclude CIDR,...] [--local ADDR,...] "
-				 "[--vlan N,...] [--max-pps N] "
-				 "[--max-mbps N] [--max-cpu PERCENT]");
+		r = tcpc_err_set(
+			err, EINVAL,
+			"usage: tcpcopyctl filter set IFACE [--percent P [--ramp SECONDS]] "
+			"[--sample-by client|connection] "
+			"[--client CIDR,...] [--exclude CIDR,...] [--local ADDR,...] "
+			"[--vlan N,...] [--max-pps N] "
+			"[--max-mbps N] [--max-cpu PERCENT]");
 	if (!r && spec_n_args(request) > 1)
 		r = spec_iface(request, 1, spec.iface, err);
 	if (r)

@@ -296,6 +296,8 @@ void tcpc_online_attach(struct tcpc_online *online, struct tcpc_attach_spec *spe
 	}
 	tap->next = online->taps;
 	online->taps = tap;
+	if (tap->filter.ramp_s)
+		ramp_start(tap, tap->filter.ramp_s);
 	/* Once more, now that it is among them: a ledger that stood still, because no other tap had
 	 * a target that was ready there, goes on. */
 	if (tap_publish(tap, &err))

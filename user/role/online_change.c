@@ -190,6 +190,7 @@ static int choose_filter(struct tcpc_filter_spec *given, const struct tcpc_filte
 	const struct tcpc_filter_spec *vlans = given->has_vlans ? given : old;
 
 	ret->sample = given->has_sample ? given->sample : old->sample;
+	ret->sample_now = given->has_sample && !given->ramp_s ? given->sample : old->sample_now;
 	ret->by_client = given->has_by_client ? given->by_client : old->by_client;
 	ret->budget = choose_budget(&given->budget, &old->budget);
 	ret->n_vlans = vlans->n_vlans;
@@ -225,5 +226,9 @@ void tcpc_online_filter(struct tcpc_online *online, struct tcpc_filter_cmd_spec 
 		tcpc_reply_fail(reply, &err);
 		return;
 	}
+	if (given->ramp_s)
+		ramp_start(tap, given->ramp_s);
+	else if (given->has_sample)
+		ramp_stop(tap);
 	tcpc_reply_text(reply, "filter of %s is set", tap->iface);
 }

@@ -84,7 +84,7 @@ static int make_rule(struct tap *tap, struct tcpc_rule *ret, struct tcpc_err *er
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->filter_set = tap->filter_set;
-	ret->sample = tap->filter.sample;
+	ret->sample = tap->filter.sample_now;
 	if (tap->filter.clients.n)
 		ret->flags |= TCPC_RULE_CLIENTS;
 	if (tap->filter.clients.n || tap->filter.excludes.n)

@@ -13,6 +13,7 @@
  * online_show.c   status and counters as JSON
  * online_ledger.c the ledger as JSON
  * online_trial.c  a SYN to each target and back, for `doctor`
+ * online_ramp.c   a share that is raised bit by bit
  * online_choose.c which connections go to which targets, and that they stay with them
  * online_guard.c  budgets, memory, targets in trouble: when less is copied, and when again
  * online_replay.c devices for packets out of files
@@ -103,6 +104,13 @@ struct tap_choice {
 	unsigned int n_split;
 };
 
+/** How a share gets from one value to another; see online_ramp.c. */
+struct tap_ramp {
+	uv_timer_t *timer; /* NULL: it stands still */
+	__u32 from;
+	__u64 done_ns, all_ns, looked_ns;
+};
+
 /** One attached interface. */
 struct tap {
 	struct tap *next;
@@ -122,6 +130,7 @@ struct tap {
 	struct tcpc_copies_spec copies;
 	__u32 filter_set;
 	bool split; /* --mode split */
+	struct tap_ramp ramp;
 	struct tap_choice choice;
 	bool feedback_none;
 	char feedback_host[256]; /* "": each target's own address */
@@ -345,6 +354,19 @@ int choice_remove(struct tap *tap, unsigned int index, struct tcpc_err *err);
 
 /** choice_tick - once a second: what was changed long enough ago is complete. */
 void choice_tick(struct tcpc_online *online);
+
+/* ---- online_ramp.c ---- */
+
+/** ramp_start - the share that is copied goes from what it is now to that of the tap's filter, in
+ * @seconds, not counting those in which nothing is copied. Without memory for a timer it does so at
+ * once. */
+void ramp_start(struct tap *tap, __u32 seconds);
+
+/** ramp_stop - it stays what it is. */
+void ramp_stop(struct tap *tap);
+
+/** ramp_left_s - how long it will take yet, rounded up; 0: there is no ramp. */
+__u32 ramp_left_s(const struct tap *tap);
 
 /* ---- online_guard.c ---- */
 

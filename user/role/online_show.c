@@ -80,7 +80,7 @@ static struct json_object *show_vlans(const struct tcpc_filter_spec *filter)
 static struct json_object *show_tap(const struct tap *tap)
 {
 	struct json_object *o = json_object_new_object(), *targets = json_object_new_array();
-	char reason[256] = "", why[256], percent[16];
+	char reason[256] = "", why[256], percent[16], now[16];
 	bool copying = false;
 
 	for (unsigned int i = 0; i < tap->n_targets; i++) {
@@ -93,12 +93,15 @@ static struct json_object *show_tap(const struct tap *tap)
 		keep_explain(&tap->targets[i], false, reason, sizeof(reason));
 	}
 	snprintf(percent, sizeof(percent), "%g", tap->filter.sample / 100.0);
+	snprintf(now, sizeof(now), "%g", tap->filter.sample_now / 100.0);
 	tcpc_show_string(o, "iface", tap->iface);
 	tcpc_show_string(o, "hook", tcpc_attach_kind_name(tap->attachment.kind));
 	json_object_object_add(o, "ports", tcpc_show_ports(tap->ports, tap->n_ports));
 	json_object_object_add(o, "copying", json_object_new_boolean(copying));
 	tcpc_show_string(o, "reason", copying ? "" : reason);
 	tcpc_show_string(o, "percent", percent);
+	tcpc_show_string(o, "percent_now", now);
+	tcpc_show_number(o, "ramp_left_s", ramp_left_s(tap));
 	tcpc_show_string(o, "mode", tap->split ? "split" : "all");
 	tcpc_show_string(o, "sample_by", tap->filter.by_client ? "client" : "connection");
 	json_object_object_add(o, "moving", json_object_new_boolean(tap->choice.moving));

@@ -311,7 +311,7 @@ static int write_services(struct tap *tap, struct tcpc_err *err)
 {
 	struct tcpc_service service = {
 		.filter_set = tap->filter_set,
-		.sample = tap->filter.sample,
+		.sample = tap->filter.sample_now,
 		.budget = tap->budget,
 	};
 	int r = 0;
@@ -396,6 +396,7 @@ void tap_unhook(struct tap *tap)
 void tap_free(struct tap *tap)
 {
 	tap_unhook(tap);
+	ramp_stop(tap);
 	choice_drop_filter(tap);
 	if (tap->filter_set)
 		delete_set(tap, tap->filter_set, &tap->filter);
