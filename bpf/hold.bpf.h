@@ -51,9 +51,10 @@ static __always_inline int is_early(const struct tcpc_pkt *pkt, const struct con
 
 	if (!x->exchanges && !expected)
 		return 0;
-	/* Nothing can have been sent yet. */
+	/* Nothing can have been sent yet. The request that completes the handshake may be in the
+	 * same batch of packets as the end behind it. */
 	if (conn->state == CONN_OPENING)
-		return expected != 0;
+		return expected || tcpc_hold_is_closing(pkt->flags, pkt->payload_bytes);
 	if (tcpc_hold_is_closing(pkt->flags, pkt->payload_bytes))
 		return !tcpc_hold_may_close(got, expected, idle, x->answer_flags & TCPC_TCP_FIN);
 	return expected && !tcpc_hold_answered(got, expected, idle) &&

@@ -192,6 +192,10 @@ static void test_opening(void **state)
 		bpf_run("opening", lab.align_fd, &run, frame.data, frame.bytes);
 		expect_moved("opening", &lab.counters, &passed);
 		frame_free(&frame);
+		spec.seq += spec.payload_bytes;
+		spec.payload_bytes = 0;
+		spec.flags = TCPC_TCP_FIN | TCPC_TCP_ACK;
+		expect_held("opening, end behind the request", &spec, false);
 	}
 	close(wire);
 	connection_close(&c);
