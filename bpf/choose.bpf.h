@@ -50,10 +50,10 @@ struct {
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, TCPC_KNOWN_SETS);
+	__uint(max_entries, TCPC_WAYS_SETS);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct tcpc_known_set);
+	__type(value, struct tcpc_ways);
 } known SEC(".maps");
 
 /* What choose_targets() has to know of a packet: more than it has arguments. */
@@ -166,7 +166,7 @@ __noinline int rule_targets(__u32 index)
 }
 
 /* A connection of which nothing is remembered. */
-static __always_inline __u32 choose_unknown(struct tcpc_known_set *set, __u32 tag, __u64 word,
+static __always_inline __u32 choose_unknown(struct tcpc_ways *set, __u32 tag, __u64 word,
 					    __u32 begins, __u16 when)
 {
 	__u32 given =
@@ -180,12 +180,12 @@ static __always_inline __u32 choose_unknown(struct tcpc_known_set *set, __u32 ta
 	return given | (tcpc_known_put(set, tag, given, when) ? CHOOSE_LOST : 0);
 }
 
-/* Where the packet in `choosing` goes: given, or CHOOSE_*. @who: as tcpc_refused_key() says. */
+/* Where the packet in `choosing` goes: given, or CHOOSE_*. @who: as tcpc_ways_key() says. */
 __noinline int choose_targets(__u32 index, __u64 who, __u32 about, __u32 when)
 {
 	struct tcpc_choice *choice = bpf_map_lookup_elem(&choices, &index);
 	__u32 set_index = who >> 32, given, tag = who;
-	struct tcpc_known_set *set = bpf_map_lookup_elem(&known, &set_index);
+	struct tcpc_ways *set = bpf_map_lookup_elem(&known, &set_index);
 	int before = -1;
 	__u64 word;
 
@@ -195,7 +195,7 @@ __noinline int choose_targets(__u32 index, __u64 who, __u32 about, __u32 when)
 	if (word & TCPC_CHOICE_LOOK && !(about & CHOOSE_BEGINS))
 		before = tcpc_known_get(set, tag, when, about & CHOOSE_ENDS);
 	else if (word & TCPC_CHOICE_LOOK)
-		tcpc_known_forget(set, tag);
+		tcpc_ways_forget(set, tag);
 	if (before >= 0)
 		given = before ? before : CHOOSE_KNOWN_OUT;
 	else

@@ -41,9 +41,9 @@ struct {
 /* Connections that were refused, until they end. Written by the programs; the oldest goes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, TCPC_REFUSED_SETS);
+	__uint(max_entries, TCPC_WAYS_SETS);
 	__type(key, __u32);
-	__type(value, struct tcpc_refused_set);
+	__type(value, struct tcpc_ways);
 } refused SEC(".maps");
 
 /* What tap passes on to copy in a clone's control buffer, above the greeting's length. */
@@ -55,13 +55,13 @@ struct {
  * multiply with those through the headers (tap: 539,310 instructions instead of
  * 30,276). Such
  * functions take numbers alone, since before Linux 5.12 nothing else is allowed: the connection
- * as tcpc_refused_key() gives it, a packet as its SEG.SEQ above TCPC_GUARD_*.
+ * as tcpc_ways_key() gives it, a packet as its SEG.SEQ above TCPC_GUARD_*.
  */
 __noinline int guard_decide(__u64 who, __u64 packet, __u32 budget_index, __u64 now_ns)
 {
 	struct tcpc_budget *budget = bpf_map_lookup_elem(&budgets, &budget_index);
 	__u32 index = who >> 32;
-	struct tcpc_refused_set *set = bpf_map_lookup_elem(&refused, &index);
+	struct tcpc_ways *set = bpf_map_lookup_elem(&refused, &index);
 
 	if (!set || !budget)
 		return TCPC_GUARD_PASS;
@@ -72,7 +72,7 @@ __noinline int gate_decide(__u64 who, __u64 packet, __u32 gate_index)
 {
 	struct tcpc_gate *gate = bpf_map_lookup_elem(&gates, &gate_index);
 	__u32 index = who >> 32;
-	struct tcpc_refused_set *set = bpf_map_lookup_elem(&refused, &index);
+	struct tcpc_ways *set = bpf_map_lookup_elem(&refused, &index);
 
 	if (!set || !gate)
 		return TCPC_GUARD_PASS;

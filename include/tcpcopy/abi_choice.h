@@ -8,10 +8,6 @@
 
 #include <linux/types.h>
 
-/* Connections whose choice is remembered until they end: seven a set, as many sets as `refused` has
- * (they share its key), 57,344 in 512 KB. */
-#define TCPC_KNOWN_SETS 8192
-
 #define TCPC_SPLIT_SLOTS                                                                           \
 	4096		     /* parts that --mode split cuts all connections into; a power of 2    \
 			      */

@@ -7,9 +7,6 @@
 
 #include <linux/types.h>
 
-/* Connections that are not copied because a guard refused them, remembered until they end: seven a
- * set (see guard.h), 57,344 in 512 KB. A power of 2. */
-#define TCPC_REFUSED_SETS 8192
 #define TCPC_MAX_BUDGETS 1024 /* attached interfaces */
 #define TCPC_MAX_GATES 4096   /* targets of all interfaces */
 

@@ -14,6 +14,7 @@
 #include "tcpcopy/abi.h"
 #include "tcpcopy/bucket.h"
 #include "tcpcopy/parse.h"
+#include "tcpcopy/ways.h"
 
 /* A program that seems to take longer was interrupted by a host that let its machine stand still.
  */
@@ -44,52 +45,18 @@ static inline void tcpc_budget_take(struct tcpc_budget *b, __u64 now_ns, __u32 b
 
 /* ---- who was refused ------------------------------------------------------------------------- */
 
-#define TCPC_REFUSED_WAYS 7
+/** tcpc_refused_key - tcpc_ways_key() of a client's packet. */
+static inline __u64 tcpc_refused_key(const __u64 key[2], const struct tcpc_pkt *pkt, __u32 who)
+{
+	return tcpc_ways_key(key, &pkt->saddr, (__u32)pkt->sport << 16 | pkt->dport, who);
+}
+
+/* In a way's word: the SYN's sequence number; or, marked, when a running one was cut. */
+
 /* A connection whose copy was ended is taken up again after so many units of 1.07 s at the soonest,
  * in its middle, as after `attach`: else long ones would be left out for ever. */
 #define TCPC_REFUSED_SHIFT 30
 #define TCPC_REFUSED_CUT_FOR 5
-
-/** Connections that share a hash: 64 bytes. */
-struct tcpc_refused_set {
-	__u32 next;  /* which one goes next */
-	__u16 ended; /* bit n: way n has ended, nothing is lost with it */
-	__u16 cut;   /* bit n: it was running */
-	/* Tag in the upper half, never 0; below it the SYN's sequence number, or when it was cut.
-	 */
-	__u64 way[TCPC_REFUSED_WAYS];
-};
-
-_Static_assert(sizeof(struct tcpc_refused_set) == 64, "a cache line");
-
-/**
- * tcpc_refused_key - the place of the connection of @pkt: its set, 0..TCPC_REFUSED_SETS - 1, in the
- * upper half, its tag in the lower.
- * @key: a secret, so that nobody can aim at another client's.  @who: 0 for the budget, else the
- * target's gate + 1: they refuse independently.
- */
-static inline __u64 tcpc_refused_key(const __u64 key[2], const struct tcpc_pkt *pkt, __u32 who)
-{
-	const __u64 odd = 0x9e3779b97f4a7c15ULL; /* 2^64 over the golden ratio */
-	__u64 h = key[1] ^ who;
-
-	h = (h ^ ((__u64)pkt->saddr.w[0] << 32 | pkt->saddr.w[1])) * odd;
-	h = (h ^ h >> 32 ^ ((__u64)pkt->saddr.w[2] << 32 | pkt->saddr.w[3])) * odd;
-	h = (h ^ h >> 32 ^ key[0] ^ ((__u32)pkt->sport << 16 | pkt->dport)) * odd;
-	h = (h ^ h >> 32) * odd;
-	return (h >> 32 & (TCPC_REFUSED_SETS - 1)) << 32 | ((__u32)(h >> 16) ?: 1);
-}
-
-/* Returns the way of @tag, or -1. */
-static inline int tcpc_refused_find(const struct tcpc_refused_set *set, __u32 tag)
-{
-	int i;
-
-	for (i = 0; i < TCPC_REFUSED_WAYS; i++)
-		if (set->way[i] >> 32 == tag)
-			return i;
-	return -1;
-}
 
 enum tcpc_refused_state {
 	TCPC_REFUSED_NOT,
@@ -100,70 +67,18 @@ enum tcpc_refused_state {
 };
 
 /** tcpc_refused_state - what is known of a connection. @seq: SEG.SEQ of its packet. */
-static inline enum tcpc_refused_state tcpc_refused_state(const struct tcpc_refused_set *set,
-							 __u32 tag, __u32 seq, __u64 now_ns)
+static inline enum tcpc_refused_state tcpc_refused_state(const struct tcpc_ways *set, __u32 tag,
+							 __u32 seq, __u64 now_ns)
 {
-	int i = tcpc_refused_find(set, tag);
+	int i = tcpc_ways_find(set, tag);
 
 	if (i < 0)
 		return TCPC_REFUSED_NOT;
-	if (!(set->cut & 1u << i))
+	if (!(set->mark & 1u << i))
 		return (__u32)set->way[i] == seq ? TCPC_REFUSED_SAME : TCPC_REFUSED_OTHER;
 	if ((__u32)(now_ns >> TCPC_REFUSED_SHIFT) - (__u32)set->way[i] > TCPC_REFUSED_CUT_FOR)
 		return TCPC_REFUSED_BACK;
 	return TCPC_REFUSED_CUT;
-}
-
-/** tcpc_refused_end - it has ended; what is sent again of its end is still refused. */
-static inline void tcpc_refused_end(struct tcpc_refused_set *set, __u32 tag)
-{
-	int i = tcpc_refused_find(set, tag);
-
-	if (i >= 0)
-		set->ended |= 1u << i;
-}
-
-/** tcpc_refused_forget - it may be copied again. */
-static inline void tcpc_refused_forget(struct tcpc_refused_set *set, __u32 tag)
-{
-	int i = tcpc_refused_find(set, tag);
-
-	if (i >= 0)
-		set->way[i] = 0;
-}
-
-/* The way for a new one: its own, a free one, one that has ended, else the next in turn. */
-static inline int tcpc_refused_place(struct tcpc_refused_set *set, __u32 tag)
-{
-	int i, place = tcpc_refused_find(set, tag);
-
-	for (i = 0; place < 0 && i < TCPC_REFUSED_WAYS; i++)
-		if (!set->way[i] || set->ended & 1u << i)
-			place = i;
-	if (place < 0) {
-		place = set->next < TCPC_REFUSED_WAYS ? set->next : 0;
-		set->next = place + 1;
-	}
-	return place;
-}
-
-/**
- * tcpc_refused_add - remember a connection.
- * @word: the SYN's sequence number; with @cut the time in units of TCPC_REFUSED_SHIFT.
- * Returns: 1 if another one had to be forgotten that has not ended, else 0.
- */
-static inline int tcpc_refused_add(struct tcpc_refused_set *set, __u32 tag, __u32 word, int cut)
-{
-	__u32 i = tcpc_refused_place(set, tag);
-	int lost;
-
-	if (i >= TCPC_REFUSED_WAYS) /* the verifier does not know */
-		return 0;
-	lost = set->way[i] && set->way[i] >> 32 != tag && !(set->ended & 1u << i);
-	set->ended &= ~(1u << i);
-	set->cut = (set->cut & ~(1u << i)) | (cut ? 1u << i : 0);
-	set->way[i] = (__u64)tag << 32 | word;
-	return lost;
 }
 
 /* ---- what becomes of a packet ---------------------------------------------------------------- */
@@ -201,16 +116,16 @@ static inline __u32 tcpc_guard_about(const struct tcpc_pkt *pkt, int again)
 	return about;
 }
 
-static inline __u32 tcpc_guard_refuse(struct tcpc_refused_set *set, __u32 tag, __u32 word, int cut,
+static inline __u32 tcpc_guard_refuse(struct tcpc_ways *set, __u32 tag, __u32 word, int cut,
 				      enum tcpc_guard_verdict verdict)
 {
-	return verdict | (tcpc_refused_add(set, tag, word, cut) ? TCPC_GUARD_LOST : 0);
+	return verdict | (tcpc_ways_put(set, tag, word, cut) ? TCPC_GUARD_LOST : 0);
 }
 
-static inline __u32 tcpc_guard_rest(struct tcpc_refused_set *set, __u32 tag, __u32 about)
+static inline __u32 tcpc_guard_rest(struct tcpc_ways *set, __u32 tag, __u32 about)
 {
 	if (about & TCPC_GUARD_ENDS)
-		tcpc_refused_end(set, tag);
+		tcpc_ways_end(set, tag);
 	return TCPC_GUARD_REST;
 }
 
@@ -249,8 +164,8 @@ static inline enum tcpc_guard_verdict tcpc_guard_go_on(struct tcpc_budget *b, en
  * @set, @tag: of the connection.  @seq: SEG.SEQ.  @about: TCPC_GUARD_*.
  * Returns: an enum tcpc_guard_verdict, perhaps with TCPC_GUARD_LOST.
  */
-static inline __u32 tcpc_guard_decide(struct tcpc_budget *b, struct tcpc_refused_set *set,
-				      __u32 tag, __u32 seq, __u32 about, __u64 now_ns)
+static inline __u32 tcpc_guard_decide(struct tcpc_budget *b, struct tcpc_ways *set, __u32 tag,
+				      __u32 seq, __u32 about, __u64 now_ns)
 {
 	enum tcpc_refused_state state = tcpc_refused_state(set, tag, seq, now_ns);
 	enum tcpc_level level = tcpc_budget_level(b, now_ns);
@@ -266,7 +181,7 @@ static inline __u32 tcpc_guard_decide(struct tcpc_budget *b, struct tcpc_refused
 		    about & TCPC_GUARD_RUNNING_OUT)) {
 		return tcpc_guard_rest(set, tag, about);
 	}
-	tcpc_refused_forget(set, tag);
+	tcpc_ways_forget(set, tag);
 	verdict = tcpc_guard_go_on(b, level, about);
 	if (verdict == TCPC_GUARD_PASS)
 		return verdict;
@@ -277,8 +192,8 @@ static inline __u32 tcpc_guard_decide(struct tcpc_budget *b, struct tcpc_refused
  * tcpc_gate_decide - may a packet go to a target that is or was in trouble? A SYN that passes is
  * taken from its bucket.  The rest as tcpc_guard_decide().
  */
-static inline __u32 tcpc_gate_decide(struct tcpc_gate *gate, struct tcpc_refused_set *set,
-				     __u32 tag, __u32 seq, __u32 about, __u64 now_ns)
+static inline __u32 tcpc_gate_decide(struct tcpc_gate *gate, struct tcpc_ways *set, __u32 tag,
+				     __u32 seq, __u32 about, __u64 now_ns)
 {
 	enum tcpc_refused_state state = tcpc_refused_state(set, tag, seq, now_ns);
 
@@ -291,7 +206,7 @@ static inline __u32 tcpc_gate_decide(struct tcpc_gate *gate, struct tcpc_refused
 		__sync_fetch_and_add(&gate->refused, 1);
 		return tcpc_guard_refuse(set, tag, seq, 0, TCPC_GUARD_REFUSE_BUDGET);
 	}
-	tcpc_refused_forget(set, tag);
+	tcpc_ways_forget(set, tag);
 	tcpc_bucket_take(&gate->begin, now_ns, 1);
 	return TCPC_GUARD_PASS;
 }

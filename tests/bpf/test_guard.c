@@ -45,11 +45,11 @@ static struct tcpc_budget get_budget(void)
 
 static void forget_all(void)
 {
-	struct tcpc_refused_set set = {};
+	struct tcpc_ways set = {};
 	struct tcpc_handshake_set handshake = {};
 	__u32 i;
 
-	for (i = 0; i < TCPC_REFUSED_SETS; i++)
+	for (i = 0; i < TCPC_WAYS_SETS; i++)
 		online_write(lab.skel->maps.refused, &i, &set);
 	for (i = 0; i < TCPC_HANDSHAKE_SETS; i++)
 		online_write(lab.skel->maps.handshakes, &i, &handshake);

@@ -177,7 +177,7 @@ static const struct {
 
 static void test_packets(void **state)
 {
-	struct tcpc_refused_set set = {};
+	struct tcpc_ways set = {};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(packets); i++) {
@@ -200,7 +200,7 @@ static void test_packets(void **state)
 /* A target in trouble is given one connection a second, whatever their number. */
 static void test_gate(void **state)
 {
-	struct tcpc_refused_set set = {};
+	struct tcpc_ways set = {};
 	struct tcpc_gate gate = {};
 	__u32 passed = 0;
 
@@ -220,20 +220,20 @@ static void test_gate(void **state)
 /* A set takes seven; those that ended go first, then the oldest, and that is said. */
 static void test_room(void **state)
 {
-	struct tcpc_refused_set set = {};
+	struct tcpc_ways set = {};
 
 	(void)state;
 	for (__u32 tag = 1; tag <= 7; tag++)
-		assert_int_equal(tcpc_refused_add(&set, tag, 0, 0), 0);
-	tcpc_refused_end(&set, 5);
-	assert_int_equal(tcpc_refused_add(&set, 8, 0, 0), 0);
-	assert_int_equal(tcpc_refused_find(&set, 5), -1);
-	assert_int_equal(tcpc_refused_add(&set, 3, 9, 0), 0); /* its own place */
-	assert_int_equal(tcpc_refused_add(&set, 9, 0, 0), 1);
-	assert_int_equal(tcpc_refused_find(&set, 1), -1);
-	tcpc_refused_forget(&set, 4);
-	assert_int_equal(tcpc_refused_add(&set, 10, 0, 0), 0);
-	assert_int_equal(tcpc_refused_add(&set, 11, 0, 0), 1);
+		assert_int_equal(tcpc_ways_put(&set, tag, 0, 0), 0);
+	tcpc_ways_end(&set, 5);
+	assert_int_equal(tcpc_ways_put(&set, 8, 0, 0), 0);
+	assert_int_equal(tcpc_ways_find(&set, 5), -1);
+	assert_int_equal(tcpc_ways_put(&set, 3, 9, 0), 0); /* its own place */
+	assert_int_equal(tcpc_ways_put(&set, 9, 0, 0), 1);
+	assert_int_equal(tcpc_ways_find(&set, 1), -1);
+	tcpc_ways_forget(&set, 4);
+	assert_int_equal(tcpc_ways_put(&set, 10, 0, 0), 0);
+	assert_int_equal(tcpc_ways_put(&set, 11, 0, 0), 1);
 }
 
 /* Against a plain table, at random: nobody is refused who was not, and whoever is forgotten was
@@ -241,7 +241,7 @@ static void test_room(void **state)
 static void test_random(void **state)
 {
 	enum { TAGS = 20, STEPS = 200000 };
-	struct tcpc_refused_set set = {};
+	struct tcpc_ways set = {};
 	int refused[TAGS + 1] = {};
 	__u64 lost = 0, told = 0;
 	__u64 r = 1;
@@ -249,17 +249,17 @@ static void test_random(void **state)
 	(void)state;
 	for (int i = 0; i < STEPS; i++) {
 		__u32 tag = random_below(&r, TAGS) + 1;
-		int known = tcpc_refused_find(&set, tag) >= 0;
+		int known = tcpc_ways_find(&set, tag) >= 0;
 
 		if (known && !refused[tag])
 			expect_fail("step %d: tag %u was never refused", i, tag);
 		lost += refused[tag] && !known;
 		refused[tag] = known;
 		if (random_below(&r, 2)) {
-			told += tcpc_refused_add(&set, tag, i, random_below(&r, 2));
+			told += tcpc_ways_put(&set, tag, i, random_below(&r, 2));
 			refused[tag] = 1;
 		} else {
-			tcpc_refused_forget(&set, tag);
+			tcpc_ways_forget(&set, tag);
 			refused[tag] = 0;
 		}
 	}
@@ -284,7 +284,7 @@ static void test_keys(void **state)
 	for (a.sport = 0; a.sport < 60000; a.sport++) {
 		__u64 who = tcpc_refused_key(key, &a, 0);
 
-		assert_true(who >> 32 < TCPC_REFUSED_SETS && (__u32)who);
+		assert_true(who >> 32 < TCPC_WAYS_SETS && (__u32)who);
 	}
 }
 

@@ -125,7 +125,7 @@ static void test_connections(void **state)
 
 static void test_known(void **state)
 {
-	struct tcpc_known_set set = {};
+	struct tcpc_ways set = {};
 	__u32 live[TCPC_MAX_TARGETS] = {};
 
 	(void)state;
@@ -142,7 +142,7 @@ static void test_known(void **state)
 	assert_int_equal(tcpc_known_get(&set, 7, 2, 1), 0x8001);
 	assert_int_equal(tcpc_known_get(&set, 7, 2, 0), 0x8001); /* its end, sent again */
 	assert_int_equal(tcpc_known_live(&set, 2, 100, live), 1);
-	tcpc_known_forget(&set, 8);
+	tcpc_ways_forget(&set, 8);
 	assert_int_equal(tcpc_known_get(&set, 8, 2, 0), -1);
 	assert_int_equal(tcpc_known_live(&set, 1, 100, live), 0);
 }
@@ -150,10 +150,10 @@ static void test_known(void **state)
 /* Who has ended makes room first; then the oldest goes, which is told. */
 static void test_known_full(void **state)
 {
-	struct tcpc_known_set set = {};
+	struct tcpc_ways set = {};
 
 	(void)state;
-	for (__u32 tag = 1; tag <= TCPC_KNOWN_WAYS; tag++)
+	for (__u32 tag = 1; tag <= TCPC_WAYS; tag++)
 		assert_int_equal(tcpc_known_put(&set, tag, tag, 0), 0);
 	tcpc_known_get(&set, 3, 0, 1);
 	assert_int_equal(tcpc_known_put(&set, 100, 1, 0), 0);

@@ -117,11 +117,11 @@ struct tcpc_gate *tcpc_dp_online_gates(struct tcpc_dp_online *dp);
  * @index. What it names has been written. No system call. */
 void tcpc_dp_online_choose(struct tcpc_dp_online *dp, __u32 index, __u64 word);
 
-struct tcpc_known_set;
+struct tcpc_ways;
 
-/** tcpc_dp_online_known - TCPC_KNOWN_SETS elements of memory shared with the programs, valid until
+/** tcpc_dp_online_known - TCPC_WAYS_SETS elements of memory shared with the programs, valid until
  * close. */
-struct tcpc_known_set *tcpc_dp_online_known(struct tcpc_dp_online *dp);
+struct tcpc_ways *tcpc_dp_online_known(struct tcpc_dp_online *dp);
 
 /** tcpc_dp_online_rule - write a rule, tcpc_dp_online_split a table, that no word names now. */
 int tcpc_dp_online_rule(struct tcpc_dp_online *dp, __u32 index, const struct tcpc_rule *rule,

@@ -14,7 +14,7 @@
 #define BUDGETS_BYTES (TCPC_MAX_BUDGETS * sizeof(struct tcpc_budget))
 #define GATES_BYTES (TCPC_MAX_GATES * sizeof(struct tcpc_gate))
 #define CHOICES_BYTES (TCPC_MAX_BUDGETS * sizeof(struct tcpc_choice))
-#define KNOWN_BYTES (TCPC_KNOWN_SETS * sizeof(struct tcpc_known_set))
+#define KNOWN_BYTES (TCPC_WAYS_SETS * sizeof(struct tcpc_ways))
 
 struct tcpc_dp_online {
 	struct online_bpf *skel;
@@ -22,7 +22,7 @@ struct tcpc_dp_online {
 	struct tcpc_budget *budgets;
 	struct tcpc_gate *gates;
 	struct tcpc_choice *choices;
-	struct tcpc_known_set *known;
+	struct tcpc_ways *known;
 	struct tcpc_attachment copy, copy_raw;
 	char dir[PATH_MAX];
 };
@@ -179,7 +179,7 @@ void tcpc_dp_online_choose(struct tcpc_dp_online *dp, __u32 index, __u64 word)
 	__atomic_store_n(&dp->choices[index].word, word, __ATOMIC_RELEASE);
 }
 
-struct tcpc_known_set *tcpc_dp_online_known(struct tcpc_dp_online *dp)
+struct tcpc_ways *tcpc_dp_online_known(struct tcpc_dp_online *dp)
 {
 	return dp->known;
 }

@@ -143,8 +143,7 @@ static void start_looking(struct tcpc_online *online)
 {
 	if (online->looks)
 		return;
-	memset(tcpc_dp_online_known(online->dp), 0,
-	       TCPC_KNOWN_SETS * sizeof(struct tcpc_known_set));
+	memset(tcpc_dp_online_known(online->dp), 0, TCPC_WAYS_SETS * sizeof(struct tcpc_ways));
 	online->looks = true;
 	for (struct tap *tap = online->taps; tap; tap = tap->next)
 		if (tap->choice.written)
@@ -282,13 +281,13 @@ static void remove_drained(struct tap *tap, const __u32 live[TCPC_MAX_TARGETS])
 void choice_tick(struct tcpc_online *online)
 {
 	__u32 live[TCPC_MAX_TARGETS] = {}, n = 0;
-	const struct tcpc_known_set *known;
+	const struct tcpc_ways *known;
 	bool moving = false;
 
 	if (!online->dp || !online->looks)
 		return;
 	known = tcpc_dp_online_known(online->dp);
-	for (__u32 i = 0; i < TCPC_KNOWN_SETS; i++)
+	for (__u32 i = 0; i < TCPC_WAYS_SETS; i++)
 		n += tcpc_known_live(&known[i], tcpc_known_time(uv_hrtime()), SILENT_UNITS, live);
 	for (struct tap *tap = online->taps; tap; tap = tap->next) {
 		if (tap->choice.moving && uv_hrtime() - tap->choice.changed_ns > SETTLE_NS)
