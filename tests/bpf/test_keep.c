@@ -30,16 +30,7 @@ static void target_away(int family, __u32 flags)
 /* A clone for the target that is away; nothing leaves. */
 static void run_kept(const char *row, const struct frame_spec *spec)
 {
-	static struct bpf_run run;
-	struct frame frame = frame_build(spec);
-
-	run.ifindex = lab.copy;
-	run.ingress_ifindex = lab.live;
-	run.cb[0] = CB_MAGIC;
-	run.cb[1] = 0;
-	bpf_run(row, lab.copy_fd, &run, frame.data, frame.bytes);
-	expect_u64(row, "verdict", run.verdict, VERDICT_DROP);
-	frame_free(&frame);
+	run_copy_for(row, spec, VERDICT_DROP);
 }
 
 /* The same packet leaves for a target that is there: but for `kept` the records are equal. */

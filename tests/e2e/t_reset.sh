@@ -46,7 +46,7 @@ resets() {
 	local before after kind=$3
 	read -ra before <<<"$(exchanges)"
 	: >"$LAB_DIR/ids-target.log"
-	in_ns client timeout 60 "$HERE/reset_ids.py" load "$ONLINE_IP" "$PORT" "$kind" 20 $CLIENTS 0 \
+	in_ns client timeout 60 "$HERE/reset_ids.py" load "$ONLINE_IP" "$PORT" "$kind" 20 $CLIENTS \
 		>"$LAB_DIR/load.out" 2>&1 || not_ok "clients: $(tail -n 1 "$LAB_DIR/load.out")"
 	try "$1: nothing stays under way" wait_for $SETTLE nothing_under_way
 	wait_for $SETTLE none_held || not_ok "$1: something stays in the hold queue"

@@ -112,8 +112,9 @@ static inline void set_target(int family, __u32 flags)
 	online_targets(&set);
 }
 
-/* Runs copy over a frame; the copy leaves, whatever the journal does. */
-static inline struct bpf_run *run_copy(const char *row, const struct frame_spec *spec)
+/* Runs copy over a frame, and expects its verdict. */
+static inline struct bpf_run *run_copy_for(const char *row, const struct frame_spec *spec,
+					   __u32 verdict)
 {
 	static struct bpf_run run;
 	struct frame frame = frame_build(spec);
@@ -123,9 +124,15 @@ static inline struct bpf_run *run_copy(const char *row, const struct frame_spec 
 	run.cb[0] = CB_MAGIC;
 	run.cb[1] = 0;
 	bpf_run(row, lab.copy_fd, &run, frame.data, frame.bytes);
-	expect_u64(row, "verdict", run.verdict, VERDICT_REDIRECT);
+	expect_u64(row, "verdict", run.verdict, verdict);
 	frame_free(&frame);
 	return &run;
+}
+
+/* The copy leaves, whatever the journal does. */
+static inline struct bpf_run *run_copy(const char *row, const struct frame_spec *spec)
+{
+	return run_copy_for(row, spec, VERDICT_REDIRECT);
 }
 
 static inline struct tcpc_retention_stats journal_stats(void)
