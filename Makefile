@@ -12,6 +12,8 @@ CC       ?= gcc
 CLANG    ?= clang
 BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 SAN      ?=
+# Of what a single command builds whole; `make -j` by hand is as ever.
+ALONG    := $(MAKE) --no-print-directory -j$(shell nproc)
 LIBS     := libbpf libxdp libelf zlib libnetfilter_queue libmnl libuv json-c libsodium libpcap
 
 # What maybe-uninitialized finds depends on compiler version and -O: a warning, not a broken build.
@@ -51,16 +53,16 @@ setup: ## install the Debian/Ubuntu packages that are missing (as root)
 	@scripts/setup
 
 test: setup ## install what is missing, build, run every test (as root)
-	@$(MAKE) --no-print-directory all test-bin
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/san SAN=address,undefined all unit-bin
+	@$(ALONG) all test-bin
+	@$(ALONG) BUILD=$(BUILD)/san SAN=address,undefined all unit-bin
 	@scripts/test $(BUILD)
 
 check: ## the tests that need no root: pure functions under ASan and UBSan
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/san SAN=address,undefined unit-bin
+	@$(ALONG) BUILD=$(BUILD)/san SAN=address,undefined unit-bin
 	@scripts/test --unit $(BUILD)
 
 demo: setup ## the main job on real servers, in network namespaces (as root)
-	@$(MAKE) --no-print-directory all
+	@$(ALONG) all
 	@tests/e2e/demo.sh $(BUILD)
 
 bench: all $(BENCHES) $(BENCH_BPF) ## figures, as ratios within one run (as root)
@@ -71,7 +73,7 @@ table: all ## what arrives, for each engine, family and workload; an hour and mo
 
 fuzz: ## run every fuzzer for FUZZ_SECONDS (default 60) each (installs the tools as root)
 	@scripts/setup tools
-	@$(MAKE) --no-print-directory $(FUZZERS)
+	@$(ALONG) $(FUZZERS)
 	@scripts/fuzz $(BUILD)/fuzz $(or $(FUZZ_SECONDS),60)
 
 lint: ## formatting, layering, static checks (installs the tools as root)
