@@ -143,7 +143,9 @@
 	X(write_failed, "packets that could not be written back")                                  \
 	X(connections, "connections with packets in the queue now")                                \
 	X(bytes, "memory the queue takes now, in bytes")                                           \
-	X(duplicates, "packets that came again while they waited, dropped")
+	X(duplicates, "packets that came again while they waited, dropped")                        \
+	X(again, "packets written back again: the target's TCP had dropped them")                  \
+	X(shed_unheard, "connections reset because it dropped them each time")
 
 /* Counters of what is cleaned up at the target, kept by the daemon. */
 #define TCPC_AGE_COUNTERS(X)                                                                       \

@@ -21,8 +21,10 @@
 /** What the kernel knows of a connection; the queue sees it only while @known. */
 struct lab_view {
 	bool known;
-	bool gaps; /* request_end and acked hold; else nothing is missing before what was taken */
+	bool gaps; /* request_end and acked hold; else nothing is missing before what was taken, and
+		    * what was written back is acknowledged */
 	__u32 reach;
+	__u32 written;
 	struct tcpc_exchange x;
 };
 
@@ -74,8 +76,12 @@ static inline bool lab_exchange(void *user, const struct tcpc_flow *flow, struct
 	if (!lab->view[conn].known)
 		return false;
 	*ret = lab->view[conn].x;
-	if (!lab->view[conn].gaps)
-		ret->request_end = ret->acked = lab->view[conn].reach;
+	if (lab->view[conn].gaps)
+		return true;
+	ret->request_end = lab->view[conn].reach;
+	ret->acked = lab->view[conn].reach;
+	if (lab->view[conn].written)
+		ret->acked = tcpc_seq_max(ret->acked, lab->view[conn].written);
 	return true;
 }
 
@@ -101,6 +107,7 @@ static inline int lab_emit(void *user, const void *frame, size_t bytes)
 	memcpy(&tag, data + ETH_ALEN, sizeof(tag));
 	free(aligned);
 	lab_note(lab, "%c%u ", pkt.ttl, tcpc_hold_tag_read(&tag));
+	lab->view[tcpc_ntohs(pkt.sport) - LAB_PORT].written = pkt.seq + tcpc_pkt_seq_len(&pkt);
 	if (lab->written && !lab->write_error)
 		lab->written(lab, tcpc_ntohs(pkt.sport) - LAB_PORT, &pkt, tcpc_hold_tag_read(&tag));
 	return lab->write_error;

@@ -97,6 +97,7 @@ static void test_behind(void **state)
 	lab_take(&lab, 10, 0, 5, &syn);
 	take_early(&lab, 10, 'D', PSH_ACK, 50, 6);
 	expect_at(&lab, 30, "C0 D0 S6");
+	lab.view[0].x.answer_flags = TCPC_TCP_ACK; /* it has opened it */
 	expect_at(&lab, 2000, "");
 	tcpc_hold_free(lab.hold);
 }

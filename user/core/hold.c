@@ -9,8 +9,6 @@
 #include "core/hold_priv.h"
 #include "tcpcopy/hold.h"
 
-#define SOURCE_MAC_OFF 6
-
 enum decision { WAIT, RELEASE, RELEASE_QUIET, RELEASE_STUCK, RELEASE_LATE, CUT };
 
 /* ---- giving up -------------------------------------------------------------------------------
@@ -22,15 +20,14 @@ static void tell(struct tcpc_hold *hold, struct packet *p)
 	hold->ops.taken(hold->user, &p->of->flow, hold_seq(p), hold_end_of(p->seq_end, p->flags));
 }
 
-/* All of it is told first: what the online host has sent beyond it is not lost with it. */
-static void shed(struct tcpc_hold *hold, struct held **at)
+void hold_shed(struct tcpc_hold *hold, struct held **at)
 {
 	struct tcpc_flow flow = (*at)->flow;
 	struct tcpc_hold_last last = {};
 
 	for (struct packet *p = (*at)->head; p; p = p->next) {
 		hold->stats.lost++;
-		if (!p->told)
+		if (p->told == HOLD_NOT_TOLD)
 			tell(hold, p);
 		last.end = hold_end_of(p->seq_end, p->flags);
 		last.ack = p->ack;
@@ -51,7 +48,7 @@ static void shed_largest(struct tcpc_hold *hold)
 	if (!largest)
 		return;
 	hold->stats.shed_full++;
-	shed(hold, largest);
+	hold_shed(hold, largest);
 }
 
 /* ---- the decision -----------------------------------------------------------------------------
@@ -188,50 +185,19 @@ static void note_release(struct held *f, const struct packet *p, const struct tc
 	}
 }
 
-static void emit(struct tcpc_hold *hold, struct held *f, const struct tcpc_exchange *x)
+static void emit(struct tcpc_hold *hold, struct held *f, const struct tcpc_exchange *x,
+		 __u64 now_ns)
 {
 	struct packet *p = hold_pop(hold, f);
-	struct tcpc_hold_tag tag;
 
-	tcpc_hold_tag_write(&tag, f->head ? 0 : f->number);
-	memcpy(p->data + p->head_bytes + SOURCE_MAC_OFF, &tag, sizeof(tag));
-	if (hold->ops.emit(hold->user, p->data, p->bytes)) {
+	if (hold_write(hold, p, f->head ? 0 : f->number)) {
 		hold->stats.write_failed++;
 	} else {
 		hold->stats.released++;
 		note_release(f, p, x);
 	}
-	free(p);
-}
-
-/* Put what fits into the window in front of the first packet. False without memory for it: then
- * nothing changes. */
-static bool cut_head(struct tcpc_hold *hold, struct held *f, const struct tcpc_exchange *x)
-{
-	struct packet *p = f->head, *front;
-	__u32 n = part_in_window(p, x), left = p->payload_bytes - n;
-	struct tcpc_pkt pkt;
-
-	tcpc_parse(p->data + p->head_bytes, p->data + p->bytes, p->bytes - p->head_bytes,
-		   TCPC_LINK_ETHER, &pkt);
-	front = malloc(sizeof(*front) + p->bytes - left);
-	if (!front)
-		return false;
-	*front = *p;
-	tcpc_hold_cut(p->data, p->head_bytes, &pkt, n, front->data);
-	front->next = p;
-	front->told = 1; /* it goes on at once */
-	front->payload_bytes = n;
-	front->seq_end -= left;
-	front->bytes = front->room = p->bytes - left;
-	front->flags &= ~(TCPC_TCP_PSH | TCPC_TCP_FIN);
-	hold->untold_bytes -= p->told ? 0 : n;
-	p->payload_bytes = left;
-	p->bytes -= n;
-	f->head = front;
-	f->bytes += hold_size(front);
-	hold->stats.bytes += hold_size(front);
-	return true;
+	if (!hold_sent_keep(hold, &f->flow, p, now_ns))
+		free(p);
 }
 
 /* Does the first packet wait for one before it? While the view is stale that cannot be told. */
@@ -290,7 +256,7 @@ static void run(struct tcpc_hold *hold, struct held **at, __u64 now_ns)
 			return;
 		if (!f->head)
 			break;
-		if (decision == CUT && !cut_head(hold, f, &x))
+		if (decision == CUT && !hold_cut_head(hold, f, part_in_window(f->head, &x)))
 			return;
 		hold->stats.released_quiet +=
 			decision == RELEASE_QUIET || decision == RELEASE_STUCK;
@@ -298,7 +264,7 @@ static void run(struct tcpc_hold *hold, struct held **at, __u64 now_ns)
 		/* A target that stays silent shall not look alive for what it is given. */
 		if (decision != RELEASE_STUCK)
 			f->progress_ns = now_ns;
-		emit(hold, f, &x);
+		emit(hold, f, &x, now_ns);
 	}
 	hold_forget(hold, at);
 }
@@ -381,6 +347,7 @@ void tcpc_hold_take(struct tcpc_hold *hold, __u64 now_ns, const void *data, size
 		take_again(hold, *at, now_ns, &pkt, &tag);
 		return;
 	}
+	hold_sent_drop(hold, sizeof(*p) + bytes);
 	while (hold->stats.bytes && hold->stats.bytes + sizeof(*p) + bytes > hold->limit_bytes)
 		shed_largest(hold);
 	p = hold_new_packet(&pkt, now_ns, data, head_bytes, bytes);
@@ -452,7 +419,7 @@ void tcpc_hold_tick(struct tcpc_hold *hold, __u64 now_ns)
 
 			if (is_behind(hold, f, now_ns)) {
 				hold->stats.shed_lag++;
-				shed(hold, at);
+				hold_shed(hold, at);
 				continue;
 			}
 			run(hold, at, now_ns);
@@ -460,6 +427,7 @@ void tcpc_hold_tick(struct tcpc_hold *hold, __u64 now_ns)
 				at = &f->next;
 		}
 	}
+	hold_sent_tick(hold, now_ns);
 	tell_old(hold, now_ns);
 }
 
@@ -473,6 +441,7 @@ struct tcpc_hold *tcpc_hold_new(size_t limit_bytes, __u64 max_lag_ns,
 
 	if (!hold)
 		return NULL;
+	hold->sent_tail = &hold->sent;
 	hold->limit_bytes = limit_bytes;
 	hold->max_lag_ns = max_lag_ns;
 	hold->ops = *ops;
@@ -485,12 +454,13 @@ void tcpc_hold_free(struct tcpc_hold *hold)
 	for (int i = 0; i < BUCKETS; i++)
 		while (hold->buckets[i])
 			hold_forget(hold, &hold->buckets[i]);
+	hold_sent_drop(hold, hold->limit_bytes);
 	free(hold);
 }
 
 bool tcpc_hold_empty(const struct tcpc_hold *hold)
 {
-	return !hold->stats.connections;
+	return !hold->stats.connections && !hold->sent;
 }
 
 struct tcpc_hold_stats *tcpc_hold_stats(struct tcpc_hold *hold)

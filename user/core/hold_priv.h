@@ -4,6 +4,7 @@
  *
  * hold.c        whose turn it is
  * hold_store.c  connections, and their packets in the order of their bytes
+ * hold_sent.c   what was released and is not acknowledged
  * hold_cut.c    large packets in two
  */
 #ifndef TCPCOPY_CORE_HOLD_PRIV_H
@@ -13,6 +14,15 @@
 #include "tcpcopy/parse.h"
 
 #define BUCKETS 4096
+#define SOURCE_MAC_OFF 6
+/* A packet is further from the SYN of another connection than from its own, but for chance. */
+#define HOLD_SAME_CONNECTION (1u << 30)
+
+enum told {
+	HOLD_NOT_TOLD, /* in the list of these */
+	HOLD_TOLD,
+	HOLD_GOES_ON, /* neither: it goes on at once */
+};
 
 struct packet {
 	struct packet *next;
@@ -28,7 +38,7 @@ struct packet {
 	__u16 greeting;	  /* bytes that its client had read before it spoke, see greeting.h */
 	__u16 head_bytes; /* in front of the frame in @data */
 	__u8 flags;
-	__u8 told;
+	__u8 told; /* enum told */
 	__u8 data[] __attribute__((aligned(8)));
 };
 
@@ -52,8 +62,11 @@ struct held {
 	bool gap;	 /* what the first packet waits for was lost on the way */
 };
 
+struct sent;
+
 struct tcpc_hold {
 	struct held *buckets[BUCKETS];
+	struct sent *sent, **sent_tail;
 	struct packet *oldest, *newest; /* of those not told yet */
 	size_t untold_bytes;		/* payload of these */
 	size_t limit_bytes;
@@ -115,6 +128,28 @@ void hold_put(struct tcpc_hold *hold, struct held *f, struct packet *p, bool ear
 
 /** hold_is_told - take @p, which is in the queue, out of those that are not told yet. */
 void hold_is_told(struct tcpc_hold *hold, struct packet *p);
+
+/** hold_write - write @p back. @number: for its tag, see tcpcopy/hold.h.  Returns: as emit(). */
+int hold_write(struct tcpc_hold *hold, struct packet *p, __u32 number);
+
+/** hold_shed - give a connection up. All of it is told first: what the online host has sent beyond
+ * it is not lost with it. */
+void hold_shed(struct tcpc_hold *hold, struct held **at);
+
+/** hold_sent_keep - look after @p, which was released, if nobody else does. Returns: is it kept,
+ * and not the caller's any more? */
+bool hold_sent_keep(struct tcpc_hold *hold, const struct tcpc_flow *flow, struct packet *p,
+		    __u64 now_ns);
+
+/** hold_sent_tick - what is acknowledged is forgotten, the rest is written back again. */
+void hold_sent_tick(struct tcpc_hold *hold, __u64 now_ns);
+
+/** hold_sent_drop - the oldest of it goes, for @bytes that need its room. */
+void hold_sent_drop(struct tcpc_hold *hold, size_t bytes);
+
+/** hold_cut_head - put the first @n bytes of the first packet in front of it, to go on at once.
+ * Returns: false without memory for it; then nothing changes. */
+bool hold_cut_head(struct tcpc_hold *hold, struct held *f, __u32 n);
 
 /** hold_pop - take the first packet out of everything; the caller's now. */
 struct packet *hold_pop(struct tcpc_hold *hold, struct held *f);

@@ -12,8 +12,6 @@
 #include "tcpcopy/hash.h"
 #include "tcpcopy/hold.h"
 
-/* A packet is further from the SYN of another connection than from its own, but for chance. */
-#define SAME_CONNECTION (1u << 30)
 /* What has overtaken its SYN, which was lost on the way, is not much. */
 #define BEHIND_SYN (16u << 20)
 
@@ -102,8 +100,10 @@ struct packet *hold_pop(struct tcpc_hold *hold, struct held *f)
 		f->tail = &f->head;
 	f->bytes -= hold_size(p);
 	hold->stats.bytes -= hold_size(p);
-	if (!p->told)
+	if (p->told == HOLD_NOT_TOLD) {
 		hold_is_told(hold, p);
+		p->told = HOLD_GOES_ON;
+	}
 	return p;
 }
 
@@ -120,7 +120,7 @@ static struct packet *const *begin_of(const struct held *f, __u32 seq)
 	struct packet *const *begin = &f->head;
 
 	for (struct packet *const *at = begin; *at; at = &(*at)->next)
-		if (((*at)->flags & TCPC_TCP_SYN) && seq - hold_seq(*at) < SAME_CONNECTION)
+		if (((*at)->flags & TCPC_TCP_SYN) && seq - hold_seq(*at) < HOLD_SAME_CONNECTION)
 			begin = &(*at)->next;
 	return begin;
 }
@@ -188,13 +188,13 @@ void hold_is_told(struct tcpc_hold *hold, struct packet *p)
 	hold->untold_bytes -= p->payload_bytes;
 	*(p->older ? &p->older->newer : &hold->oldest) = p->newer;
 	*(p->newer ? &p->newer->older : &hold->newest) = p->older;
-	p->told = 1;
+	p->told = HOLD_TOLD;
 }
 
 static void is_not_told(struct tcpc_hold *hold, struct packet *p)
 {
 	hold->untold_bytes += p->payload_bytes;
-	p->told = 0;
+	p->told = HOLD_NOT_TOLD;
 	p->newer = NULL;
 	p->older = hold->newest;
 	*(hold->newest ? &hold->newest->newer : &hold->oldest) = p;
@@ -242,4 +242,41 @@ void hold_put(struct tcpc_hold *hold, struct held *f, struct packet *p, bool ear
 	is_not_told(hold, p);
 	f->bytes += hold_size(p);
 	hold->stats.bytes += hold_size(p);
+}
+
+int hold_write(struct tcpc_hold *hold, struct packet *p, __u32 number)
+{
+	struct tcpc_hold_tag tag;
+
+	tcpc_hold_tag_write(&tag, number);
+	memcpy(p->data + p->head_bytes + SOURCE_MAC_OFF, &tag, sizeof(tag));
+	return hold->ops.emit(hold->user, p->data, p->bytes);
+}
+
+bool hold_cut_head(struct tcpc_hold *hold, struct held *f, __u32 n)
+{
+	struct packet *p = f->head, *front;
+	__u32 left = p->payload_bytes - n;
+	struct tcpc_pkt pkt;
+
+	tcpc_parse(p->data + p->head_bytes, p->data + p->bytes, p->bytes - p->head_bytes,
+		   TCPC_LINK_ETHER, &pkt);
+	front = malloc(sizeof(*front) + p->bytes - left);
+	if (!front)
+		return false;
+	*front = *p;
+	tcpc_hold_cut(p->data, p->head_bytes, &pkt, n, front->data);
+	front->next = p;
+	front->told = p->told == HOLD_TOLD ? HOLD_TOLD : HOLD_GOES_ON;
+	front->payload_bytes = n;
+	front->seq_end -= left;
+	front->bytes = front->room = p->bytes - left;
+	front->flags &= ~(TCPC_TCP_PSH | TCPC_TCP_FIN);
+	hold->untold_bytes -= p->told == HOLD_NOT_TOLD ? n : 0;
+	p->payload_bytes = left;
+	p->bytes -= n;
+	f->head = front;
+	f->bytes += hold_size(front);
+	hold->stats.bytes += hold_size(front);
+	return true;
 }
