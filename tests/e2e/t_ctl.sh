@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # tcpcopyctl against a control socket that answers what this test wants: what it sends, what it
 # prints, how it ends. No daemon and no network is needed.
-# mostly waits
+# mostly waits, 31 s
 set -euo pipefail
 HERE=$(realpath "$(dirname "$0")")
 # shellcheck source=tests/harness/tap.sh

@@ -4,7 +4,7 @@
 # mended by the very command that doctor prints, and then no more found. The live probe tells a
 # network that drops foreign sources from one that drops everything. And `intercept` asks before it
 # cuts clients off.
-# mostly waits
+# mostly waits, 34 s
 set -euo pipefail
 LAB_V6=1 # both families, beside each other
 # shellcheck source=tests/harness/tap.sh

@@ -3,7 +3,7 @@
 # Causality: a target that is slower than the online host gets no request, and no end of a
 # connection, before it has answered the request before it. What cannot be held any longer, or
 # would take too much memory, is given up, counted, and ended at the target too.
-# mostly waits
+# mostly waits, 33 s
 # engines: nfqueue tc
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh

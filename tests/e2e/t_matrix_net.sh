@@ -3,7 +3,7 @@
 # The matrix of t_matrix.sh for what can happen around a daemon: interfaces that go, come back and
 # change their names, addresses, rules that others flush, a bpf file system that is unmounted.
 #	MATRIX_RUNS=3 MATRIX_ONLY=flush tests/e2e/t_matrix_net.sh
-# mostly waits
+# mostly waits, 90 s
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

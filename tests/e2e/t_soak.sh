@@ -3,7 +3,7 @@
 # Changing load, and a change each second: attach, detach, targets, filters, allow-list, interceptor,
 # engine. Nothing may grow: memory, descriptors, map entries, programs, maps, links. For SOAK_SECONDS
 # (15); an hour is SOAK_SECONDS=3600.
-# mostly waits
+# mostly waits, 32 s
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"
