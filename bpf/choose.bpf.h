@@ -251,9 +251,9 @@ static __always_inline __u16 vlan_of(struct __sk_buff *skb, const struct tcpc_pk
 	return tcpc_ntohs(tci) & 0xfff;
 }
 
-static __always_inline __u32 choose_by_rules(struct __sk_buff *skb,
-					     const struct tcpc_service *service,
-					     const struct tcpc_pkt *pkt,
+/* @vlan: the outer one, 0 if there is none. */
+static __always_inline __u32 choose_by_rules(const struct tcpc_service *service,
+					     const struct tcpc_pkt *pkt, __u16 vlan,
 					     const struct tcpc_online_config *cfg)
 {
 	struct choosing *c = bpf_map_lookup_elem(&choosing, &zero);
@@ -265,7 +265,7 @@ static __always_inline __u32 choose_by_rules(struct __sk_buff *skb,
 	c->local = pkt->daddr;
 	c->port = pkt->sport;
 	c->family = pkt->family;
-	c->vlan = vlan_of(skb, pkt);
+	c->vlan = vlan;
 	if ((pkt->flags & (TCPC_TCP_SYN | TCPC_TCP_ACK)) == TCPC_TCP_SYN &&
 	    !syn_again(tcpc_handshake_index(cfg->hash_key, pkt), pkt->seq))
 		about |= CHOOSE_BEGINS;
@@ -282,7 +282,7 @@ static __always_inline __u32 choose(struct __sk_buff *skb, const struct tcpc_ser
 				    struct tcpc_online_stats *st)
 {
 	__u32 choice = service->flags & TCPC_SERVICE_CHOICE
-			       ? (__u32)choose_by_rules(skb, service, pkt, cfg)
+			       ? (__u32)choose_by_rules(service, pkt, vlan_of(skb, pkt), cfg)
 			       : choose_plain(service, pkt);
 
 	count_choice(choice, st);

@@ -126,14 +126,21 @@ static __always_inline void count_verdict(__u32 verdict, struct tcpc_online_stat
 		COUNT(st, refused);
 }
 
+/** What a packet takes of a budget: its frame, and of how many it consists (0: of one). */
+struct guard_size {
+	__u32 bytes;
+	__u32 segments;
+};
+
 /*
  * May @pkt be copied as far as the budgets of its interface go? Takes from them if so.
  * @again: a SYN that was let through before.  @ret_mark: gets GUARD_CUT.
  */
-static __always_inline int guard_stops(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+static __always_inline int guard_stops(const struct tcpc_pkt *pkt,
 				       const struct tcpc_service *service,
-				       const struct tcpc_online_config *cfg, int again,
-				       __u64 now_ns, struct tcpc_online_stats *st, __u32 *ret_mark)
+				       const struct tcpc_online_config *cfg, struct guard_size size,
+				       int again, __u64 now_ns, struct tcpc_online_stats *st,
+				       __u32 *ret_mark)
 {
 	__u32 about = tcpc_guard_about(pkt, again), verdict;
 
@@ -151,7 +158,8 @@ static __always_inline int guard_stops(struct __sk_buff *skb, const struct tcpc_
 		*ret_mark = GUARD_CUT;
 	else if (verdict != TCPC_GUARD_PASS)
 		return 1;
-	guard_take(service->budget, now_ns, skb->len, skb->gso_segs, pkt->l4_off + pkt->tcp_bytes);
+	guard_take(service->budget, now_ns, size.bytes, size.segments,
+		   pkt->l4_off + pkt->tcp_bytes);
 	return 0;
 }
 

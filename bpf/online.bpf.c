@@ -13,24 +13,9 @@
 #include "greeting.bpf.h"
 #include "guard.bpf.h"
 #include "journal.bpf.h"
+#include "pick.bpf.h"
 #include "tcpcopy/greeting.h"
 #include "tcpcopy/rewrite.h"
-
-/* Which ports of which interface are copied, and how. Written by the daemon, nobody evicts. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, TCPC_MAX_SERVICES);
-	__type(key, struct tcpc_service_key);
-	__type(value, struct tcpc_service);
-} services SEC(".maps");
-
-/* A packet that nobody is there for: users want to know what the target misses. */
-static __always_inline void count_skipped(struct tcpc_online_stats *st, const struct tcpc_pkt *pkt)
-{
-	COUNT_N(st, skipped_bytes, pkt->payload_bytes);
-	COUNT_N(st, skipped_data, !!pkt->payload_bytes);
-	COUNT_N(st, skipped_opens, (pkt->flags & (TCPC_TCP_SYN | TCPC_TCP_ACK)) == TCPC_TCP_SYN);
-}
 
 /* Mark the clone of @skb, and send it to the copy device. @mark: of guard.bpf.h. */
 static __always_inline void clone(struct __sk_buff *skb, __u32 device, __u32 greeting, __u32 mark,
@@ -60,6 +45,7 @@ static __always_inline void tap_wanted(struct __sk_buff *skb, enum tcpc_link lin
 {
 	__u32 index = tcpc_handshake_index(cfg->hash_key, pkt);
 	struct tcpc_handshake_set *set = bpf_map_lookup_elem(&handshakes, &index);
+	const struct guard_size size = {skb->len, skb->gso_segs};
 	__u64 now_ns = bpf_ktime_get_ns();
 	__u32 mark = 0;
 
@@ -76,7 +62,7 @@ static __always_inline void tap_wanted(struct __sk_buff *skb, enum tcpc_link lin
 	if (pkt->flags & TCPC_TCP_SYN && syn_again(index, pkt->seq))
 		mark = GUARD_AGAIN;
 	if (service->flags & TCPC_SERVICE_GUARD &&
-	    guard_stops(skb, pkt, service, cfg, mark == GUARD_AGAIN, now_ns, st, &mark))
+	    guard_stops(pkt, service, cfg, size, mark == GUARD_AGAIN, now_ns, st, &mark))
 		return;
 	clone(skb, link == TCPC_LINK_ETHER ? cfg->copy_ifindex : cfg->copy_raw_ifindex,
 	      greeting_of(pkt, set, cfg->epoch, st), mark, chosen, st);
@@ -167,26 +153,6 @@ SEC("tc")
 int tap_raw(struct __sk_buff *skb)
 {
 	return tap_timed(skb, TCPC_LINK_NONE);
-}
-
-/* May the copy of @pkt go to @target now? Counts if not. */
-static __always_inline int target_takes(const struct tcpc_target *target,
-					const struct tcpc_pkt *pkt, struct tcpc_online_stats *st)
-{
-	if (!(target->flags & (TCPC_TARGET_READY | TCPC_TARGET_KEEP))) {
-		COUNT(st, target_not_ready);
-		count_skipped(st, pkt);
-		return 0;
-	}
-	if (!target->ifindex || tcpc_addr_is_v4(&target->addr) != (pkt->family == 4)) {
-		COUNT(st, target_no_route);
-		return 0;
-	}
-	if (source_allowed(target, &pkt->saddr)) {
-		COUNT(st, target_allows);
-		return 0;
-	}
-	return 1;
 }
 
 /* Tell the target what the client had read; what the client itself has put there means nothing. */

@@ -102,6 +102,10 @@ struct tcp_sock {
 	__u32 copied_seq; /* next byte that the application will read */
 };
 
+struct net_device {
+	int ifindex;
+};
+
 #pragma clang attribute pop
 
 #endif

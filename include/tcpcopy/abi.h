@@ -17,7 +17,7 @@
 #include "tcpcopy/abi_counters.h"
 #include "tcpcopy/abi_guard.h"
 
-#define TCPC_ABI_VERSION 5
+#define TCPC_ABI_VERSION 6
 
 #define TCPC_MAX_PORTS 15 /* what one iptables multiport match can name */
 #define TCPC_MAX_TARGETS 16
@@ -73,6 +73,7 @@ struct tcpc_service {
 #define TCPC_TARGET_JOURNAL (1u << 2) /* note each copy in `journal` */
 #define TCPC_TARGET_GATED (1u << 3)   /* is or was in trouble: look at its gate, and at `refused` */
 #define TCPC_TARGET_KEEP (1u << 4)    /* not READY: note it, the daemon sends it later */
+#define TCPC_TARGET_HOP (1u << 5)     /* @hop is known */
 
 /** Online: where copies go. @ifindex and the neighbour below it come from the kernel's routes. */
 struct tcpc_target {
@@ -83,7 +84,7 @@ struct tcpc_target {
 	__u32 ifindex; /* interface that leads to @addr; 0: no route, skipped and counted */
 	__u32 id;      /* key into `peer_allow` */
 	__u32 gate;    /* index into `gates` */
-	__u32 pad;
+	__u8 hop[12];  /* XDP: link addresses of who takes it next and of @ifindex, as in a frame */
 };
 
 struct tcpc_target_set {
@@ -292,8 +293,8 @@ struct tcpc_raw_receipt {
 _Static_assert(sizeof(struct tcpc_addr) == 16, "ABI");
 _Static_assert(sizeof(struct tcpc_service_key) == 8, "ABI");
 _Static_assert(sizeof(struct tcpc_service) == 16, "ABI");
-_Static_assert(sizeof(struct tcpc_target) == 40, "ABI");
-_Static_assert(sizeof(struct tcpc_target_set) == 56 + 40 * TCPC_MAX_TARGETS, "ABI");
+_Static_assert(sizeof(struct tcpc_target) == 48, "ABI");
+_Static_assert(sizeof(struct tcpc_target_set) == 56 + 48 * TCPC_MAX_TARGETS, "ABI");
 _Static_assert(sizeof(struct tcpc_filter_key) == 24, "ABI");
 _Static_assert(sizeof(struct tcpc_online_config) == 72, "ABI");
 _Static_assert(sizeof(struct tcpc_journal_head) == 80, "ABI");

@@ -67,7 +67,15 @@
 		      "once")                                                                      \
 	X(target_gone, "skipped: the connection's target was removed, and its time is over")       \
 	X(not_local, "skipped: to a local address not to be copied")                               \
-	X(not_vlan, "skipped: in a VLAN not to be copied")
+	X(not_vlan, "skipped: in a VLAN not to be copied")                                         \
+	X(mirrored, "copies that XDP made of mirrored packets (these have no original here)")      \
+	X(target_no_hop, "not copied: XDP does not know the link address on the way to this "      \
+			 "target yet")                                                             \
+	X(sum_finished, "mirrored packets whose TCP checksum was unfinished: made by XDP")         \
+	X(rest_dropped, "mirrored packets that were not copied, ended here (--rest drop)")         \
+	X(redirect_failed, "mirrored: copies that the outgoing device did not take from XDP")      \
+	X(unwrapped, "mirrored packets that came in VXLAN, GRE or ERSPAN")                         \
+	X(other_vni, "skipped: not wrapped, or with another number than --vni")
 
 #define TCPC_TARGET_COUNTERS(X)                                                                    \
 	X(seen, "packets that align looked at")                                                    \

@@ -118,6 +118,28 @@ static inline __u32 tcpc_rewrite_align_diff(const struct tcpc_pkt *pkt, __u32 ac
 }
 
 /**
+ * tcpc_rewrite_ip - apply a new destination to an IP header.
+ * @ip: struct iphdr or ipv6hdr, as @pkt says.  @l3: of struct tcpc_rewrite_diff.
+ */
+static inline void tcpc_rewrite_ip(void *ip, const struct tcpc_pkt *pkt,
+				   const struct tcpc_addr *addr, __u32 l3)
+{
+	if (pkt->family == 4) {
+		struct iphdr *v4 = ip;
+
+		v4->daddr = addr->w[3];
+		v4->ttl = TCPC_COPY_TTL;
+		v4->frag_off = TCPC_COPY_FRAG_OFF;
+		v4->check = tcpc_csum_apply(v4->check, l3);
+	} else {
+		struct ipv6hdr *v6 = ip;
+
+		__builtin_memcpy(&v6->daddr, addr, sizeof(*addr));
+		v6->hop_limit = TCPC_COPY_TTL;
+	}
+}
+
+/**
  * tcpc_rewrite_dest - apply a new destination to the bytes of a frame whose checksums are whole.
  * @frame: at least up to the end of the TCP header.  @pkt: its headers, as parsed.
  */
@@ -127,19 +149,7 @@ static inline void tcpc_rewrite_dest(__u8 *frame, const struct tcpc_pkt *pkt,
 	struct tcpc_rewrite_diff diff = tcpc_rewrite_dest_diff(pkt, addr, port);
 	struct tcphdr *tcp = (void *)(frame + pkt->l4_off);
 
-	if (pkt->family == 4) {
-		struct iphdr *ip = (void *)(frame + pkt->l3_off);
-
-		ip->daddr = addr->w[3];
-		ip->ttl = TCPC_COPY_TTL;
-		ip->frag_off = TCPC_COPY_FRAG_OFF;
-		ip->check = tcpc_csum_apply(ip->check, diff.l3);
-	} else {
-		struct ipv6hdr *ip = (void *)(frame + pkt->l3_off);
-
-		__builtin_memcpy(&ip->daddr, addr, sizeof(*addr));
-		ip->hop_limit = TCPC_COPY_TTL;
-	}
+	tcpc_rewrite_ip(frame + pkt->l3_off, pkt, addr, diff.l3);
 	tcp->dest = port;
 	tcp->check = tcpc_csum_apply(tcp->check, tcpc_csum_add(diff.pseudo, diff.l4));
 }

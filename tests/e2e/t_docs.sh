@@ -87,35 +87,22 @@ words_of() {
 	grep -Eo -- '--[a-z][a-z-]+' <<<"$1" | sort -u || true
 }
 
-# The table of commands in README.md, and what it says is refused, name what the help names.
+# The table of commands in README.md names what the help names.
 command_table() {
-	local command row refused all
+	local command row
 	same "commands: --help < > README.md" "$(commands | sort)" \
-		"$(sed -n '/^## Commands/,/^These options/s/^| `\([a-z]*\)[ A-Z`[].*/\1/p' README.md |
+		"$(sed -n '/^## Commands/,/^tcpcopyctl/s/^| `\([a-z]*\)[ A-Z`[].*/\1/p' README.md |
 			sort)"
-	# From "These options" to the empty line: options that this version refuses.
-	refused=$(words_of "$(sed -n '/^These options/,/^$/p' README.md)")
 	for command in $(commands); do
 		row=$(grep -E "^\| \`${command}[ \`]" README.md | head -n 1)
-		all=$(words_of "$row $refused")
 		is "options of $command that README.md does not name" \
-			"$(comm -23 <(options "$command" | sort -u) <(echo "$all") | xargs)" ""
+			"$(comm -23 <(options "$command" | sort -u) <(words_of "$row") | xargs)" ""
 		is "options that README.md gives to $command and it lacks" \
 			"$(comm -13 <(options "$command" | sort -u) <(words_of "$row") | xargs)" ""
 	done
 	is "options of tcpcopyd that README.md does not name" \
 		"$(comm -23 <(words_of "$("$BUILD/tcpcopyd" --help)") \
 			<(words_of "$(sed -n '/^tcpcopyd  /,/^$/p' README.md)") | xargs)" ""
-}
-
-# Refused means: exit status 2, whatever value a user would give.
-refused_options() {
-	local words
-	while read -r -a words; do
-		is "tcpcopyctl ${words[*]}: refused, as README.md says" "$(status_of "${words[@]}")" 2
-	done <<-'END'
-		attach eth0 --to 10.0.0.9:80 --hook xdp
-	END
 }
 
 # status_of WORD...: exit status where there is no daemon: 2 for words that are wrong, else 1 or 0.
@@ -194,7 +181,6 @@ if [ ! -x "$CTL" ] || [ ! -x "$BUILD/tcpcopyd" ]; then
 fi
 every_counter
 command_table
-refused_options
 examples
 bounds
 paths

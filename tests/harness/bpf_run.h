@@ -123,6 +123,21 @@ static inline void bpf_run(const char *row, int fd, struct bpf_run *run, const v
 	run->mark_out = ctx_out.mark;
 }
 
+/** xdp_run - the same for an XDP program, as if the frame came in by @ifindex. */
+static inline void xdp_run(const char *row, int fd, int ifindex, struct bpf_run *run,
+			   const void *data, __u32 bytes)
+{
+	struct xdp_md ctx = {.data_end = bytes, .ingress_ifindex = ifindex};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = bytes,
+		    .data_out = run->out, .data_size_out = sizeof(run->out), .ctx_in = &ctx,
+		    .ctx_size_in = sizeof(ctx), .repeat = 1);
+
+	if (bpf_prog_test_run_opts(fd, &opts))
+		expect_fail("%s: BPF_PROG_TEST_RUN over %u bytes: %s", row, bytes, strerror(errno));
+	run->verdict = opts.retval;
+	run->bytes = opts.data_size_out;
+}
+
 /** expect_run - fail unless the last run gave @verdict and its packet is @want. */
 static inline void expect_run(const char *row, const struct bpf_run *run, int verdict,
 			      const struct frame *want)

@@ -299,7 +299,8 @@ static const struct {
 	const char *command, *line, *options; /* all of them, as in the contract */
 } usages[] = {
 	{"attach", "usage: tcpcopyctl attach IFACE\n",
-	 "--to --port --hook --mode --weight --percent --ramp --sample-by --copies --source "
+	 "--to --port --hook --xdp-mode --rest --vni --mode --weight --percent --ramp --sample-by "
+	 "--copies --source "
 	 "--client "
 	 "--exclude --local --vlan --max-pps "
 	 "--max-mbps --max-cpu --retain --recovery --target-guard "

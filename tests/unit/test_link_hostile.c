@@ -8,9 +8,9 @@
 
 /* ---- strangers at the server ---------------------------------------------------------------- */
 
-#define ABI "\x05"
-#define OTHER_ABI "\x06"
-_Static_assert(TCPC_ABI_VERSION == 5, "ABI above has it as a byte");
+#define ABI "\x06"
+#define OTHER_ABI "\x05"
+_Static_assert(TCPC_ABI_VERSION == 6, "ABI above has it as a byte");
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
 #define PREAMBLE "TCPCLINK\0\x02\0\0\0\0\0" ABI

@@ -94,6 +94,9 @@ static const struct command commands[] = {
 	 {{"to", "IP:PORT[,IP:PORT...]", "the targets"},
 	  {"port", "PORT[,PORT...]", "inbound ports to copy; default: the targets' ports"},
 	  {"hook", "tc|tcx|clsact|xdp", "how to attach; tc takes tcx where there is one"},
+	  {"xdp-mode", "native|generic|auto", "with --hook xdp: in the driver or behind it"},
+	  {"rest", "pass|drop", "with --hook xdp: what becomes of packets that are not copied"},
+	  {"vni", "N", "with --hook xdp: only packets wrapped with this number (VNI, key, session)"},
 	  {"mode", "all|split", "each target gets everything, or each connection goes to one"},
 	  {"weight", "W[,W...]", "with --mode split: the targets' shares"},
 	  {"percent", "P", "share of connections to copy, in steps of 0.01"},
@@ -113,7 +116,7 @@ static const struct command commands[] = {
 	  {"target-guard", "on|off", "fewer new connections to a target that is dead"},
 	  {"feedback", "HOST:PORT|none", "where the interceptor listens; default: the target, "
 					 "36524"},
-	  {"force", NULL, "with --feedback none: copy without an interceptor"}}},
+	  {"force", NULL, "copy without an interceptor (--feedback none); xdp on a live interface"}}},
 	{"detach", "IFACE | --all", 0, 1, check_iface, "end copying",
 	 {{"all", NULL, "all interfaces"}}},
 	{"target", "list [IFACE] | add IFACE IP:PORT | del IFACE IP:PORT", 1, 3, check_target,

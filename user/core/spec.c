@@ -33,24 +33,6 @@ static int add_target(const char *piece, void *user, struct tcpc_err *err)
 	return 0;
 }
 
-static int hook_option(struct json_object *request, enum tcpc_hook *ret, struct tcpc_err *err)
-{
-	static const struct spec_partial hook = {"hook", "tc", "tc, tcx, clsact or xdp", {"xdp"}};
-	static const char *const names[] = {"tc", "tcx", "clsact"};
-	const char *text = spec_option(request, "hook");
-
-	*ret = TCPC_HOOK_TC;
-	if (!text)
-		return 0;
-	for (int i = 0; i < 3; i++) {
-		if (strcmp(text, names[i]))
-			continue;
-		*ret = i;
-		return 0;
-	}
-	return spec_check_partial(request, &hook, err);
-}
-
 static int feedback_option(struct json_object *request, struct tcpc_attach_spec *spec,
 			   struct tcpc_err *err)
 {
@@ -111,13 +93,14 @@ int tcpc_spec_attach(struct json_object *request, struct tcpc_attach_spec *ret,
 	spec.force = spec_option(request, "force");
 	r = r ?: spec_each_piece(to, add_target, &spec, err);
 	r = r ?: spec_sharing(request, &spec, err);
-	r = r ?: hook_option(request, &spec.hook, err);
+	r = r ?: spec_hook_options(request, &spec, err);
 	r = r ?: spec_copies_options(request, &spec.copies, err);
 	for (__u32 i = 0; i < spec.n_targets && !r; i++)
 		r = tcpc_spec_copies_fit(&spec.copies, &spec.targets[i].addr, spec.n_targets, err);
 	r = r ?: feedback_option(request, &spec, err);
 	r = r ?: spec_recovery(request, &spec, err);
 	r = r ?: spec_target_guard(request, &spec, err);
+	r = r ?: spec_check_mirror(request, &spec, err);
 	r = r ?: spec_filter_options(request, &spec.filter, err);
 	if (!r)
 		r = spec_option(request, "port")

@@ -26,7 +26,18 @@ enum tcpc_adopt { TCPC_ADOPT_HTTP, TCPC_ADOPT_ANY, TCPC_ADOPT_NONE };
  * the feedback link. */
 enum tcpc_engine { TCPC_ENGINE_NFQUEUE, TCPC_ENGINE_TC };
 
-enum tcpc_hook { TCPC_HOOK_TC, TCPC_HOOK_TCX, TCPC_HOOK_CLSACT };
+enum tcpc_hook { TCPC_HOOK_TC, TCPC_HOOK_TCX, TCPC_HOOK_CLSACT, TCPC_HOOK_XDP };
+
+/* Where XDP runs: in the driver, behind it, or in the first of these that takes it. */
+enum tcpc_xdp_mode { TCPC_XDP_AUTO, TCPC_XDP_NATIVE, TCPC_XDP_GENERIC };
+
+/** What --hook xdp does with a port of mirrored traffic. */
+struct tcpc_mirror_spec {
+	enum tcpc_xdp_mode mode;
+	bool drop_rest; /* end what is not copied */
+	bool has_vni;	/* only packets wrapped with this number: VNI, GRE key, ERSPAN session */
+	__u32 vni;
+};
 
 /** A list of prefixes. @list is owned and freed with the spec that holds it. */
 struct tcpc_prefix_list {
@@ -75,6 +86,7 @@ struct tcpc_attach_spec {
 	__be16 ports[TCPC_MAX_PORTS];	 /* inbound; filled from the targets' when not given */
 	__u32 n_ports;
 	enum tcpc_hook hook;
+	struct tcpc_mirror_spec mirror; /* with TCPC_HOOK_XDP */
 	struct tcpc_filter_spec filter;
 	struct tcpc_copies_spec copies;
 	bool feedback_none;	 /* --feedback none, only together with --force */

@@ -58,22 +58,6 @@ int spec_each_piece(const char *text, spec_piece cb, void *user, struct tcpc_err
  * do nothing with it. @text: @addr as typed.  Returns 0 or -EINVAL. */
 int spec_not_link_local(const struct tcpc_addr *addr, const char *text, struct tcpc_err *err);
 
-/** An option of the contract that does not do all of it yet. */
-struct spec_partial {
-	const char *name;
-	const char *only;     /* the value that it may have; NULL: the option may not be given */
-	const char *known;    /* all values of the contract; NULL: too many to name */
-	const char *later[3]; /* those of them that may not be given yet */
-};
-
-/** spec_check_partial - Returns 0, -EOPNOTSUPP for a value of later, -EINVAL for one of never. */
-int spec_check_partial(struct json_object *request, const struct spec_partial *p,
-		       struct tcpc_err *err);
-
-/** spec_check_partials - the same for @n of them. */
-int spec_check_partials(struct json_object *request, const struct spec_partial *list, size_t n,
-			struct tcpc_err *err);
-
 /** spec_ports - option --port, which must be there. Returns 0, -EINVAL or -ENOMEM. */
 int spec_ports(struct json_object *request, __be16 ports[TCPC_MAX_PORTS], __u32 *ret_n,
 	       struct tcpc_err *err);
@@ -93,6 +77,15 @@ int spec_on_off(struct json_object *request, const char *name, bool *ret, struct
  * -EINVAL or -ENOMEM. */
 int spec_copies_options(struct json_object *request, struct tcpc_copies_spec *ret,
 			struct tcpc_err *err);
+
+/** spec_hook_options - --hook and what goes with it: --xdp-mode, --rest. Returns 0 or -EINVAL. */
+int spec_hook_options(struct json_object *request, struct tcpc_attach_spec *ret,
+		      struct tcpc_err *err);
+
+/** spec_check_mirror - what --hook xdp does not do; the rest of @spec has been read. It has no
+ * journal: recovery is off. Returns 0 or -EINVAL. */
+int spec_check_mirror(struct json_object *request, struct tcpc_attach_spec *spec,
+		      struct tcpc_err *err);
 
 /** spec_add_prefix - a spec_piece: append @piece to the struct tcpc_prefix_list @user. What it
  * holds stays the caller's on failure, too. */

@@ -101,37 +101,6 @@ static int check_covers_v4(const struct tcpc_prefix *prefix, const char *text, s
 			    text);
 }
 
-int spec_check_partial(struct json_object *request, const struct spec_partial *p,
-		       struct tcpc_err *err)
-{
-	const char *text = spec_option(request, p->name);
-	bool later = !p->known;
-
-	if (!text || (p->only && !strcmp(text, p->only)))
-		return 0;
-	if (!p->only)
-		return tcpc_err_set(err, EOPNOTSUPP, "--%s is not available in this version",
-				    p->name);
-	for (int i = 0; i < 3 && p->later[i]; i++)
-		later |= !strcmp(text, p->later[i]);
-	if (!later)
-		return tcpc_err_set(err, EINVAL, "--%s is %s, not '%.80s'", p->name, p->known,
-				    text);
-	return tcpc_err_set(err, EOPNOTSUPP,
-			    "--%s %.80s is not available in this version; what it does is --%s %s",
-			    p->name, text, p->name, p->only);
-}
-
-int spec_check_partials(struct json_object *request, const struct spec_partial *list, size_t n,
-			struct tcpc_err *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < n && !r; i++)
-		r = spec_check_partial(request, &list[i], err);
-	return r;
-}
-
 int spec_verb(struct json_object *request, const char *known, enum tcpc_list_verb *ret,
 	      struct tcpc_err *err)
 {

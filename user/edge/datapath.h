@@ -41,18 +41,27 @@ int tcpc_datapath_sweep(const char *bpffs, const char *side, struct tcpc_err *er
 
 /* ---- how a program hangs on an interface ----------------------------------------------------- */
 
-enum tcpc_attach_kind { TCPC_ATTACH_NONE, TCPC_ATTACH_TCX, TCPC_ATTACH_CLSACT };
+enum tcpc_attach_kind {
+	TCPC_ATTACH_NONE,
+	TCPC_ATTACH_TCX,
+	TCPC_ATTACH_CLSACT,
+	TCPC_ATTACH_XDP_NATIVE,
+	TCPC_ATTACH_XDP_GENERIC,
+};
+
+struct tcpc_mirror;
 
 /** One attached program. Zeroed: nothing attached. */
 struct tcpc_attachment {
 	enum tcpc_attach_kind kind;
 	int ifindex;
 	bool egress;
-	int link_fd;	 /* TCX */
-	bool pinned;	 /* TCX: it would outlive its descriptor */
-	bool made_qdisc; /* clsact: the qdisc was not there before */
-	__u32 handle;	 /* clsact: of the filter */
-	int prog_fd;	 /* clsact: of the program, its owner's */
+	int link_fd;		    /* TCX */
+	bool pinned;		    /* TCX: it would outlive its descriptor */
+	bool made_qdisc;	    /* clsact: the qdisc was not there before */
+	__u32 handle;		    /* clsact: of the filter */
+	int prog_fd;		    /* clsact: of the program, its owner's */
+	struct tcpc_mirror *mirror; /* XDP: its programs, owned */
 };
 
 /** tcpc_attachment_close - detach; harmless on a zeroed one, and when the interface is gone. */
@@ -104,6 +113,12 @@ int tcpc_dp_online_attach(struct tcpc_dp_online *dp, int ifindex, bool raw, enum
  * tap has seen it.  @ret_fd: ends it when closed; -1: it ends with the interface. */
 int tcpc_dp_online_swallow(struct tcpc_dp_online *dp, int ifindex, int *ret_fd,
 			   struct tcpc_err *err);
+
+/** tcpc_dp_online_mirror - attach mirror, by XDP, to an interface that carries only mirrored
+ * traffic. It goes with this process. Returns 0 or -errno: -EBUSY, another XDP program is there. */
+int tcpc_dp_online_mirror(struct tcpc_dp_online *dp, int ifindex,
+			  const struct tcpc_mirror_spec *how, struct tcpc_attachment *ret,
+			  struct tcpc_err *err);
 
 /** tcpc_dp_online_lease - let the tap copy until @until_ns (CLOCK_MONOTONIC). No system call. */
 void tcpc_dp_online_lease(struct tcpc_dp_online *dp, __u64 until_ns);

@@ -33,7 +33,7 @@
 
 const char *tcpc_attach_kind_name(enum tcpc_attach_kind kind)
 {
-	static const char *const names[] = {"none", "tcx", "clsact"};
+	static const char *const names[] = {"none", "tcx", "clsact", "xdp native", "xdp generic"};
 
 	return names[kind];
 }
@@ -192,6 +192,8 @@ void tcpc_attachment_close(struct tcpc_attachment *a)
 		close(a->link_fd);
 	else if (a->kind == TCPC_ATTACH_CLSACT)
 		r = detach_clsact(a);
+	else if (a->mirror)
+		tcpc_mirror_free(a->mirror);
 	/* With the interface everything on it is gone already. */
 	if (r && r != -ENODEV && r != -ENOENT && r != -EINVAL)
 		tcpc_log_warn("cannot detach from interface %d: %s", a->ifindex, strerror(-r));

@@ -216,6 +216,11 @@ int tcpc_dp_online_journal(struct tcpc_dp_online *dp, __u32 *ret_bytes, __u32 **
 	return bpf_map__fd(dp->skel->maps.journal);
 }
 
+struct bpf_map *tcpc_dp_online_map(struct tcpc_dp_online *dp, const char *name)
+{
+	return bpf_object__find_map_by_name(dp->skel->obj, name);
+}
+
 int tcpc_dp_online_service(struct tcpc_dp_online *dp, int ifindex, __be16 port,
 			   const struct tcpc_service *service, struct tcpc_err *err)
 {

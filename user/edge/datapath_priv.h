@@ -25,6 +25,12 @@ int tcpc_datapath_attach(int prog_fd, int ifindex, bool egress, enum tcpc_hook h
  * @ret_link_fd: to be closed; -1 where there is no TCX. */
 int tcpc_datapath_attach_last(int prog_fd, int ifindex, int *ret_link_fd, struct tcpc_err *err);
 
+/** tcpc_mirror_free - unload an interface's XDP programs, which detaches them. */
+void tcpc_mirror_free(struct tcpc_mirror *mirror);
+
+/** tcpc_dp_online_map - a map of the online programs by its name, or NULL. */
+struct bpf_map *tcpc_dp_online_map(struct tcpc_dp_online *dp, const char *name);
+
 /** tcpc_datapath_note - pin notes below @dir of what a crash would leave of @attachment: that the
  * program of a clsact filter is ours, and the qdisc if it is. @map_fd: any map. */
 void tcpc_datapath_note(const char *dir, int map_fd, const struct tcpc_attachment *attachment);

@@ -70,6 +70,17 @@ struct tcpc_next_hop {
  * host's own address (the latter). */
 int tcpc_netlink_next_hop(const struct tcpc_addr *dst, struct tcpc_next_hop *ret);
 
+/** Link addresses of a frame that goes to an address. */
+struct tcpc_hop_macs {
+	bool known;
+	__u8 dst[6], src[6]; /* who takes it next; the interface it leaves by */
+};
+
+/** tcpc_netlink_macs - what a frame to @dst has to have now. The kernel is made to ask for what it
+ * does not know, or has not heard of for a while: look again. Returns 0 (look at @ret->known) or
+ * -errno: no way there, or one without Ethernet (-EPROTONOSUPPORT). */
+int tcpc_netlink_macs(const struct tcpc_addr *dst, struct tcpc_hop_macs *ret);
+
 /** tcpc_netlink_has_xdp - does an XDP program see the interface's packets before all others? */
 bool tcpc_netlink_has_xdp(int ifindex);
 

@@ -304,6 +304,51 @@ int tcpc_sockdiag_each(const __be16 *ports, unsigned int n_ports, tcpc_sockdiag_
 	return r ? tcpc_err_set(err, -r, "cannot list connections: %s", strerror(-r)) : 0;
 }
 
+struct local {
+	tcpc_sockdiag_match see;
+	void *user;
+};
+
+static int on_local(const struct nlmsghdr *nlh, void *data)
+{
+	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
+	struct tcpc_flow flow = {.client_port = msg->id.idiag_dport,
+				 .server_port = msg->id.idiag_sport};
+	struct local *l = data;
+
+	if (!tcpc_nlmsg_is(nlh, SOCK_DIAG_BY_FAMILY, sizeof(*msg)))
+		return MNL_CB_OK;
+	flow.client = addr_of(msg->idiag_family, msg->id.idiag_dst);
+	flow.server = addr_of(msg->idiag_family, msg->id.idiag_src);
+	if (flow.server.w[3])
+		l->see(l->user, &flow);
+	return MNL_CB_OK;
+}
+
+int tcpc_sockdiag_local(tcpc_sockdiag_match see, void *user, struct tcpc_err *err)
+{
+	static const __u8 families[] = {AF_INET, AF_INET6};
+	char buf[MNL_NLMSG_HDRLEN + sizeof(struct inet_diag_req_v2)] __attribute__((aligned(8)));
+	struct mnl_socket *nl = open_socket();
+	struct local l = {see, user};
+	struct inet_diag_req_v2 *req;
+	int r = 0;
+
+	if (!nl)
+		return tcpc_err_set(err, errno, "cannot open a sock_diag socket: %s",
+				    strerror(errno));
+	for (__u32 i = 0; i < 2 && !r; i++) {
+		req = new_request(buf, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, i + 1);
+		req->sdiag_family = families[i];
+		req->idiag_states = (STATES | 1u << BPF_TCP_LISTEN) & ~(1u << BPF_TCP_TIME_WAIT);
+		r = transact(nl, (struct nlmsghdr *)buf, on_local, &l);
+		if (r == -ENOENT && families[i] == AF_INET6)
+			r = 0;
+	}
+	mnl_socket_close(nl);
+	return r ? tcpc_err_set(err, -r, "cannot list sockets: %s", strerror(-r)) : 0;
+}
+
 /* ---- listeners ------------------------------------------------------------------------------- */
 
 struct listeners {

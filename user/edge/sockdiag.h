@@ -35,6 +35,11 @@ int tcpc_sockdiag_destroy(const __be16 *ports, unsigned int n_ports, tcpc_sockdi
 int tcpc_sockdiag_each(const __be16 *ports, unsigned int n_ports, tcpc_sockdiag_match see,
 		       void *user, struct tcpc_err *err);
 
+/** tcpc_sockdiag_local - show @see every TCP socket that has a local address: connections, and
+ * listeners (their remote side is all zero) that are not open to all addresses. Blocks as above.
+ * Returns 0 or -errno. */
+int tcpc_sockdiag_local(tcpc_sockdiag_match see, void *user, struct tcpc_err *err);
+
 /** A socket that listens. */
 struct tcpc_listener {
 	struct tcpc_endpoint at; /* address 0: of every address */

@@ -57,6 +57,7 @@ static void extend_lease(struct tcpc_online *online)
 static void on_heartbeat(uv_timer_t *timer)
 {
 	extend_lease(timer->data);
+	mirror_tick(timer->data);
 }
 
 struct tap **online_find_tap(struct tcpc_online *online, const char *iface)
@@ -280,8 +281,11 @@ void tcpc_online_attach(struct tcpc_online *online, struct tcpc_attach_spec *spe
 	struct tcpc_iface iface;
 	struct tcpc_err err;
 	struct tap *tap = NULL;
-	int r = check_iface(online, spec->iface, &iface, &err) ?: open_datapath(online, spec, &err);
+	int r = check_iface(online, spec->iface, &iface, &err);
 
+	if (!r && spec->hook == TCPC_HOOK_XDP)
+		r = mirror_check(&iface, spec, &err);
+	r = r ?: open_datapath(online, spec, &err);
 	if (!r) {
 		tap = tap_new(online, &iface, spec);
 		r = tap ? set_up_tap(tap, spec, &err) : tcpc_err_set(&err, ENOMEM, "out of memory");

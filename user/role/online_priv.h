@@ -6,6 +6,7 @@
  * online_wait.c   commands that answer once their targets have been heard of
  * online_tap.c    one attached interface: its maps
  * online_iface.c  interfaces that go, come back, change their names
+ * online_mirror.c what --hook xdp needs: a port with no traffic of this host, link addresses
  * online_peer.c   one feedback link: who is ready, whom the target allows
  * online_change.c what is changed while attached: targets, filters
  * online_keep.c   targets that are away: what is copied meanwhile is kept
@@ -76,9 +77,10 @@ struct target {
 	__u64 drain_until_ns; /* takes no new connections, and goes then at the latest; 0: stays */
 	struct peer *peer;    /* NULL: --feedback none, copy without asking */
 	struct tcpc_route route;
-	__u32 gate;	      /* index into `gates` */
-	bool gated;	      /* it is or was in trouble */
-	__u64 opened, denied; /* connections that it opened and refused */
+	struct tcpc_hop_macs macs; /* of a mirror port */
+	__u32 gate;		   /* index into `gates` */
+	bool gated;		   /* it is or was in trouble */
+	__u64 opened, denied;	   /* connections that it opened and refused */
 	struct tcpc_guard_target guard;
 	struct tcpc_guard_event event;
 	struct tcpc_route last_route; /* the last one there was */
@@ -116,10 +118,11 @@ struct tap {
 	struct tap *next;
 	struct tcpc_online *online;
 	char iface[IFNAMSIZ];
-	int ifindex;		     /* 0: the interface is gone; waiting for one of its name */
-	unsigned short type;	     /* ARPHRD_* */
-	enum tcpc_hook hook;	     /* as asked for */
-	char absent[TCPC_ERR_BYTES]; /* what an interface that came back lacks */
+	int ifindex;			/* 0: the interface is gone; waiting for one of its name */
+	unsigned short type;		/* ARPHRD_* */
+	enum tcpc_hook hook;		/* as asked for */
+	struct tcpc_mirror_spec mirror; /* with TCPC_HOOK_XDP */
+	char absent[TCPC_ERR_BYTES];	/* what an interface that came back lacks */
 	struct tcpc_attachment attachment;
 	__be16 ports[TCPC_MAX_PORTS];
 	unsigned int n_ports;
@@ -257,6 +260,22 @@ bool keep_is_due(const struct target *target);
 
 /** keep_explain - add to @reason, of @size bytes, why the target is not @ready, what that means. */
 void keep_explain(const struct target *target, bool ready, char *reason, size_t size);
+
+/* ---- online_mirror.c ---- */
+
+/** mirror_check - may XDP take what comes in by @iface? Not if this host itself uses it: XDP cannot
+ * clone. Targets of @spec do not count. Returns 0 or -EBUSY, -EPROTONOSUPPORT. */
+int mirror_check(const struct tcpc_iface *iface, const struct tcpc_attach_spec *spec,
+		 struct tcpc_err *err);
+
+/** mirror_check_target - one more target is one too many. Returns 0 or -EOPNOTSUPP. */
+int mirror_check_target(const struct tap *tap, struct tcpc_err *err);
+
+/** mirror_refresh - look up link addresses. Returns true if what is known of one has changed. */
+bool mirror_refresh(struct tap *tap);
+
+/** mirror_tick - each heartbeat: look again for what is not known yet. */
+void mirror_tick(struct tcpc_online *online);
 
 /* ---- online_peer.c ---- */
 

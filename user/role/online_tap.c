@@ -22,6 +22,7 @@ struct tap *tap_new(struct tcpc_online *online, const struct tcpc_iface *iface,
 	tap->ifindex = iface->ifindex;
 	tap->type = iface->type;
 	tap->hook = spec->hook;
+	tap->mirror = spec->mirror;
 	memcpy(tap->ports, spec->ports, sizeof(tap->ports));
 	tap->n_ports = spec->n_ports;
 	tap->feedback_none = spec->feedback_none;
@@ -153,7 +154,8 @@ int tap_add_target(struct tap *tap, const struct tcpc_endpoint *endpoint, __u32 
 				    "%s has %d targets already, the most there can be (those that "
 				    "are draining count)",
 				    tap->iface, TCPC_MAX_TARGETS);
-	r = tcpc_spec_copies_fit(&tap->copies, &endpoint->addr, tap->n_targets + 1, err)
+	r = mirror_check_target(tap, err)
+		    ?: tcpc_spec_copies_fit(&tap->copies, &endpoint->addr, tap->n_targets + 1, err)
 		    ?: check_route(endpoint, &target.route, err);
 	if (r)
 		return r;
@@ -177,6 +179,7 @@ int tap_add_target(struct tap *tap, const struct tcpc_endpoint *endpoint, __u32 
 	}
 	target.slot = free_slot(tap);
 	tap->targets[tap->n_targets++] = target;
+	mirror_refresh(tap);
 	return 0;
 }
 
@@ -213,6 +216,11 @@ bool target_ready(const struct tap *tap, const struct target *target, char *ret_
 	}
 	if (!target->route.ifindex) {
 		snprintf(ret_reason, size, "no route to it");
+		return false;
+	}
+	if (tap->hook == TCPC_HOOK_XDP && !target->macs.known) {
+		snprintf(ret_reason, size,
+			 "the link address on the way to it is not known yet, see `ip neigh`");
 		return false;
 	}
 	if (!target->peer ||
@@ -264,6 +272,8 @@ static __u32 target_flags(const struct tap *tap, const struct target *t)
 		flags |= TCPC_TARGET_JOURNAL;
 	if (t->gated)
 		flags |= TCPC_TARGET_GATED;
+	if (t->macs.known)
+		flags |= TCPC_TARGET_HOP;
 	return flags;
 }
 
@@ -301,6 +311,10 @@ static unsigned int fill_set(struct tap *tap, struct tcpc_target_set *set)
 		out->ifindex = route->ifindex;
 		out->mtu = route->mtu <= UINT16_MAX ? route->mtu : 0;
 		out->id = t->peer ? t->peer->id : 0;
+		if (t->macs.known) {
+			memcpy(out->hop, t->macs.dst, sizeof(t->macs.dst));
+			memcpy(out->hop + sizeof(t->macs.dst), t->macs.src, sizeof(t->macs.src));
+		}
 		out->gate = t->gate;
 		n += !!(out->flags & (TCPC_TARGET_READY | TCPC_TARGET_KEEP));
 	}
@@ -374,6 +388,7 @@ void tap_refresh_routes(struct tap *tap)
 		t->route = now;
 		changed = changed || t->keeps != keep_is_due(t);
 	}
+	changed |= mirror_refresh(tap);
 	if (changed && tap_publish(tap, &err))
 		tcpc_log_error("%s: %s", tap->iface, err.text);
 }

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * bench_mirror.c - packets a second: mirror (native XDP), next to an XDP program that does nothing
+ * but redirect, and next to TC's way of a packet, tap to copy, all in one run and by turns. Each
+ * packet really leaves by a veth device. Not a test: nothing here passes or fails.
+ */
+#include "../harness/bpf_online.h"
+
+#include "mirror.skel.h"
+
+#define LIVE_FRAMES (1u << 1) /* BPF_F_TEST_XDP_LIVE_FRAMES */
+#define REPEAT 50000
+#define ROUNDS 5
+
+static struct mirror_bpf *skel;
+static int bare_fd;
+
+enum way { BARE, MIRROR, TC };
+
+static const struct row {
+	const char *description;
+	enum way way;
+	__u32 payload_bytes;
+} rows[] = {
+	{"bare XDP redirect, 100 B", BARE, 100}, {"mirror, 100 B", MIRROR, 100},
+	{"tap and copy (TC), 100 B", TC, 100},	 {"bare XDP redirect, 1,400 B", BARE, 1400},
+	{"mirror, 1,400 B", MIRROR, 1400},	 {"tap and copy (TC), 1,400 B", TC, 1400},
+};
+
+static struct frame frame_of(const struct row *row)
+{
+	/* Already as it leaves, but for the link header: it is sent again and again. */
+	struct frame_spec spec = {.flags = TCPC_TCP_ACK,
+				  .payload_bytes = row->payload_bytes,
+				  .ttl = 64,
+				  .fragmentable = 1};
+
+	spec.daddr = frame_host(&spec, 9);
+	return frame_build(&spec);
+}
+
+/* Packets a second. */
+static double measure(const struct row *row)
+{
+	struct __sk_buff skb = {.ifindex = lab.live, .ingress_ifindex = lab.live};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .repeat = REPEAT);
+	struct frame frame = frame_of(row);
+	struct xdp_md xdp = {.data_end = frame.bytes, .ingress_ifindex = lab.live};
+	int fd = row->way == BARE     ? bare_fd
+		 : row->way == MIRROR ? bpf_program__fd(skel->progs.mirror)
+				      : lab.tap_fd;
+
+	opts.data_in = frame.data;
+	opts.data_size_in = frame.bytes;
+	opts.ctx_in = row->way == TC ? (void *)&skb : (void *)&xdp;
+	opts.ctx_size_in = row->way == TC ? sizeof(skb) : sizeof(xdp);
+	opts.flags = row->way == TC ? 0 : LIVE_FRAMES;
+	if (bpf_prog_test_run_opts(fd, &opts))
+		expect_fail("%s: %s", row->description, strerror(errno));
+	frame_free(&frame);
+	return 1e9 / (opts.duration ?: 1);
+}
+
+static int load_bare(void)
+{
+	const struct bpf_insn insns[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 1, .imm = lab.out},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 2, .imm = 0},
+		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_redirect},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+
+	return bpf_prog_load(BPF_PROG_TYPE_XDP, "bare", "GPL", insns, COUNT_OF(insns), NULL);
+}
+
+static int load_mirror(void)
+{
+	struct bpf_map *map, *shared;
+
+	skel = mirror_bpf__open();
+	if (!skel)
+		return -1;
+	bpf_object__for_each_map(map, skel->obj)
+	{
+		shared = bpf_object__find_map_by_name(lab.skel->obj, bpf_map__name(map));
+		if (shared && bpf_map__reuse_fd(map, bpf_map__fd(shared)))
+			return -1;
+	}
+	return mirror_bpf__load(skel);
+}
+
+static int set_up(void)
+{
+	static struct tcpc_attachment copy;
+	struct tcpc_target_set set = {.n_targets = 1};
+	struct tcpc_target *target = &set.target[0];
+	struct tcpc_err err;
+	void *state = NULL;
+
+	if (online_enter(&state) || !in_netns)
+		return -1;
+	bare_fd = load_bare();
+	if (bare_fd < 0 || load_mirror() ||
+	    tcpc_datapath_attach(lab.copy_fd, lab.copy, true, TCPC_HOOK_TC, &copy, &err))
+		return -1;
+	/* The other end must poll to take frames from XDP. */
+	lab_command("ethtool -K out1 gro on && ip addr add 198.18.0.2/24 dev out0 &&"
+		    " ip neigh add 198.18.0.9 lladdr 02:02:02:02:02:01 dev out0");
+	target->addr = frame_host(&(struct frame_spec){.family = 4}, 9);
+	target->flags = TCPC_TARGET_READY | TCPC_TARGET_HOP;
+	target->ifindex = lab.out;
+	memset(target->hop, 2, sizeof(target->hop));
+	online_targets(&set);
+	online_config(lab.copy, NEVER_NS);
+	online_service(&armed);
+	return 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+int main(void)
+{
+	static double pps[COUNT_OF(rows)][ROUNDS];
+	struct tcpc_online_stats now;
+
+	if (set_up()) {
+		fprintf(stderr, "bench_mirror: needs root, and a kernel that takes the programs\n");
+		return 1;
+	}
+	for (int round = 0; round < ROUNDS; round++)
+		for (size_t i = 0; i < COUNT_OF(rows); i++)
+			pps[i][round] = measure(&rows[i]);
+	printf("%-34s %10s %10s %10s   (packets a second, %d rounds)\n", "way", "median", "min",
+	       "max", ROUNDS);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		qsort(pps[i], ROUNDS, sizeof(pps[i][0]), by_value);
+		printf("%-34s %10.0f %10.0f %10.0f\n", rows[i].description, pps[i][ROUNDS / 2],
+		       pps[i][0], pps[i][ROUNDS - 1]);
+	}
+	now = stats_now();
+	printf("mirrored %llu, cloned %llu, copied %llu\n", now.mirrored, now.cloned, now.copied);
+	mirror_bpf__destroy(skel);
+	return online_leave(NULL);
+}

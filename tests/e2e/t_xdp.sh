@@ -1,0 +1,198 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A port that carries only mirrored traffic: a switch (here `tc mirred` on the online host, which
+# itself runs nothing of ours) sends a copy of what reaches the service to a third host, and
+# `attach --hook xdp` there sends it on to the target. All requests arrive, by native and by generic
+# XDP; what clients sent has unfinished checksums here, since no wire was between.
+set -euo pipefail
+# shellcheck source=tests/harness/tap.sh
+. "$(dirname "$0")/../harness/tap.sh"
+# shellcheck source=tests/harness/lab.sh
+. "$(dirname "$0")/../harness/lab.sh"
+
+MIRROR_MAC=02:00:00:00:00:04
+
+on_lab_exit() {
+	[ ! -e "$(ns_path mirror)" ] || {
+		daemon_stop mirror || true
+		ip netns del "$LAB_ID-mirror" || true
+	}
+}
+
+# The host with the port: eth0 on the bridge like everybody, and span0.
+mirror_host() {
+	lab_host mirror 4 "$MIRROR_MAC"
+	ip link add span0 netns "$LAB_ID-mirror" type veth peer name span1 netns "$LAB_ID-online"
+	ip -n "$LAB_ID-mirror" link set span0 up
+	ip -n "$LAB_ID-online" link set span1 up
+	# A veth device takes frames of native XDP only where its other end polls (NAPI).
+	in_ns sw ethtool -K vmirror gro on >/dev/null
+	wait_for 5 lab_link_up mirror || lab_die "the link of mirror does not come up"
+	in_ns online tc qdisc add dev eth0 clsact
+	feed span1 || lab_lacks "tc u32 and mirred"
+}
+
+# feed DEVICE: a copy of all that comes for the service goes there.
+feed() {
+	in_ns online tc filter add dev eth0 ingress protocol ip u32 \
+		match ip protocol 6 0xff match ip dport "$PORT" 0xffff \
+		action mirred egress mirror dev "$1"
+}
+
+counter() {
+	ctl_json mirror ".result.online.$1" stats
+}
+
+mirror_copying() {
+	[ "$(ctl_json mirror '.result.online[0].copying' status 2>/dev/null)" = true ]
+}
+
+# mirror_up MODE [OPTIONS]: attach the port. Counters begin anew with the first interface attached.
+mirror_up() {
+	local mode=$1
+	shift
+	ask mirror attach span0 --hook xdp --xdp-mode "$mode" --to "$TARGET_IP:$PORT" "$@" ||
+		lab_die "attach failed"
+	wait_for 5 mirror_copying || lab_die "copying does not begin: $(ctl mirror status)"
+}
+
+mirror_down() {
+	ask mirror detach span0
+}
+
+# all_arrive TEXT SECONDS URI [WRK-OPTIONS]
+all_arrive() {
+	local text=$1 seconds=$2 uri=$3 left
+	shift 3
+	requests_reset
+	try "$text: no error for the clients" load "$seconds" 16 "$uri" "$@"
+	requests_settle
+	compare "$text: requests online" "$N_ONLINE" ">=" 1000
+	is "$text: requests at the target = online" "$N_TARGET" "$N_ONLINE"
+	[ "$N_TARGET" = "$N_ONLINE" ] || mirror_counters
+}
+
+mirror_counters() {
+	ctl mirror --json stats | jq -r '.result.online | to_entries[] | select(.value != 0) |
+		"#   \(.key) \(.value)"'
+	show_counters 2>/dev/null || true
+}
+
+plain() {
+	local mode=$1
+	mirror_up "$mode"
+	is "$mode: status says how" "$(ctl_json mirror '.result.online[0].hook' status)" "xdp $mode"
+	all_arrive "$mode, keep-alive" 1 /
+	compare "$mode: unfinished checksums" "$(counter sum_finished)" ">" 1000
+	compare "$mode: copies made by XDP" "$(counter mirrored)" ">" 1000
+	is "$mode: copies that the device did not take" "$(counter redirect_failed)" 0
+	mirror_down
+}
+
+# As a cloud's packet mirror does it: from online to an address that nobody has.
+vxlan() {
+	local mode=$1
+	ip -n "$LAB_ID-online" addr add 198.18.99.2/24 dev span1
+	ip -n "$LAB_ID-online" neigh replace 198.18.99.4 lladdr 02:00:00:00:00:99 dev span1
+	ip -n "$LAB_ID-online" link add vx0 type vxlan id 42 dev span1 local 198.18.99.2 \
+		remote 198.18.99.4 dstport 4789 || { skip "VXLAN: no such device here"; return; }
+	ip -n "$LAB_ID-online" link set vx0 up
+	in_ns online tc filter del dev eth0 ingress
+	feed vx0
+	mirror_up "$mode" --vni 42
+	all_arrive "VXLAN, $mode" 1 /
+	compare "VXLAN, $mode: unwrapped" "$(counter unwrapped)" ">" 1000
+	compare "VXLAN, $mode: unfinished checksums" "$(counter sum_finished)" ">" 1000
+	mirror_down
+	mirror_up "$mode" --vni 43
+	requests_reset
+	fetch "$ONLINE_IP" / >/dev/null
+	is "VXLAN, $mode: another --vni: copies" "$(counter copied)" 0
+	compare "VXLAN, $mode: another --vni: counted" "$(counter other_vni)" ">" 2
+	mirror_down
+	in_ns online tc filter del dev eth0 ingress
+	ip -n "$LAB_ID-online" link del vx0
+	ip -n "$LAB_ID-online" addr del 198.18.99.2/24 dev span1
+	feed span1
+}
+
+# refusal TEXT PATTERN WORD...: attach fails with one line like that.
+refusal() {
+	local text=$1 pattern=$2
+	shift 2
+	[[ " $* " == *" --to "* ]] || set -- "$@" --to "$TARGET_IP:$PORT"
+	if ctl mirror attach "$@" >"$LAB_DIR/refused.txt" 2>&1; then
+		not_ok "$text is refused"
+		ask mirror detach "$1"
+	else
+		is "$text: refused, with the reason" "$(grep -c -- "$pattern" "$LAB_DIR/refused.txt")" 1
+	fi
+}
+
+# Interfaces that this host uses, and one that another program has.
+refused() {
+	local server
+	ip -n "$LAB_ID-mirror" route add default via "$ONLINE_IP"
+	refusal "the default route's interface" "default route" eth0 --hook xdp
+	ip -n "$LAB_ID-mirror" route del default
+	lab_spawn mirror "$LAB_DIR/server.log" python3 -u -m http.server 9090 --bind "$(lab_addr 4 4)"
+	server=$LAST_PID
+	wait_for 10 listening || lab_die "no server"
+	refusal "an interface with a listener" "port 9090" eth0 --hook xdp
+	try "an interface with a listener: --force" \
+		ask mirror attach eth0 --hook xdp --force --to "$TARGET_IP:$PORT"
+	ask mirror detach eth0
+	lab_stop "$server" || true
+	refusal "more than one target" "one target" span0 --hook xdp --to "$TARGET_IP:81,$TARGET_IP:82"
+	refusal "a journal" "leave --recovery out" span0 --hook xdp --recovery on
+	refusal "--rest without XDP" "goes with --hook xdp" span0 --rest drop
+	lab_spawn mirror "$LAB_DIR/other.log" "$(dirname "$0")/others.py" xdp span0 back 2
+	server=$LAST_PID
+	wait_for 10 has_xdp || lab_die "no other XDP program: $(cat "$LAB_DIR/other.log")"
+	refusal "an interface with another XDP program" "another XDP program" span0 --hook xdp
+	lab_stop "$server" || true
+}
+
+listening() {
+	in_ns mirror ss -Htln | grep -q :9090
+}
+
+has_xdp() {
+	in_ns mirror ip link show span0 | grep -q xdp
+}
+
+# What is not copied ends here, or goes on to the stack.
+rest() {
+	local what=$1 seen status=0
+	mirror_up native --rest "$what"
+	ip -n "$LAB_ID-online" addr add 198.18.99.2/24 dev span1
+	ip -n "$LAB_ID-mirror" addr add 198.18.99.4/24 dev span0
+	# A port where nobody listens: refused by the stack, if it hears of it.
+	in_ns online timeout 1 bash -c ': >/dev/tcp/198.18.99.4/9' 2>/dev/null || status=$?
+	seen=$([ "$status" = 124 ] && echo silent || echo answered)
+	ip -n "$LAB_ID-online" addr del 198.18.99.2/24 dev span1
+	ip -n "$LAB_ID-mirror" addr del 198.18.99.4/24 dev span0
+	[ "$what" = pass ] && is "--rest pass: a connection" "$seen" answered
+	[ "$what" = pass ] || is "--rest drop: a connection" "$seen" silent
+	[ "$what" = pass ] || compare "--rest drop: counted" "$(counter rest_dropped)" ">" 0
+	mirror_down
+}
+
+lab_up
+lab_nginx online
+lab_nginx target
+mirror_host
+LEAK_EXCEPT="dst host $(lab_addr 4)" # the feedback link
+leak_start
+lab_daemon target
+lab_daemon mirror
+intercept || lab_die "intercept failed"
+plain native
+plain generic
+vxlan native
+vxlan generic
+rest pass
+rest drop
+refused
+leak_end "all of it"
+tap_done

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* spec_mirror.c - --hook, and what goes with --hook xdp, see spec_priv.h. */
+#include "core/spec_priv.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Which of @names is option @name? 0, the first, when it is not given; -EINVAL with @err set. */
+static int choice(struct json_object *request, const char *name, const char *const *names, int n,
+		  const char *known, struct tcpc_err *err)
+{
+	const char *text = spec_option(request, name);
+
+	if (!text)
+		return 0;
+	for (int i = 0; i < n; i++)
+		if (!strcmp(text, names[i]))
+			return i;
+	return tcpc_err_set(err, EINVAL, "--%s is %s, not '%.80s'", name, known, text);
+}
+
+int spec_hook_options(struct json_object *request, struct tcpc_attach_spec *ret,
+		      struct tcpc_err *err)
+{
+	static const char *const hooks[] = {"tc", "tcx", "clsact", "xdp"};
+	static const char *const modes[] = {"auto", "native", "generic"};
+	static const char *const rests[] = {"pass", "drop"};
+	static const char *const only[] = {"xdp-mode", "rest", "vni"};
+	int hook = choice(request, "hook", hooks, 4, "tc, tcx, clsact or xdp", err);
+	const char *vni = spec_option(request, "vni");
+	unsigned long number = 0;
+	int mode, rest;
+
+	if (hook < 0)
+		return hook;
+	for (size_t i = 0; i < COUNT_OF(only) && hook != TCPC_HOOK_XDP; i++)
+		if (spec_option(request, only[i]))
+			return tcpc_err_set(err, EINVAL, "--%s goes with --hook xdp", only[i]);
+	mode = choice(request, "xdp-mode", modes, 3, "native, generic or auto", err);
+	if (mode < 0)
+		return mode;
+	rest = choice(request, "rest", rests, 2, "pass or drop", err);
+	if (rest < 0)
+		return rest;
+	if (vni && tcpc_text_number(vni, UINT32_MAX, &number))
+		return tcpc_err_set(
+			err, EINVAL,
+			"--vni is a number: a VXLAN VNI, a GRE key or an ERSPAN session, "
+			"not '%.80s'",
+			vni);
+	ret->hook = hook;
+	ret->mirror.has_vni = vni;
+	ret->mirror.vni = number;
+	ret->mirror.mode = mode;
+	ret->mirror.drop_rest = rest;
+	return 0;
+}
+
+int spec_check_mirror(struct json_object *request, struct tcpc_attach_spec *spec,
+		      struct tcpc_err *err)
+{
+	const char *recovery = spec_option(request, "recovery");
+	const char *retain = spec_option(request, "retain");
+
+	if (spec->hook != TCPC_HOOK_XDP)
+		return 0;
+	if ((recovery && !strcmp(recovery, "on")) || (retain && spec->retain_mb))
+		return tcpc_err_set(err, EINVAL,
+				    "--hook xdp keeps no journal, so nothing can be sent again: "
+				    "leave --%s out",
+				    recovery && !strcmp(recovery, "on") ? "recovery" : "retain");
+	if (spec->copies.n > 1 || spec->copies.mapped[0] || spec->copies.mapped[1])
+		return tcpc_err_set(
+			err, EINVAL,
+			"--hook xdp makes one copy, from the client's own address: leave "
+			"--%s out",
+			spec->copies.n > 1 ? "copies" : "source");
+	if (spec->n_targets > 1 && !spec->split)
+		return tcpc_err_set(err, EINVAL,
+				    "--hook xdp sends each packet to one target, for it has no "
+				    "original that could be cloned: name one, or share them out by "
+				    "--mode split");
+	spec->recovery = false;
+	return 0;
+}

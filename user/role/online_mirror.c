@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * online_mirror.c - what --hook xdp needs beside a tap: a port without traffic of this host's own,
+ * and the link addresses that the kernel would write by itself behind TC. See online_priv.h.
+ */
+#include "role/online_priv.h"
+
+#include <string.h>
+#include <arpa/inet.h>
+#include <net/if_arp.h>
+
+#include "edge/log.h"
+#include "edge/sockdiag.h"
+
+#define MAX_ADDRESSES 64
+
+/** The sockets of this host that use an interface's addresses. */
+struct use {
+	const struct tcpc_addr *addrs;
+	int n_addrs;
+	const struct tcpc_attach_spec *spec;
+	struct tcpc_flow example;
+	unsigned int n;
+};
+
+static bool is_target(const struct tcpc_attach_spec *spec, const struct tcpc_addr *addr)
+{
+	for (__u32 i = 0; i < spec->n_targets; i++)
+		if (!memcmp(&spec->targets[i].addr, addr, sizeof(*addr)))
+			return true;
+	return false;
+}
+
+static bool see_socket(void *user, const struct tcpc_flow *flow)
+{
+	struct use *use = user;
+
+	/* The feedback link may well go out by the port: that is ours. */
+	if (is_target(use->spec, &flow->client))
+		return false;
+	for (int i = 0; i < use->n_addrs; i++) {
+		if (memcmp(&use->addrs[i], &flow->server, sizeof(flow->server)))
+			continue;
+		use->example = *flow;
+		use->n++;
+	}
+	return false;
+}
+
+static int check_sockets(const struct tcpc_iface *iface, const struct tcpc_attach_spec *spec,
+			 struct tcpc_err *err)
+{
+	struct tcpc_addr addrs[MAX_ADDRESSES];
+	struct use use = {.addrs = addrs, .spec = spec};
+	char text[TCPC_TEXT_BYTES];
+	int n = tcpc_netlink_addresses(iface->ifindex, addrs, MAX_ADDRESSES, err), r;
+
+	if (n < 0)
+		return n;
+	use.n_addrs = n < MAX_ADDRESSES ? n : MAX_ADDRESSES;
+	r = tcpc_sockdiag_local(see_socket, &use, err);
+	if (r || !use.n)
+		return r;
+	return tcpc_err_set(err, EBUSY,
+			    "%s carries traffic of this host (%u TCP sockets are at its addresses, "
+			    "one at %s port %u), and XDP takes packets away where TC clones them: "
+			    "use --hook tc, or --force if only mirrored packets have the service's "
+			    "port",
+			    iface->name, use.n, tcpc_text_from_addr(&use.example.server, text),
+			    ntohs(use.example.server_port));
+}
+
+/* Whoever routes strangers this way hears from them by it. The addresses are of documents (RFC
+ * 5737, 3849): nobody has a route of their own for these. */
+static int check_default_route(const struct tcpc_iface *iface, struct tcpc_err *err)
+{
+	const struct tcpc_addr v6 = {{htonl(0x20010db8), 0, 0, htonl(1)}};
+	const struct tcpc_addr far[] = {tcpc_addr_from_v4(htonl(0xcb007101)), v6};
+
+	for (int i = 0; i < 2; i++) {
+		struct tcpc_next_hop hop;
+
+		if (tcpc_netlink_next_hop(&far[i], &hop) || hop.ifindex != iface->ifindex)
+			continue;
+		return tcpc_err_set(err, EBUSY,
+				    "%s carries traffic of this host (its default route leads out "
+				    "there), and XDP takes packets away where TC clones them: use "
+				    "--hook tc, or --force if only mirrored packets have the "
+				    "service's port",
+				    iface->name);
+	}
+	return 0;
+}
+
+int mirror_check(const struct tcpc_iface *iface, const struct tcpc_attach_spec *spec,
+		 struct tcpc_err *err)
+{
+	if (iface->type != ARPHRD_ETHER)
+		return tcpc_err_set(
+			err, EPROTONOSUPPORT,
+			"%s is no Ethernet interface, and --hook xdp knows no other: use "
+			"--hook tc",
+			iface->name);
+	if (spec->force)
+		return 0;
+	return check_default_route(iface, err) ?: check_sockets(iface, spec, err);
+}
+
+int mirror_check_target(const struct tap *tap, struct tcpc_err *err)
+{
+	if (tap->hook != TCPC_HOOK_XDP || tap->split || !tap->n_targets)
+		return 0;
+	return tcpc_err_set(
+		err, EOPNOTSUPP,
+		"%s is attached with --hook xdp, which sends each packet to one target: "
+		"attach it with --mode split to have several",
+		tap->iface);
+}
+
+bool mirror_refresh(struct tap *tap)
+{
+	bool changed = false;
+
+	for (unsigned int i = 0; i < tap->n_targets && tap->hook == TCPC_HOOK_XDP; i++) {
+		struct target *t = &tap->targets[i];
+		struct tcpc_hop_macs now = {};
+
+		/* No way there: nothing is known, and its status says why. */
+		if (tcpc_netlink_macs(&t->endpoint.addr, &now))
+			now.known = false;
+		/* What was right a second ago stays until something else is known. */
+		if (!now.known && t->route.ifindex)
+			continue;
+		changed |= memcmp(&now, &t->macs, sizeof(now));
+		t->macs = now;
+	}
+	return changed;
+}
+
+void mirror_tick(struct tcpc_online *online)
+{
+	struct tcpc_err err;
+
+	for (struct tap *tap = online->taps; tap; tap = tap->next) {
+		bool unknown = false;
+
+		for (unsigned int i = 0; i < tap->n_targets; i++)
+			unknown |= !tap->targets[i].macs.known;
+		if (tap->hook == TCPC_HOOK_XDP && unknown && mirror_refresh(tap) &&
+		    tap_publish(tap, &err))
+			tcpc_log_error("%s: %s", tap->iface, err.text);
+	}
+}
