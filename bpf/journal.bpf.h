@@ -1,12 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * journal.bpf.h - what was copied, whole, for the daemon: so that it can be sent again. The ring
- * buffer is also where it is kept. Part of online.bpf.c; writes to no packet.
+ * buffer is also where it is kept. Part of online.bpf.c and, with JOURNAL_XDP, of mirror.bpf.c;
+ * writes to no packet.
  */
 #ifndef TCPCOPY_BPF_JOURNAL_H
 #define TCPCOPY_BPF_JOURNAL_H
 
 #include "common.bpf.h"
+
+#ifdef JOURNAL_XDP
+#define JOURNAL_CTX struct xdp_md
+#define JOURNAL_LOAD bpf_xdp_load_bytes
+#define JOURNAL_SEGMENT(ctx)                                                                       \
+	((void)(ctx), 0) /* nothing is merged before XDP, and cut again behind it */
+#else
+#define JOURNAL_CTX struct __sk_buff
+#define JOURNAL_LOAD bpf_skb_load_bytes
+#define JOURNAL_SEGMENT(ctx) ((ctx)->gso_size)
+#endif
 
 /* Copies of one daemon; sized before it is loaded (--retain). copy writes, the daemon frees. */
 struct {
@@ -31,7 +43,7 @@ static __always_inline struct tcpc_journal_head *journal_reserve(__u32 len)
 
 #undef CLASS
 
-static __always_inline void journal_fill(struct tcpc_journal_head *head, struct __sk_buff *skb,
+static __always_inline void journal_fill(struct tcpc_journal_head *head, JOURNAL_CTX *ctx,
 					 const struct tcpc_pkt *pkt,
 					 const struct tcpc_target *target)
 {
@@ -47,7 +59,7 @@ static __always_inline void journal_fill(struct tcpc_journal_head *head, struct 
 	head->target_id = target->id;
 	head->ifindex = target->ifindex;
 	head->kept = !(target->flags & TCPC_TARGET_READY);
-	head->segment_bytes = skb->gso_size;
+	head->segment_bytes = JOURNAL_SEGMENT(ctx);
 	head->l4_off = pkt->l4_off - pkt->l3_off;
 	head->tcp_bytes = pkt->tcp_bytes;
 	head->flags = pkt->flags;
@@ -62,10 +74,9 @@ static __always_inline __u64 journal_wake_flags(struct tcpc_online_config *cfg)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
-/* Note the copy @skb of @pkt, rewritten for @target, its IP header now at @l3_off. Returns 0, or -1
+/* Note the copy @ctx of @pkt, rewritten for @target, its IP header now at @l3_off. Returns 0, or -1
  * and counts why not: a copy that leaves does so all the same. */
-static __always_inline int journal_copy(struct __sk_buff *skb, __u32 l3_off,
-					const struct tcpc_pkt *pkt,
+static __always_inline int journal_copy(JOURNAL_CTX *ctx, __u32 l3_off, const struct tcpc_pkt *pkt,
 					const struct tcpc_target *target,
 					struct tcpc_online_config *cfg,
 					struct tcpc_online_stats *st)
@@ -83,13 +94,13 @@ static __always_inline int journal_copy(struct __sk_buff *skb, __u32 l3_off,
 		COUNT(st, journal_full);
 		return -1;
 	}
-	if (bpf_skb_load_bytes(skb, l3_off, head + 1, len)) {
+	if (JOURNAL_LOAD(ctx, l3_off, head + 1, len)) {
 		bpf_ringbuf_discard(head, BPF_RB_NO_WAKEUP);
 		COUNT(st, journal_failed);
 		return -1;
 	}
 	head->ip_bytes = len;
-	journal_fill(head, skb, pkt, target);
+	journal_fill(head, ctx, pkt, target);
 	bpf_ringbuf_submit(head, journal_wake_flags(cfg));
 	return 0;
 }

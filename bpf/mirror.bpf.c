@@ -13,6 +13,8 @@
 #include "choose.bpf.h"
 #include "greeting.bpf.h"
 #include "guard.bpf.h"
+#define JOURNAL_XDP
+#include "journal.bpf.h"
 #include "pick.bpf.h"
 #include "tcpcopy/greeting.h"
 #include "tcpcopy/mirror.h"
@@ -200,15 +202,9 @@ static __always_inline int target_can(const struct tcpc_target *target, const st
 	struct tcpc_online_config *cfg = bpf_map_lookup_elem(&config, &zero);
 	__u32 ip_bytes = pkt->l4_off - pkt->l3_off + pkt->tcp_bytes + pkt->payload_bytes;
 
-	/* Nothing is kept for one that is away: there is no journal. */
-	if (!(target->flags & TCPC_TARGET_READY)) {
-		COUNT(st, target_not_ready);
-		count_skipped(st, pkt);
-		return 0;
-	}
 	if (!target_takes(target, pkt, st))
 		return 0;
-	if (!(target->flags & TCPC_TARGET_HOP)) {
+	if (target->flags & TCPC_TARGET_READY && !(target->flags & TCPC_TARGET_HOP)) {
 		COUNT(st, target_no_hop);
 		return 0;
 	}
@@ -306,7 +302,7 @@ static __always_inline int finish_sum(struct xdp_md *ctx, const struct tcpc_pkt 
 }
 
 /* Give the frame its new destination. */
-static __always_inline int write_dest(struct xdp_md *ctx, const struct tcpc_pkt *pkt,
+static __always_inline int write_dest(struct xdp_md *ctx, struct tcpc_pkt *pkt,
 				      const struct tcpc_target *target, __u32 mark,
 				      struct tcpc_online_stats *st)
 {
@@ -325,9 +321,25 @@ static __always_inline int write_dest(struct xdp_md *ctx, const struct tcpc_pkt 
 		unfinished ? 0 : tcpc_csum_apply(tcp->check, tcpc_csum_add(diff.pseudo, edit.diff));
 	tcp->dest = edit.port;
 	((__u8 *)tcp)[TCPC_TCP_FLAGS_OFF] = edit.flags;
+	pkt->flags = edit.flags;
 	if (edit.set_greeting)
 		tcp->urg_ptr = tcpc_htons(edit.greeting);
 	return unfinished ? finish_sum(ctx, pkt, target, &edit, st) : 0;
+}
+
+/* Note the copy of @pkt, which is ready to leave. Returns 0 if it may. */
+static __always_inline int note_copy(struct xdp_md *ctx, const struct tcpc_pkt *pkt,
+				     const struct tcpc_target *target, struct tcpc_online_stats *st)
+{
+	struct tcpc_online_config *cfg = bpf_map_lookup_elem(&config, &zero);
+	int err = -1;
+
+	if (target->flags & TCPC_TARGET_JOURNAL)
+		err = journal_copy(ctx, ETH_HLEN, pkt, target, cfg, st);
+	if (count_copy(target, pkt, err, st))
+		return -1;
+	COUNT(st, mirrored);
+	return 0;
 }
 
 /* Make the frame a copy for @target. Returns 0, NEXT_FRAME (nothing was changed), or -2. */
@@ -341,10 +353,7 @@ static __always_inline int become_copy(struct xdp_md *ctx, struct tcpc_pkt *pkt,
 		COUNT(st, rewrite_failed);
 		return -2;
 	}
-	COUNT(st, copied);
-	COUNT(st, mirrored);
-	COUNT_N(st, copied_bytes, pkt->payload_bytes);
-	return 0;
+	return note_copy(ctx, pkt, target, st) ? -2 : 0;
 }
 
 /* Where the mirrored packet begins, below UNWRAPPED_*, and its number above 32 bits. Not static for

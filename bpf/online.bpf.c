@@ -205,19 +205,7 @@ static __always_inline int note_copy(struct __sk_buff *skb, enum tcpc_link link,
 	if (target->flags & TCPC_TARGET_JOURNAL)
 		err = journal_copy(skb, link == TCPC_LINK_NONE ? ETH_HLEN : pkt->l3_off, pkt,
 				   target, cfg, st);
-	if (target->flags & TCPC_TARGET_READY) {
-		COUNT(st, copied);
-		COUNT_N(st, copied_bytes, pkt->payload_bytes);
-		return 0;
-	}
-	if (err) {
-		COUNT(st, keep_failed);
-		count_skipped(st, pkt);
-	} else {
-		COUNT(st, kept);
-		COUNT_N(st, kept_bytes, pkt->payload_bytes);
-	}
-	return -1;
+	return count_copy(target, pkt, err, st);
 }
 
 /* Give the clone what it is to be: without tags, small enough, for this target. Returns 0, or -1

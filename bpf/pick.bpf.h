@@ -45,4 +45,24 @@ static __always_inline int target_takes(const struct tcpc_target *target,
 	return 1;
 }
 
+/* A copy of @pkt is ready. @err: it is not in the journal. Returns 0 if it may leave; it may not
+ * while the target cannot be reached (invariant 2). */
+static __always_inline int count_copy(const struct tcpc_target *target, const struct tcpc_pkt *pkt,
+				      int err, struct tcpc_online_stats *st)
+{
+	if (target->flags & TCPC_TARGET_READY) {
+		COUNT(st, copied);
+		COUNT_N(st, copied_bytes, pkt->payload_bytes);
+		return 0;
+	}
+	if (err) {
+		COUNT(st, keep_failed);
+		count_skipped(st, pkt);
+	} else {
+		COUNT(st, kept);
+		COUNT_N(st, kept_bytes, pkt->payload_bytes);
+	}
+	return -1;
+}
+
 #endif

@@ -4,7 +4,7 @@
  * pure functions make, wrapped or not, with whole and with unfinished checksums; whatever is not
  * copied leaves unchanged, and is counted.
  */
-#include "../harness/bpf_online.h"
+#include "../harness/bpf_journal.h"
 
 #include "tcpcopy/mirror.h"
 #include "tcpcopy/rewrite.h"
@@ -138,14 +138,11 @@ static void test_rest(void **state)
 	}
 }
 
-static int enter(void **state)
+/* The programs, with the maps of those that are loaded already. */
+static int load_mirror(void)
 {
 	struct bpf_map *map, *shared;
 
-	if (online_enter(state))
-		return -1;
-	if (!in_netns)
-		return 0;
 	skel = mirror_bpf__open();
 	if (!skel)
 		return -1;
@@ -164,6 +161,63 @@ static int enter(void **state)
 	return 0;
 }
 
+/* What leaves is in the journal, as it left; what may not leave now is kept there. */
+static void expect_noted(const struct shape *shape, __u32 flags)
+{
+	struct tcpc_target target = target_of(shape->spec.family);
+	struct tcpc_target_set set = {.n_targets = 1};
+	struct frame frame = frame_build(&shape->spec), want = expected(shape, &target);
+	int kept = flags & TCPC_TARGET_KEEP;
+	static struct bpf_run run;
+	struct tcpc_pkt pkt;
+
+	expect_u64(shape->description, "parse", frame_parse(&want, TCPC_LINK_ETHER, &pkt),
+		   TCPC_PARSE_OK);
+	target.id = TARGET_ID;
+	target.flags = flags | TCPC_TARGET_JOURNAL;
+	set.target[0] = target;
+	online_targets(&set);
+	xdp_run(shape->description, bpf_program__fd(skel->progs.mirror), lab.live, &run, frame.data,
+		frame.bytes);
+	expect_u64(shape->description, "verdict", run.verdict, kept ? XDP_DROP : XDP_REDIRECT);
+	expect_u64(shape->description, "records", tcpc_journal_read(owner.journal), 1);
+	expect_u64(shape->description, "kept", owner.last.kept, !!kept);
+	expect_u64(shape->description, "target", owner.last.target_id, TARGET_ID);
+	expect_u64(shape->description, "interface", owner.last.ifindex, lab.out);
+	expect_u64(shape->description, "seq", owner.last.seq, pkt.seq);
+	expect_u64(shape->description, "flags", owner.last.flags, pkt.flags);
+	expect_u64(shape->description, "payload", owner.last.payload_bytes, pkt.payload_bytes);
+	expect_u64(shape->description, "segments", owner.last.segment_bytes, 0);
+	expect_u64(shape->description, "length", owner.last.ip_bytes,
+		   pkt.l4_off - pkt.l3_off + pkt.tcp_bytes + pkt.payload_bytes);
+	expect_bytes(shape->description, owner.packet, want.data + pkt.l3_off, owner.last.ip_bytes);
+	frame_free(&frame);
+	frame_free(&want);
+}
+
+static void test_journal(void **state)
+{
+	(void)state;
+	need_netns();
+	mirror_bpf__destroy(skel);
+	skel = NULL;
+	begin(0, on_pressure);
+	if (load_mirror())
+		expect_fail("the programs cannot be loaded again");
+	for (size_t i = 0; i < COUNT_OF(shapes); i++) {
+		expect_noted(&shapes[i], TCPC_TARGET_READY | TCPC_TARGET_HOP);
+		expect_noted(&shapes[i], TCPC_TARGET_KEEP);
+	}
+	end();
+}
+
+static int enter(void **state)
+{
+	if (online_enter(state))
+		return -1;
+	return in_netns ? load_mirror() : 0;
+}
+
 static int leave(void **state)
 {
 	mirror_bpf__destroy(skel);
@@ -175,6 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rewrite),
 		cmocka_unit_test(test_rest),
+		cmocka_unit_test(test_journal),
 	};
 
 	return cmocka_run_group_tests(tests, enter, leave);

@@ -116,6 +116,66 @@ vxlan() {
 	feed span1
 }
 
+# fifty: requests, on one connection.
+fifty() {
+	in_ns client curl -s -o /dev/null --noproxy '*' --max-time 10 \
+		"http://$(lab_host_port "$ONLINE_IP" "$PORT")/?[1-50]"
+}
+
+# What this kernel has no devices for is wrapped by a program.
+wrapped() {
+	local kind wrapper
+	ip -n "$LAB_ID-online" link add wrap0 type veth peer name wrap1
+	ip -n "$LAB_ID-online" link set wrap0 up
+	ip -n "$LAB_ID-online" link set wrap1 up
+	in_ns online tc filter del dev eth0 ingress
+	feed wrap0
+	mirror_up native --vni 7
+	for kind in gre gre-ip erspan2 erspan3; do
+		wrap "$kind" 7
+		requests_reset
+		try "$kind: the clients" fifty
+		requests_settle
+		is "$kind: requests at the target = online" "$N_TARGET $N_ONLINE" "50 50"
+		lab_stop "$wrapper" || true
+	done
+	wrap erspan1 7 # has no session
+	fetch "$ONLINE_IP" / >/dev/null
+	try "erspan1, --vni: skipped" wait_for 2 skipped_vni
+	lab_stop "$wrapper" || true
+	mirror_down
+	in_ns online tc filter del dev eth0 ingress
+	ip -n "$LAB_ID-online" link del wrap0
+	feed span1
+}
+
+# wrap KIND NUMBER: sets $wrapper of the caller.
+wrap() {
+	lab_spawn online "$LAB_DIR/wrap-$1.out" "$(dirname "$0")/wrap.py" "$1" "$2" wrap1 span1
+	wrapper=$LAST_PID
+	wait_for 5 grep -q ready "$LAB_DIR/wrap-$1.out" || lab_die "no wrap.py"
+}
+
+skipped_vni() {
+	[ "$(counter other_vni)" -gt 2 ]
+}
+
+# What the switch loses on the way to the target this host sends again.
+lossy() {
+	in_ns sw sysctl -q -w net.bridge.bridge-nf-call-iptables=1 ||
+		{ skip "recovery: no netfilter in bridges here"; return; }
+	in_ns sw "$LAB_IPTABLES" -w -A FORWARD -p tcp -d "$TARGET_IP" --dport "$PORT" -m statistic \
+		--mode nth --every 50 --packet 0 -j DROP || lab_lacks "iptables with statistic"
+	mirror_up native
+	all_arrive "2 % lost on the way" 1 /
+	compare "2 % lost on the way: sent again" \
+		"$(ctl_json mirror .result.ledger.resent ledger)" ">" 10
+	is "2 % lost on the way: no room in the journal" "$(counter journal_full)" 0
+	mirror_down
+	in_ns sw "$LAB_IPTABLES" -w -F FORWARD
+	in_ns sw sysctl -q -w net.bridge.bridge-nf-call-iptables=0
+}
+
 # refusal TEXT PATTERN WORD...: attach fails with one line like that.
 refusal() {
 	local text=$1 pattern=$2
@@ -144,7 +204,6 @@ refused() {
 	ask mirror detach eth0
 	lab_stop "$server" || true
 	refusal "more than one target" "one target" span0 --hook xdp --to "$TARGET_IP:81,$TARGET_IP:82"
-	refusal "a journal" "leave --recovery out" span0 --hook xdp --recovery on
 	refusal "--rest without XDP" "goes with --hook xdp" span0 --rest drop
 	lab_spawn mirror "$LAB_DIR/other.log" "$(dirname "$0")/others.py" xdp span0 back 2
 	server=$LAST_PID
@@ -191,6 +250,8 @@ plain native
 plain generic
 vxlan native
 vxlan generic
+wrapped
+lossy
 rest pass
 rest drop
 refused

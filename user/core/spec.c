@@ -100,7 +100,7 @@ int tcpc_spec_attach(struct json_object *request, struct tcpc_attach_spec *ret,
 	r = r ?: feedback_option(request, &spec, err);
 	r = r ?: spec_recovery(request, &spec, err);
 	r = r ?: spec_target_guard(request, &spec, err);
-	r = r ?: spec_check_mirror(request, &spec, err);
+	r = r ?: spec_check_mirror(&spec, err);
 	r = r ?: spec_filter_options(request, &spec.filter, err);
 	if (!r)
 		r = spec_option(request, "port")

@@ -58,19 +58,10 @@ int spec_hook_options(struct json_object *request, struct tcpc_attach_spec *ret,
 	return 0;
 }
 
-int spec_check_mirror(struct json_object *request, struct tcpc_attach_spec *spec,
-		      struct tcpc_err *err)
+int spec_check_mirror(const struct tcpc_attach_spec *spec, struct tcpc_err *err)
 {
-	const char *recovery = spec_option(request, "recovery");
-	const char *retain = spec_option(request, "retain");
-
 	if (spec->hook != TCPC_HOOK_XDP)
 		return 0;
-	if ((recovery && !strcmp(recovery, "on")) || (retain && spec->retain_mb))
-		return tcpc_err_set(err, EINVAL,
-				    "--hook xdp keeps no journal, so nothing can be sent again: "
-				    "leave --%s out",
-				    recovery && !strcmp(recovery, "on") ? "recovery" : "retain");
 	if (spec->copies.n > 1 || spec->copies.mapped[0] || spec->copies.mapped[1])
 		return tcpc_err_set(
 			err, EINVAL,
@@ -82,6 +73,5 @@ int spec_check_mirror(struct json_object *request, struct tcpc_attach_spec *spec
 				    "--hook xdp sends each packet to one target, for it has no "
 				    "original that could be cloned: name one, or share them out by "
 				    "--mode split");
-	spec->recovery = false;
 	return 0;
 }

@@ -82,10 +82,9 @@ int spec_copies_options(struct json_object *request, struct tcpc_copies_spec *re
 int spec_hook_options(struct json_object *request, struct tcpc_attach_spec *ret,
 		      struct tcpc_err *err);
 
-/** spec_check_mirror - what --hook xdp does not do; the rest of @spec has been read. It has no
- * journal: recovery is off. Returns 0 or -EINVAL. */
-int spec_check_mirror(struct json_object *request, struct tcpc_attach_spec *spec,
-		      struct tcpc_err *err);
+/** spec_check_mirror - what --hook xdp does not do; the rest of @spec has been read. Returns 0 or
+ * -EINVAL. */
+int spec_check_mirror(const struct tcpc_attach_spec *spec, struct tcpc_err *err);
 
 /** spec_add_prefix - a spec_piece: append @piece to the struct tcpc_prefix_list @user. What it
  * holds stays the caller's on failure, too. */
