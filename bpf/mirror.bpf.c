@@ -23,7 +23,7 @@
 
 /* What becomes of frames that are not copied: XDP_PASS or XDP_DROP. */
 const volatile __u32 mirror_rest = XDP_PASS;
-/* 1: generic XDP, where unfinished checksums stay so. See mirror.h. */
+/* 1: generic XDP, where unfinished checksums stay so, as where a frame goes on. See mirror.h. */
 const volatile __u32 mirror_generic = 0;
 /* The interface, for what the kernel tells of all. */
 const volatile __u32 mirror_ifindex = 0;
@@ -289,7 +289,7 @@ static __always_inline int finish_sum(struct xdp_md *ctx, const struct tcpc_pkt 
 	tcp = tcp_of(ctx, pkt);
 	if (!tcp)
 		return -1;
-	if (!mirror_generic) {
+	if (!mirror_generic && !(target->flags & TCPC_TARGET_LOCAL)) {
 		tcp->check = tcpc_csum_fold(tcpc_csum_add(pseudo, segment));
 		return 0;
 	}
@@ -403,6 +403,20 @@ static __always_inline int read_mirrored(struct xdp_md *ctx, __u32 frame_bytes,
 	return 0;
 }
 
+/* The frame stays here. Drivers look whom it is for behind XDP, but veth, which has looked before:
+ * so align is told. A driver that has no room for this is none that needs it. */
+static __always_inline int go_on(struct xdp_md *ctx)
+{
+	__u32 *meta;
+
+	if (bpf_xdp_adjust_meta(ctx, -(int)sizeof(*meta)))
+		return XDP_PASS;
+	meta = (void *)(long)ctx->data_meta;
+	if ((void *)(meta + 1) <= (void *)(long)ctx->data)
+		*meta = TCPC_META_MIRRORED;
+	return XDP_PASS;
+}
+
 static __always_inline int mirror_frame(struct xdp_md *ctx, struct tcpc_online_stats *st)
 {
 	__u32 frame_bytes = bpf_xdp_get_buff_len(ctx), ifindex = ctx->ingress_ifindex, mark = 0;
@@ -430,7 +444,7 @@ static __always_inline int mirror_frame(struct xdp_md *ctx, struct tcpc_online_s
 	result = become_copy(ctx, &pkt, target, mark, st);
 	if (result)
 		return result == NEXT_FRAME ? NEXT_FRAME : XDP_DROP;
-	return bpf_redirect(target->ifindex, 0);
+	return target->flags & TCPC_TARGET_LOCAL ? go_on(ctx) : bpf_redirect(target->ifindex, 0);
 }
 
 /* XDP of a mirror port. */

@@ -273,6 +273,19 @@ failed:
 	return VERDICT_DROP;
 }
 
+/* Is this packet for us, or was it before `mirror` made it one for us? See TCPC_META_MIRRORED. */
+static __always_inline int is_for_us(struct __sk_buff *skb)
+{
+	__u32 *meta;
+
+	if (skb->pkt_type == PACKET_HOST)
+		return 1;
+	meta = (void *)(long)skb->data_meta;
+	if ((void *)(meta + 1) > (void *)(long)skb->data || *meta != TCPC_META_MIRRORED)
+		return 0;
+	return !bpf_skb_change_type(skb, PACKET_HOST);
+}
+
 static __always_inline int align_packet(struct __sk_buff *skb, struct tcpc_pkt *pkt,
 					struct tcpc_target_stats *st)
 {
@@ -292,7 +305,7 @@ static __always_inline int align_packet(struct __sk_buff *skb, struct tcpc_pkt *
 	service = bpf_map_lookup_elem(&services, &key);
 	/* Only responses from these addresses are kept inside: others are not for us to change. */
 	ours = bpf_map_lookup_elem(&addresses, &pkt->daddr);
-	if (pass == PASS_FIRST && (!service || !ours || skb->pkt_type != PACKET_HOST)) {
+	if (pass == PASS_FIRST && (!service || !ours || !is_for_us(skb))) {
 		COUNT(st, no_service);
 		return VERDICT_NEXT;
 	}

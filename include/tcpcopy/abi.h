@@ -74,6 +74,10 @@ struct tcpc_service {
 #define TCPC_TARGET_GATED (1u << 3)   /* is or was in trouble: look at its gate, and at `refused` */
 #define TCPC_TARGET_KEEP (1u << 4)    /* not READY: note it, the daemon sends it later */
 #define TCPC_TARGET_HOP (1u << 5)     /* @hop is known */
+#define TCPC_TARGET_LOCAL (1u << 6)   /* XDP: this host itself, so what is copied just goes on */
+
+/* XDP's word to align, in a packet's metadata: it is for this host now, whoever it came for. */
+#define TCPC_META_MIRRORED 0x7463706d
 
 /** Online: where copies go. @ifindex and the neighbour below it come from the kernel's routes. */
 struct tcpc_target {

@@ -73,8 +73,8 @@ all_arrive() {
 }
 
 mirror_counters() {
-	ctl mirror --json stats | jq -r '.result.online | to_entries[] | select(.value != 0) |
-		"#   \(.key) \(.value)"'
+	ctl mirror --json stats | jq -r '.result.online // {} | to_entries[] |
+		select(.value != 0) | "#   \(.key) \(.value)"'
 	show_counters 2>/dev/null || true
 }
 
@@ -176,14 +176,52 @@ lossy() {
 	in_ns sw sysctl -q -w net.bridge.bridge-nf-call-iptables=0
 }
 
+# The mirror arrives at the target host itself: there is no other host of ours.
+at_home() {
+	local at=198.18.98.3
+	ip link add home0 netns "$LAB_ID-target" type veth peer name home1 netns "$LAB_ID-online"
+	ip -n "$LAB_ID-online" link set home1 up
+	ip -n "$LAB_ID-target" link set home0 up
+	in_ns target sysctl -q -w net.ipv4.conf.home0.rp_filter=0
+	in_ns online tc filter del dev eth0 ingress
+	feed home1
+	refused_at target "an address of another interface" "but not of home0" \
+		home0 --hook xdp --to "$TARGET_IP:$PORT"
+	ip -n "$LAB_ID-target" addr add "$at/32" dev home0
+	ask target intercept home0 --port "$PORT" || lab_die "intercept failed"
+	refused_at target "the target itself by generic XDP" "needs native XDP" \
+		home0 --hook xdp --xdp-mode generic --to "$at:$PORT"
+	ask target attach home0 --hook xdp --to "$at:$PORT" || lab_die "attach failed"
+	is "at the target itself: status says how" \
+		"$(ctl_json target '.result.online[0].hook' status)" "xdp native"
+	wait_for 5 at_home_copying || lab_die "copying does not begin"
+	all_arrive "at the target itself" 1 /
+	ask target detach home0
+	ask target release home0
+	in_ns online tc filter del dev eth0 ingress
+	ip -n "$LAB_ID-online" link del home1
+	feed span1
+}
+
+at_home_copying() {
+	[ "$(ctl_json target '.result.online[0].copying' status 2>/dev/null)" = true ]
+}
+
 # refusal TEXT PATTERN WORD...: attach fails with one line like that.
 refusal() {
 	local text=$1 pattern=$2
 	shift 2
 	[[ " $* " == *" --to "* ]] || set -- "$@" --to "$TARGET_IP:$PORT"
-	if ctl mirror attach "$@" >"$LAB_DIR/refused.txt" 2>&1; then
+	refused_at mirror "$text" "$pattern" "$@"
+}
+
+# refused_at HOST TEXT PATTERN WORD...
+refused_at() {
+	local host=$1 text=$2 pattern=$3
+	shift 3
+	if ctl "$host" attach "$@" >"$LAB_DIR/refused.txt" 2>&1; then
 		not_ok "$text is refused"
-		ask mirror detach "$1"
+		ask "$host" detach "$1"
 	else
 		is "$text: refused, with the reason" "$(grep -c -- "$pattern" "$LAB_DIR/refused.txt")" 1
 	fi
@@ -252,6 +290,7 @@ vxlan native
 vxlan generic
 wrapped
 lossy
+at_home
 rest pass
 rest drop
 refused

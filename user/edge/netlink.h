@@ -81,6 +81,10 @@ struct tcpc_hop_macs {
  * -errno: no way there, or one without Ethernet (-EPROTONOSUPPORT). */
 int tcpc_netlink_macs(const struct tcpc_addr *dst, struct tcpc_hop_macs *ret);
 
+/** tcpc_netlink_own_macs - what a frame that comes in by @ifindex has to have to be for this host.
+ * Returns 0 or -errno. */
+int tcpc_netlink_own_macs(int ifindex, struct tcpc_hop_macs *ret);
+
 /** tcpc_netlink_has_xdp - does an XDP program see the interface's packets before all others? */
 bool tcpc_netlink_has_xdp(int ifindex);
 

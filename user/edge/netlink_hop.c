@@ -112,3 +112,15 @@ int tcpc_netlink_macs(const struct tcpc_addr *dst, struct tcpc_hop_macs *ret)
 	*ret = macs;
 	return 0;
 }
+
+int tcpc_netlink_own_macs(int ifindex, struct tcpc_hop_macs *ret)
+{
+	struct tcpc_hop_macs macs = {.known = true};
+	int r = link_address(ifindex, macs.dst);
+
+	if (r)
+		return r;
+	memcpy(macs.src, macs.dst, sizeof(macs.src));
+	*ret = macs;
+	return 0;
+}

@@ -33,8 +33,7 @@ bool online_has_no_header(unsigned short type)
 int online_hook(struct tap *tap, struct tcpc_err *err)
 {
 	if (tap->hook == TCPC_HOOK_XDP)
-		return tcpc_dp_online_mirror(tap->online->dp, tap->ifindex, &tap->mirror,
-					     &tap->attachment, err);
+		return mirror_hook(tap, err);
 	return tcpc_dp_online_attach(tap->online->dp, tap->ifindex, online_has_no_header(tap->type),
 				     tap->hook, &tap->attachment, err);
 }

@@ -31,12 +31,22 @@ static bool is_target(const struct tcpc_attach_spec *spec, const struct tcpc_add
 	return false;
 }
 
+static bool is_service(const struct tcpc_attach_spec *spec, const struct tcpc_flow *flow)
+{
+	for (__u32 i = 0; i < spec->n_targets; i++)
+		if (!memcmp(&spec->targets[i].addr, &flow->server, sizeof(flow->server)) &&
+		    spec->targets[i].port == flow->server_port)
+			return true;
+	return false;
+}
+
 static bool see_socket(void *user, const struct tcpc_flow *flow)
 {
 	struct use *use = user;
 
-	/* The feedback link may well go out by the port: that is ours. */
-	if (is_target(use->spec, &flow->client))
+	/* The feedback link may well go out by the port: that is ours. So is the service under test
+	 * where the target is this host. */
+	if (is_target(use->spec, &flow->client) || is_service(use->spec, flow))
 		return false;
 	for (int i = 0; i < use->n_addrs; i++) {
 		if (memcmp(&use->addrs[i], &flow->server, sizeof(flow->server)))
@@ -92,7 +102,18 @@ static int check_default_route(const struct tcpc_iface *iface, struct tcpc_err *
 	return 0;
 }
 
-int mirror_check(const struct tcpc_iface *iface, const struct tcpc_attach_spec *spec,
+/* What this host copies to itself can't be lost on the way, and is not sent again. */
+static void spare_journal(struct tcpc_attach_spec *spec)
+{
+	struct tcpc_route route;
+	struct tcpc_err err;
+
+	for (__u32 i = 0; i < spec->n_targets; i++)
+		if (!tcpc_netlink_route(&spec->targets[i].addr, &route, &err) && route.local)
+			spec->recovery = false;
+}
+
+int mirror_check(const struct tcpc_iface *iface, struct tcpc_attach_spec *spec,
 		 struct tcpc_err *err)
 {
 	if (iface->type != ARPHRD_ETHER)
@@ -101,20 +122,65 @@ int mirror_check(const struct tcpc_iface *iface, const struct tcpc_attach_spec *
 			"%s is no Ethernet interface, and --hook xdp knows no other: use "
 			"--hook tc",
 			iface->name);
+	spare_journal(spec);
 	if (spec->force)
 		return 0;
 	return check_default_route(iface, err) ?: check_sockets(iface, spec, err);
 }
 
-int mirror_check_target(const struct tap *tap, struct tcpc_err *err)
+int mirror_check_local(const struct tap *tap, const struct tcpc_addr *addr, struct tcpc_err *err)
 {
-	if (tap->hook != TCPC_HOOK_XDP || tap->split || !tap->n_targets)
+	struct tcpc_addr addrs[MAX_ADDRESSES];
+	char text[TCPC_TEXT_BYTES];
+	int n = tcpc_netlink_addresses(tap->ifindex, addrs, MAX_ADDRESSES, err);
+
+	if (n < 0)
+		return n;
+	for (int i = 0; i < n && i < MAX_ADDRESSES; i++)
+		if (!memcmp(&addrs[i], addr, sizeof(*addr)))
+			return 0;
+	tcpc_text_from_addr(addr, text);
+	return tcpc_err_set(err, EADDRNOTAVAIL,
+			    "target %s is an address of this host, but not of %s, where mirrored "
+			    "packets would have to be intercepted: add it there, `ip address add "
+			    "%s dev %s`, and `tcpcopyctl intercept %s`",
+			    text, tap->iface, text, tap->iface, tap->iface);
+}
+
+int mirror_check_target(const struct tap *tap, const struct tcpc_route *route, struct tcpc_err *err)
+{
+	bool local = route->local;
+
+	if (tap->hook != TCPC_HOOK_XDP || !tap->n_targets)
 		return 0;
-	return tcpc_err_set(
-		err, EOPNOTSUPP,
-		"%s is attached with --hook xdp, which sends each packet to one target: "
-		"attach it with --mode split to have several",
-		tap->iface);
+	for (unsigned int i = 0; i < tap->n_targets; i++)
+		local |= tap->targets[i].route.local;
+	if (local)
+		return tcpc_err_set(err, EOPNOTSUPP,
+				    "%s sends to this host itself, or would: that goes with no "
+				    "other target",
+				    tap->iface);
+	if (tap->split)
+		return 0;
+	return tcpc_err_set(err, EOPNOTSUPP,
+			    "%s is attached with --hook xdp, which sends each packet to one "
+			    "target: attach it with --mode split to have several",
+			    tap->iface);
+}
+
+int mirror_hook(struct tap *tap, struct tcpc_err *err)
+{
+	struct tcpc_mirror_spec how = tap->mirror;
+
+	/* What generic XDP passes on came to TC without its link header where it had to be copied
+	 * first (seen with Linux 6.18), and align would know none of it. */
+	if (tap->n_targets && tap->targets[0].route.local && how.mode == TCPC_XDP_GENERIC)
+		return tcpc_err_set(err, EOPNOTSUPP,
+				    "a target that is this host itself needs native XDP: leave "
+				    "--xdp-mode generic out");
+	if (tap->n_targets && tap->targets[0].route.local)
+		how.mode = TCPC_XDP_NATIVE;
+	return tcpc_dp_online_mirror(tap->online->dp, tap->ifindex, &how, &tap->attachment, err);
 }
 
 bool mirror_refresh(struct tap *tap)
@@ -126,7 +192,8 @@ bool mirror_refresh(struct tap *tap)
 		struct tcpc_hop_macs now = {};
 
 		/* No way there: nothing is known, and its status says why. */
-		if (tcpc_netlink_macs(&t->endpoint.addr, &now))
+		if (t->route.local ? tcpc_netlink_own_macs(tap->ifindex, &now)
+				   : tcpc_netlink_macs(&t->endpoint.addr, &now))
 			now.known = false;
 		/* What was right a second ago stays until something else is known. */
 		if (!now.known && t->route.ifindex)

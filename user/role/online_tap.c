@@ -108,8 +108,8 @@ int tap_find_target(const struct tap *tap, const struct tcpc_endpoint *endpoint)
 	return -1;
 }
 
-static int check_route(const struct tcpc_endpoint *endpoint, struct tcpc_route *ret,
-		       struct tcpc_err *err)
+static int check_route(const struct tap *tap, const struct tcpc_endpoint *endpoint,
+		       struct tcpc_route *ret, struct tcpc_err *err)
 {
 	char text[TCPC_TEXT_BYTES];
 	int r = tcpc_netlink_route(&endpoint->addr, ret, err);
@@ -117,6 +117,8 @@ static int check_route(const struct tcpc_endpoint *endpoint, struct tcpc_route *
 	if (r)
 		return r;
 	tcpc_text_from_addr(&endpoint->addr, text);
+	if (ret->local && tap->hook == TCPC_HOOK_XDP)
+		return mirror_check_local(tap, &endpoint->addr, err);
 	if (ret->local)
 		return tcpc_err_set(err, EADDRNOTAVAIL,
 				    "target %s is an address of this host; the target must be "
@@ -154,9 +156,9 @@ int tap_add_target(struct tap *tap, const struct tcpc_endpoint *endpoint, __u32 
 				    "%s has %d targets already, the most there can be (those that "
 				    "are draining count)",
 				    tap->iface, TCPC_MAX_TARGETS);
-	r = mirror_check_target(tap, err)
-		    ?: tcpc_spec_copies_fit(&tap->copies, &endpoint->addr, tap->n_targets + 1, err)
-		    ?: check_route(endpoint, &target.route, err);
+	r = tcpc_spec_copies_fit(&tap->copies, &endpoint->addr, tap->n_targets + 1, err)
+		    ?: check_route(tap, endpoint, &target.route, err)
+		    ?: mirror_check_target(tap, &target.route, err);
 	if (r)
 		return r;
 	if (!tap->feedback_none) {
@@ -270,6 +272,8 @@ static __u32 target_flags(const struct tap *tap, const struct target *t)
 		flags |= TCPC_TARGET_EXCLUDE;
 	if (t->peer && tap->recovery)
 		flags |= TCPC_TARGET_JOURNAL;
+	if (t->route.local)
+		flags |= TCPC_TARGET_LOCAL;
 	if (t->gated)
 		flags |= TCPC_TARGET_GATED;
 	if (t->macs.known)
@@ -376,7 +380,7 @@ void tap_refresh_routes(struct tap *tap)
 		struct target *t = &tap->targets[i];
 		struct tcpc_route now = {};
 
-		if (check_route(&t->endpoint, &now, &err))
+		if (check_route(tap, &t->endpoint, &now, &err))
 			memset(&now, 0, sizeof(now));
 		changed = changed || now.mtu != t->route.mtu;
 		if (now.ifindex != t->route.ifindex) {
