@@ -11,13 +11,16 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <sys/ioctl.h>
 #include <json-c/json.h>
 #include <sodium.h>
 
 #include "core/command.h"
+#include "core/paint.h"
 #include "core/render.h"
 #include "edge/ask.h"
 #include "edge/key.h"
+#include "role/patience.h"
 #include "role/replay.h"
 #include "tcpcopy/abi.h"
 
@@ -81,7 +84,7 @@ static int ask(const struct options *options, struct json_object *request, struc
 {
 	const char *text = json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN);
 	char *line = NULL;
-	int status = tcpc_ask(options->path, text, &line, err);
+	int status = tcpc_patience_ask(options->path, command_of(request), text, &line, err);
 
 	if (status)
 		return status;
@@ -133,11 +136,27 @@ static int sweep(const struct options *options, struct json_object *request, str
 	return status;
 }
 
-/* Exit status of a failure on this side. */
 static int complain(const struct tcpc_err *err)
 {
 	fprintf(stderr, "tcpcopyctl: %s\n", err->text);
 	return err->code == EINVAL || err->code == EOPNOTSUPP ? 2 : 1;
+}
+
+/* Exit status of a failure on this side. Who reads JSON gets it as the daemon would say it. */
+static int fail(const struct options *options, const struct tcpc_err *err)
+{
+	int status = complain(err);
+	struct json_object *root;
+
+	if (!options->json)
+		return status;
+	root = json_object_new_object();
+	json_object_object_add(root, "ok", json_object_new_boolean(false));
+	json_object_object_add(root, "error", json_object_new_string(err->text));
+	json_object_object_add(root, "status", json_object_new_int(status));
+	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN));
+	json_object_put(root);
+	return status;
 }
 
 /* Exit status of a failure the daemon reports. Through tcpc_err, so that it is one line. */
@@ -165,7 +184,7 @@ static int show(const struct options *options, const char *command, const struct
 	if (!answer->ok)
 		return complain_answer(answer);
 	if (!options->json)
-		tcpc_render(stdout, command, answer->result);
+		tcpc_render(stdout, command, answer->result, tcpc_paint_wanted(STDOUT_FILENO));
 	return tcpc_render_failed(command, answer->result) ? 1 : 0;
 }
 
@@ -181,33 +200,84 @@ static int run_once(const struct options *options, struct json_object *request)
 	if ((status == -ENOENT || status == -ECONNREFUSED) && has_option(request, "all"))
 		status = sweep(options, request, &answer, &err);
 	if (status)
-		return complain(&err);
+		return fail(options, &err);
 	status = show(options, command_of(request), &answer);
 	answer_free(&answer);
 	return status;
 }
 
+static void wait_second(struct timespec *next)
+{
+	next->tv_sec++;
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, next, NULL) == EINTR)
+		;
+}
+
 /* Every second, by the clock and not by how long the daemon takes, until it fails or Ctrl-C. */
 static int run_watch(const struct options *options, struct json_object *request)
 {
-	bool terminal = isatty(STDOUT_FILENO), first = true;
 	struct timespec next;
 	int status;
 
 	clock_gettime(CLOCK_MONOTONIC, &next);
-	for (;;) {
-		if (terminal && !options->json)
-			fputs("\033[H\033[2J", stdout); /* ECMA-48: home, erase display */
-		else if (!options->json && !first)
+	for (bool first = true;; first = false) {
+		if (!options->json && !first)
 			putc('\n', stdout);
-		first = false;
 		status = run_once(options, request);
 		if (status || fflush(stdout) || ferror(stdout))
 			return status;
-		next.tv_sec++;
-		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL) == EINTR)
-			;
+		wait_second(&next);
 	}
+}
+
+static struct tcpc_render_screen screen_now(double seconds)
+{
+	struct tcpc_render_screen screen = {24, 80, seconds, tcpc_paint_wanted(STDOUT_FILENO)};
+	struct winsize size;
+
+	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_row && size.ws_col) {
+		screen.rows = size.ws_row;
+		screen.columns = size.ws_col;
+	}
+	return screen;
+}
+
+static double seconds_of(const struct timespec *t)
+{
+	return t->tv_sec + t->tv_nsec / 1e9;
+}
+
+/* On a terminal one screen is written over the other; the last one stays. */
+static int run_screen(const struct options *options, struct json_object *request)
+{
+	struct answer answer, before = {};
+	struct timespec next, now;
+	struct tcpc_render_screen screen;
+	double last = 0;
+	struct tcpc_err err;
+	int status;
+
+	clock_gettime(CLOCK_MONOTONIC, &next);
+	fputs("\033[2J", stdout); /* ECMA-48: erase display */
+	while (!(status = ask(options, request, &answer, &err)) && answer.ok) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		screen = screen_now(seconds_of(&now) - last);
+		tcpc_render_watch(stdout, answer.result, before.result, &screen);
+		last = seconds_of(&now);
+		answer_free(&before);
+		before = answer;
+		if (fflush(stdout) || ferror(stdout))
+			break;
+		wait_second(&next);
+	}
+	answer_free(&before);
+	if (status)
+		return fail(options, &err);
+	if (answer.ok)
+		return 1; /* the terminal is gone: main() says so */
+	status = complain_answer(&answer);
+	answer_free(&answer);
+	return status;
 }
 
 static int run_key(const struct options *options)
@@ -218,7 +288,7 @@ static int run_key(const struct options *options)
 
 	if (sodium_init() < 0) {
 		tcpc_err_set(&err, EIO, "libsodium finds no source of random numbers");
-		return complain(&err);
+		return fail(options, &err);
 	}
 	randombytes_buf(key, sizeof(key));
 	sodium_bin2hex(hex, sizeof(hex), key, sizeof(key));
@@ -243,10 +313,13 @@ static int run_replay(const struct options *options, struct json_object *request
 		puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN));
 		json_object_put(root);
 	} else if (result) {
-		tcpc_render(stdout, "replay", result);
+		tcpc_render(stdout, "replay", result, tcpc_paint_wanted(STDOUT_FILENO));
 	}
 	json_object_put(result);
-	return status ? complain(&err) : 0;
+	if (!status)
+		return 0;
+	/* Its own object has said so. */
+	return result ? complain(&err) : fail(options, &err);
 }
 
 static void show_version_json(struct json_object *daemon)
@@ -295,6 +368,8 @@ static int run(const struct options *options, struct json_object *request)
 		return run_version(options, request);
 	if (!strcmp(command, "replay"))
 		return run_replay(options, request);
+	if (has_option(request, "watch") && !options->json && isatty(STDOUT_FILENO))
+		return run_screen(options, request);
 	if (has_option(request, "watch"))
 		return run_watch(options, request);
 	return run_once(options, request);
@@ -376,11 +451,11 @@ static int parse_and_run(int argc, const char *const *argv)
 	if (wants_help(argc, argv, &command))
 		return usage(stdout, command, 0);
 	if (parse_options(argc, argv, &options, &next, &err))
-		return complain(&err);
+		return fail(&options, &err);
 	if (next == argc)
 		return usage(stderr, NULL, 2);
 	if (tcpc_command_parse(argc - next, argv + next, &request, &err))
-		return complain(&err);
+		return fail(&options, &err);
 	status = run(&options, request);
 	json_object_put(request);
 	return status;

@@ -7,6 +7,7 @@
 ANSWER is a file. Its first line says how to answer, the rest is the answer:
 
     line        the rest as it is, once the request has come
+    slow        likewise, after 1.5 s
     bytes       likewise, one byte a time
     numbered    like line, with @N@ replaced by how many requests came so far
     big BYTES   an allow-list whose JSON is that long at least
@@ -21,6 +22,7 @@ import json
 import os
 import socket
 import sys
+import time
 
 
 def read_line(conn):
@@ -60,6 +62,9 @@ def answer(conn, how, body, log, n):
     log.write(read_line(conn).decode())
     log.flush()
     if how[0] == "line":
+        conn.sendall(body)
+    elif how[0] == "slow":
+        time.sleep(1.5)
         conn.sendall(body)
     elif how[0] == "numbered":
         conn.sendall(body.replace(b"@N@", str(n).encode()))

@@ -217,22 +217,57 @@ three_answers() {
 	[ "$(grep -c '^online' "$OUT")" -ge 3 ]
 }
 
-cleared() {
-	[ "$(grep -c $'\033\\[H\033\\[2J' "$OUT")" -ge "$1" ]
+# drawn N: screens so far; each begins at the first column of the first line.
+drawn() {
+	[ "$(grep -c $'\033\\[H' "$OUT")" -ge "$1" ]
 }
 
-# On a terminal each answer replaces the one before.
+# terminal COMMAND...: in a terminal of 12 lines and 60 columns, to $OUT.
+terminal() {
+	script -qfec "stty rows 12 columns 60; $*" /dev/null >"$OUT" 2>&1 </dev/null
+}
+
+# On a terminal each answer is written over the one before, with what has counted, and how fast.
 watch_terminal() {
 	local pid
-	answers line "{'ok':true,'result':{}}"
-	script -qfec "'$CTL' --run-dir '$RUN' stats --watch" /dev/null >"$OUT" 2>&1 </dev/null &
+	answers numbered "{'ok':true,'result':{'online':{'seen':@N@000,'not_tcp':0,'copied':7}}}"
+	terminal "NO_COLOR=1 '$CTL' --run-dir '$RUN' stats --watch" &
 	pid=$!
 	PIDS+=("$pid")
-	try "watch on a terminal: it is cleared each time" wait_for 10 cleared 3
+	try "watch on a terminal: a screen each second" wait_for 10 drawn 3
+	is "watch on a terminal: erased once as a whole" "$(grep -c $'\033\\[2J' "$OUT")" 1
+	try "watch on a terminal: what moves, and how fast" \
+		grep -Eq 'online +seen +[0-9]+000 +(9[0-9][0-9]|10[0-9][0-9]) ' "$OUT"
+	try "watch on a terminal: what stands still" grep -Eq 'online +copied +7 +0 ' "$OUT"
+	is "watch on a terminal: what has counted nothing" "$(grep -c not_tcp "$OUT" || true)" 0
 	answers line "{'ok':false,'error':'enough','status':1}"
 	STATUS=0
 	wait "$pid" || STATUS=$?
 	is "watch on a terminal: exit status when the daemon fails" "$STATUS" 1
+}
+
+# Colours are for terminals whose user wants them.
+colours() {
+	local doctor="'$CTL' --run-dir '$RUN' doctor" red=$'\033\\[31mfail'
+	answers line "{'ok':true,'result':{'findings':[{'level':'fail','check':'a','detail':'b','fix':'c'}]}}"
+	terminal "env -u NO_COLOR TERM=xterm $doctor" || true
+	is "colours on a terminal" "$(grep -c "$red" "$OUT" || true)" 1
+	terminal "env NO_COLOR=1 TERM=xterm $doctor" || true
+	is "colours with NO_COLOR" "$(grep -c $'\033' "$OUT" || true)" 0
+	terminal "env -u NO_COLOR TERM=dumb $doctor" || true
+	is "colours on a dumb terminal" "$(grep -c $'\033' "$OUT" || true)" 0
+	run doctor
+	is "colours into a file" "$(grep -c '[[:cntrl:]]' "$OUT" || true)" 0
+}
+
+# What takes long says what it waits for, on a terminal, and wipes that away.
+waiting() {
+	answers slow "{'ok':true,'result':{'text':'eth0 is released'}}"
+	terminal "'$CTL' --run-dir '$RUN' release eth0" || true
+	try "waiting: says what for" grep -q 'release: waiting for copied connections.* 1 s' "$OUT"
+	try "waiting: the line goes" grep -q $'\r\033\\[Keth0 is released' "$OUT"
+	run release eth0
+	ends "waiting without a terminal" 0 "eth0 is released"
 }
 
 alone() {
@@ -273,7 +308,11 @@ no_daemon() {
 	run status
 	fails "a socket that nobody listens on" 1 "$RUN/tcpcopyd.sock.*tcpcopyd"
 	run --json status
-	fails "no daemon and --json" 1 "$RUN/tcpcopyd.sock"
+	is "no daemon and --json: exit status" "$STATUS" 1
+	is "no daemon and --json: answer" "$(jq -c '[.ok, .status]' "$OUT")" "[false,1]"
+	is "no daemon and --json: error" "tcpcopyctl: $(jq -r .error "$OUT")" "$(cat "$ERR")"
+	run --json attach eth0
+	is "bad usage and --json: answer" "$(jq -c '[.ok, .status]' "$OUT")" "[false,2]"
 	RUN=$DIR/run
 }
 
@@ -369,6 +408,8 @@ refused
 broken
 big_request
 watch
+colours
+waiting
 alone
 no_daemon
 usage

@@ -210,7 +210,7 @@ static char *render(const char *command, struct json_object *result)
 	FILE *out = open_memstream(&text, &size);
 
 	assert_non_null(out);
-	tcpc_render(out, command, result);
+	tcpc_render(out, command, result, false);
 	assert_int_equal(fclose(out), 0);
 	assert_int_equal(strlen(text), size);
 	return text;

@@ -35,8 +35,7 @@ const char *render_text(struct json_object *o, const char *name)
 	}
 }
 
-/* The same for use in a sentence. */
-static const char *word(struct json_object *o, const char *name)
+const char *render_word(struct json_object *o, const char *name)
 {
 	const char *text = render_text(o, name);
 
@@ -71,21 +70,15 @@ struct json_object *render_item(struct json_object *o, const char *name, size_t 
 	return json_object_array_get_idx(render_member(o, name), i);
 }
 
-static void put(FILE *out, const char *text)
+void render_put(FILE *out, const char *text)
 {
 	for (; *text; text++)
 		putc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
 }
 
-static void pad(FILE *out, int n)
-{
-	while (n-- > 0)
-		putc(' ', out);
-}
-
 void tcpc_render_line(FILE *out, const char *text)
 {
-	put(out, text);
+	render_put(out, text);
 	putc('\n', out);
 }
 
@@ -101,7 +94,7 @@ static void put_list(FILE *out, struct json_object *o, const char *name, const c
 
 		if (i)
 			putc(',', out);
-		put(out, text ? text : "-");
+		render_put(out, text ? text : "-");
 	}
 }
 
@@ -124,7 +117,7 @@ static void list_cell(struct tcpc_table *table, struct json_object *o, const cha
 void render_header(struct tcpc_table *table, const char *const *names)
 {
 	for (unsigned int i = 0; i < table->n_columns; i++)
-		tcpc_table_add(table, names[i]);
+		tcpc_table_add_as(table, names[i], TCPC_PAINT_HEAD);
 }
 
 /* ---- status --------------------------------------------------------------------------------- */
@@ -152,9 +145,9 @@ static void put_daemon(FILE *out, struct json_object *o)
 	const char *pins = render_text(o, "pins");
 
 	fputs("tcpcopyd ", out);
-	put(out, word(o, "version"));
+	render_put(out, render_word(o, "version"));
 	fputs(", pid ", out);
-	put(out, word(o, "pid"));
+	render_put(out, render_word(o, "pid"));
 	fputs(", up ", out);
 	put_duration(out, number(o, "uptime_s"));
 	if (rss_bytes < 0)
@@ -162,11 +155,11 @@ static void put_daemon(FILE *out, struct json_object *o)
 	else
 		fprintf(out, ", %.1f MB resident, feedback link ", rss_bytes / 1e6);
 	fputs(is_true(o, "secure") ? "with key\n"
-	      : has_secure	   ? "without key (insecure)\n"
+	      : has_secure	   ? TCPC_PAINT_WARN "without key (insecure)" TCPC_PAINT_OFF "\n"
 				   : "-\n",
 	      out);
 	if (pins && *pins) {
-		put(out, pins);
+		render_put(out, pins);
 		putc('\n', out);
 	}
 }
@@ -176,8 +169,11 @@ static const char *const target_columns[] = {"TARGET", "STATE",	 "FEEDBACK", "RE
 
 static void target_cells(struct tcpc_table *table, struct json_object *target)
 {
+	const char *state = render_text(target, "state");
+	bool copying = state && !strcmp(state, "copying");
+
 	RENDER_CELL(table, target, "target");
-	RENDER_CELL(table, target, "state");
+	tcpc_table_add_as(table, state, copying ? TCPC_PAINT_GOOD : TCPC_PAINT_BAD);
 	RENDER_CELL(table, target, "feedback");
 	RENDER_CELL(table, target, "receipts");
 	RENDER_CELL(table, target, "syn_acks");
@@ -190,11 +186,12 @@ static void put_guard(FILE *out, struct json_object *event)
 {
 	bool tripped = is_true(event, "tripped");
 
-	fputs(tripped ? "    guard: " : "    guard, was: ", out);
-	put(out, word(event, "what"));
+	fputs(tripped ? "    " TCPC_PAINT_WARN "guard" TCPC_PAINT_OFF ": " : "    guard, was: ",
+	      out);
+	render_put(out, render_word(event, "what"));
 	if (tripped) {
 		fputs(": ", out);
-		put(out, word(event, "reason"));
+		render_put(out, render_word(event, "reason"));
 	}
 	fputs(tripped ? ", since " : ", over since ", out);
 	put_duration(out, number(event, "since_s"));
@@ -208,12 +205,12 @@ static void put_copies(FILE *out, struct json_object *tap)
 
 	if (copies && strcmp(copies, "1")) {
 		fputs(", ", out);
-		put(out, copies);
+		render_put(out, copies);
 		fputs(" copies", out);
 	}
 	if (source && strcmp(source, "keep")) {
 		fputs(", from ", out);
-		put(out, source);
+		render_put(out, source);
 	}
 }
 
@@ -231,19 +228,44 @@ static void put_where(FILE *out, struct json_object *tap)
 /* With --ramp, too, how far it is. */
 static void put_percent(FILE *out, struct json_object *tap)
 {
-	bool ramp = strcmp(word(tap, "ramp_left_s"), "0") && render_text(tap, "ramp_left_s");
+	bool ramp = strcmp(render_word(tap, "ramp_left_s"), "0") && render_text(tap, "ramp_left_s");
 
 	fputs(", ", out);
-	put(out, word(tap, ramp ? "percent_now" : "percent"));
+	render_put(out, render_word(tap, ramp ? "percent_now" : "percent"));
 	fputs(" % of connections ", out);
 	if (ramp) {
 		putc('(', out);
-		put(out, word(tap, "percent"));
+		render_put(out, render_word(tap, "percent"));
 		fputs(" % in ", out);
-		put(out, word(tap, "ramp_left_s"));
+		render_put(out, render_word(tap, "ramp_left_s"));
 		fputs(" s) ", out);
 	}
 	fputs("from ", out);
+}
+
+/* A reason that stands in the line of a target is not said twice. */
+static bool is_told(struct json_object *tap, const char *reason)
+{
+	for (size_t i = 0; i < render_length(tap, "targets"); i++)
+		if (!strcmp(render_word(render_item(tap, "targets", i), "reason"), reason))
+			return true;
+	return false;
+}
+
+static void put_copying(FILE *out, struct json_object *tap)
+{
+	const char *reason = render_word(tap, "reason");
+
+	if (is_true(tap, "copying")) {
+		fputs(", " TCPC_PAINT_GOOD "copying" TCPC_PAINT_OFF "\n", out);
+		return;
+	}
+	fputs(", " TCPC_PAINT_BAD "not copying" TCPC_PAINT_OFF, out);
+	if (!is_told(tap, reason)) {
+		fputs(": ", out);
+		render_put(out, reason);
+	}
+	putc('\n', out);
 }
 
 static void put_tap(FILE *out, struct json_object *tap)
@@ -251,9 +273,9 @@ static void put_tap(FILE *out, struct json_object *tap)
 	struct tcpc_table table = {.n_columns = 7, .right = 0x38};
 
 	fputs("  ", out);
-	put(out, word(tap, "iface"));
+	render_put(out, render_word(tap, "iface"));
 	fputs(" (", out);
-	put(out, word(tap, "hook"));
+	render_put(out, render_word(tap, "hook"));
 	fputs("): port ", out);
 	put_list(out, tap, "ports", "-");
 	put_percent(out, tap);
@@ -263,8 +285,7 @@ static void put_tap(FILE *out, struct json_object *tap)
 	put_list(out, tap, "excludes", "");
 	put_where(out, tap);
 	put_copies(out, tap);
-	fputs(is_true(tap, "copying") ? ", copying" : ", not copying: ", out);
-	tcpc_render_line(out, is_true(tap, "copying") ? "" : word(tap, "reason"));
+	put_copying(out, tap);
 	for (size_t i = 0; i < render_length(tap, "guard"); i++)
 		put_guard(out, render_item(tap, "guard", i));
 	render_header(&table, target_columns);
@@ -281,28 +302,28 @@ static void put_intercept(FILE *out, struct json_object *intercept)
 	const char *reason = render_text(intercept, "reason");
 
 	fputs("  ", out);
-	put(out, word(intercept, "iface"));
+	render_put(out, render_word(intercept, "iface"));
 	fputs(" (", out);
-	put(out, word(intercept, "hook"));
+	render_put(out, render_word(intercept, "hook"));
 	fputs("): port ", out);
 	put_list(out, intercept, "ports", "-");
 	fputs(", ", out);
-	put(out, word(intercept, "state"));
+	render_put(out, render_word(intercept, "state"));
 	fputs(", engine ", out);
-	put(out, word(intercept, "engine"));
+	render_put(out, render_word(intercept, "engine"));
 	fputs(", queues ", out);
-	put(out, word(intercept, "queues"));
+	render_put(out, render_word(intercept, "queues"));
 	fputs(", feedback at ", out);
-	put(out, word(intercept, "listen"));
+	render_put(out, render_word(intercept, "listen"));
 	fputs(", peers ", out);
 	put_list(out, intercept, "peers", "none");
 	if (ipv6 && strcmp(ipv6, "intercepted")) {
 		fputs("; IPv6 is left alone: ", out);
-		put(out, ipv6);
+		render_put(out, ipv6);
 	}
 	if (reason && *reason) {
 		fputs("; ", out);
-		put(out, reason);
+		render_put(out, reason);
 	}
 	putc('\n', out);
 }
@@ -320,69 +341,6 @@ static void put_status(FILE *out, struct json_object *o)
 		put_intercept(out, render_item(o, "target", i));
 	if (!render_length(o, "online") && !render_length(o, "target"))
 		fputs("nothing attached, nothing intercepted\n", out);
-}
-
-/* ---- doctor --------------------------------------------------------------------------------- */
-
-static int widest(struct json_object *o, const char *list, const char *name)
-{
-	int width = 0;
-
-	for (size_t i = 0; i < render_length(o, list); i++) {
-		int n = (int)strlen(word(render_item(o, list, i), name));
-
-		if (n > width)
-			width = n;
-	}
-	return width;
-}
-
-static bool has_level(struct json_object *finding, const char *level)
-{
-	return !strcmp(word(finding, "level"), level);
-}
-
-/* A fix stands right below its finding, under the detail, ready to be copied. */
-static void put_finding(FILE *out, struct json_object *finding, int width)
-{
-	const char *check = word(finding, "check"), *fix = render_text(finding, "fix");
-	const char *level = word(finding, "level");
-
-	put(out, level);
-	pad(out, 6 - (int)strlen(level));
-	put(out, check);
-	pad(out, width - (int)strlen(check) + 2);
-	tcpc_render_line(out, word(finding, "detail"));
-	if (has_level(finding, "ok") || !fix)
-		return;
-	pad(out, width + 8);
-	fputs("fix: ", out);
-	tcpc_render_line(out, fix);
-}
-
-static void put_doctor(FILE *out, struct json_object *o)
-{
-	size_t n = render_length(o, "findings"), n_warn = 0, n_fail = 0;
-	int width = widest(o, "findings", "check");
-
-	for (size_t i = 0; i < n; i++) {
-		struct json_object *finding = render_item(o, "findings", i);
-
-		put_finding(out, finding, width);
-		n_warn += has_level(finding, "warn");
-		n_fail += has_level(finding, "fail");
-	}
-	fprintf(out, "%zu checks: %zu fail, %zu warn\n", n, n_fail, n_warn);
-}
-
-bool tcpc_render_failed(const char *command, struct json_object *result)
-{
-	if (!command || strcmp(command, "doctor"))
-		return false;
-	for (size_t i = 0; i < render_length(result, "findings"); i++)
-		if (has_level(render_item(result, "findings", i), "fail"))
-			return true;
-	return false;
 }
 
 /* ---- lists ---------------------------------------------------------------------------------- */
@@ -453,12 +411,12 @@ static const struct {
 	const char *command;
 	void (*put)(FILE *out, struct json_object *result);
 } renderers[] = {
-	{"status", put_status},	   {"stats", render_stats},   {"doctor", put_doctor},
+	{"status", put_status},	   {"stats", render_stats},   {"doctor", render_doctor},
 	{"target", put_targets},   {"filter", put_filters},   {"allow", put_allow},
 	{"ledger", render_ledger}, {"replay", render_replay},
 };
 
-void tcpc_render(FILE *out, const char *command, struct json_object *result)
+static void render(FILE *out, const char *command, struct json_object *result)
 {
 	struct json_object *text = render_member(result, "text");
 
@@ -483,4 +441,21 @@ void tcpc_render(FILE *out, const char *command, struct json_object *result)
 	fprintf(out, "%s\n",
 		json_object_to_json_string_ext(result,
 					       JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED));
+}
+
+void tcpc_render(FILE *out, const char *command, struct json_object *result, bool colours)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *memory = open_memstream(&text, &size);
+
+	if (memory) {
+		render(memory, command, result);
+		fclose(memory);
+	}
+	if (text)
+		tcpc_paint_write(out, text, size, colours);
+	else
+		fputs("(out of memory)\n", out);
+	free(text);
 }

@@ -20,6 +20,13 @@ static const char *text_of_reason(const char *name)
 /* ---- the account ------------------------------------------------------------------------------
  */
 
+static bool is_nothing(struct json_object *o, const char *name)
+{
+	const char *text = render_text(o, name);
+
+	return !text || !strcmp(text, "0");
+}
+
 static void sum_row(struct tcpc_table *table, const char *name, struct json_object *sum)
 {
 	tcpc_table_add(table, name);
@@ -27,7 +34,8 @@ static void sum_row(struct tcpc_table *table, const char *name, struct json_obje
 	RENDER_CELL(table, sum, "acknowledged");
 	RENDER_CELL(table, sum, "held");
 	RENDER_CELL(table, sum, "in_flight");
-	RENDER_CELL(table, sum, "lost");
+	tcpc_table_add_as(table, render_text(sum, "lost"),
+			  is_nothing(sum, "lost") ? NULL : TCPC_PAINT_BAD);
 }
 
 static void put_account(FILE *out, struct json_object *o)
@@ -42,13 +50,6 @@ static void put_account(FILE *out, struct json_object *o)
 	sum_row(&table, "exchanges", render_member(total, "exchanges"));
 	tcpc_table_print(&table, out, 0);
 	tcpc_table_free(&table);
-}
-
-static bool is_nothing(struct json_object *o, const char *name)
-{
-	const char *text = render_text(o, name);
-
-	return !text || !strcmp(text, "0");
 }
 
 /* What was never copied is in no account. */
@@ -162,6 +163,18 @@ static void put_behind(FILE *out, struct json_object *o)
 	tcpc_table_free(&table);
 }
 
+static bool has_counted(struct json_object *part)
+{
+	if (!json_object_is_type(part, json_type_object))
+		return false;
+	json_object_object_foreach (part, name, value) {
+		(void)value;
+		if (!is_nothing(part, name))
+			return true;
+	}
+	return false;
+}
+
 void render_ledger(FILE *out, struct json_object *o)
 {
 	static const char *const parts[] = {"ledger", "journal", "resend", "delivery"};
@@ -174,9 +187,10 @@ void render_ledger(FILE *out, struct json_object *o)
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		struct json_object *part = render_member(o, parts[i]);
 
-		if (!json_object_is_type(part, json_type_object))
+		/* The others are in `stats`. */
+		if (!has_counted(part))
 			continue;
 		putc('\n', out);
-		render_counters(out, parts[i], part);
+		render_counters(out, parts[i], part, false);
 	}
 }

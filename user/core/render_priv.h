@@ -6,6 +6,7 @@
 #ifndef TCPCOPY_CORE_RENDER_PRIV_H
 #define TCPCOPY_CORE_RENDER_PRIV_H
 
+#include "core/paint.h"
 #include "core/render.h"
 #include "core/table.h"
 
@@ -18,6 +19,12 @@ struct json_object *render_member(struct json_object *o, const char *name);
 /** render_text - a member as text, NULL if it is missing, empty or not a scalar. */
 const char *render_text(struct json_object *o, const char *name);
 
+/** render_word - the same for use in a sentence: "-" if there is none. */
+const char *render_word(struct json_object *o, const char *name);
+
+/** render_put - write @text, control characters replaced. */
+void render_put(FILE *out, const char *text);
+
 /** render_length - length of an array member; 0 if it is none. */
 size_t render_length(struct json_object *o, const char *name);
 
@@ -27,12 +34,17 @@ struct json_object *render_item(struct json_object *o, const char *name, size_t 
 /** render_header - @names as the first row of @table, one for each column. */
 void render_header(struct tcpc_table *table, const char *const *names);
 
-/** render_counters - the part @name of `stats`: each counter with what it means. */
-void render_counters(FILE *out, const char *name, struct json_object *counters);
+/** render_meaning - what counter @name of the part @section of `stats` means, or NULL. */
+const char *render_meaning(const char *section, const char *name);
 
-/** render_stats, render_ledger, render_replay - the whole answer to that command. */
+/** render_counters - the part @name of `stats`: each counter with what it means.
+ * @zeros: also those that have counted nothing. */
+void render_counters(FILE *out, const char *name, struct json_object *counters, bool zeros);
+
+/** render_stats, render_ledger, render_replay, render_doctor - the whole answer to that command. */
 void render_stats(FILE *out, struct json_object *o);
 void render_ledger(FILE *out, struct json_object *o);
 void render_replay(FILE *out, struct json_object *o);
+void render_doctor(FILE *out, struct json_object *o);
 
 #endif

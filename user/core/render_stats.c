@@ -60,22 +60,44 @@ static const char *meaning_of(const struct meaning *meanings, const char *name)
 	return NULL;
 }
 
-void render_counters(FILE *out, const char *name, struct json_object *counters)
+static const struct meaning *meanings_of(const char *section)
+{
+	for (size_t i = 0; i < N_SECTIONS; i++)
+		if (!strcmp(sections[i].name, section))
+			return sections[i].meanings;
+	return NULL;
+}
+
+const char *render_meaning(const char *section, const char *name)
+{
+	return meaning_of(meanings_of(section), name);
+}
+
+/* One row: what has counted nothing steps back. */
+static void counter_row(struct tcpc_table *table, struct json_object *counters, const char *counter,
+			const char *text, bool zeros)
+{
+	const char *value = render_text(counters, counter);
+	const char *mark = value && !strcmp(value, "0") ? TCPC_PAINT_FAINT : NULL;
+
+	if (mark && !zeros)
+		return;
+	tcpc_table_add_as(table, counter, mark);
+	tcpc_table_add_as(table, value, mark);
+	tcpc_table_add_as(table, text, mark);
+}
+
+void render_counters(FILE *out, const char *name, struct json_object *counters, bool zeros)
 {
 	static const char *const columns[] = {"NAME", "VALUE", "MEANING"};
 	struct tcpc_table table = {.n_columns = 3, .right = 2};
-	const struct meaning *meanings = NULL;
+	const struct meaning *meanings = meanings_of(name);
 
-	for (size_t i = 0; i < N_SECTIONS; i++)
-		if (!strcmp(sections[i].name, name))
-			meanings = sections[i].meanings;
 	tcpc_render_line(out, name);
 	render_header(&table, columns);
 	json_object_object_foreach (counters, counter, value) {
 		(void)value;
-		tcpc_table_add(&table, counter);
-		RENDER_CELL(&table, counters, counter);
-		tcpc_table_add(&table, meaning_of(meanings, counter));
+		counter_row(&table, counters, counter, meaning_of(meanings, counter), zeros);
 	}
 	tcpc_table_print(&table, out, 2);
 	tcpc_table_free(&table);
@@ -88,7 +110,7 @@ void render_stats(FILE *out, struct json_object *o)
 	json_object_object_foreach (o, name, counters) {
 		if (!json_object_is_type(counters, json_type_object))
 			continue;
-		render_counters(out, name, counters);
+		render_counters(out, name, counters, true);
 		n++;
 	}
 	if (!n)

@@ -27,6 +27,9 @@ struct tcpc_table {
  */
 void tcpc_table_add(struct tcpc_table *table, const char *text);
 
+/** tcpc_table_add_as - the same, in the colour of @mark, one of TCPC_PAINT_*; NULL for none. */
+void tcpc_table_add_as(struct tcpc_table *table, const char *text, const char *mark);
+
 /**
  * tcpc_table_print - write the whole rows, each line behind @indent spaces, two spaces between
  * columns, none at the end. A table that is not whole says so in a line of its own.

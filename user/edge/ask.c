@@ -235,8 +235,26 @@ static int read_line(int fd, int64_t deadline_ms, char **ret, int *ret_fd, struc
 	return 0;
 }
 
-static int ask(const char *path, const char *request, char **ret_answer, int *ret_fd,
-	       struct tcpc_err *err)
+/** Whom to tell how long an answer is waited for; @waiting NULL: nobody. */
+struct patience {
+	tcpc_ask_waiting waiting;
+	void *user;
+};
+
+/* Until the answer begins to come; that it does not, read_line() will find. */
+static void wait_told(int fd, const struct patience *patience)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+
+	for (unsigned int s = 1; patience->waiting && s < TCPC_ASK_SECONDS; s++) {
+		if (poll(&pfd, 1, 1000))
+			return;
+		patience->waiting(patience->user, s);
+	}
+}
+
+static int ask(const char *path, const char *request, const struct patience *patience,
+	       char **ret_answer, int *ret_fd, struct tcpc_err *err)
 {
 	int64_t deadline_ms = now_ms() + TCPC_ASK_SECONDS * 1000;
 	int fd = -1, status;
@@ -245,21 +263,29 @@ static int ask(const char *path, const char *request, char **ret_answer, int *re
 	if (status)
 		return status;
 	status = send_all(fd, request, strlen(request), deadline_ms, err)
-		?: send_all(fd, "\n", 1, deadline_ms, err)
-		?: read_line(fd, deadline_ms, ret_answer, ret_fd, err);
+			 ?: send_all(fd, "\n", 1, deadline_ms, err);
+	if (!status)
+		wait_told(fd, patience);
+	status = status ?: read_line(fd, deadline_ms, ret_answer, ret_fd, err);
 	close(fd);
 	return status;
 }
 
 int tcpc_ask(const char *path, const char *request, char **ret_answer, struct tcpc_err *err)
 {
-	return ask(path, request, ret_answer, NULL, err);
+	return ask(path, request, &(struct patience){}, ret_answer, NULL, err);
+}
+
+int tcpc_ask_patiently(const char *path, const char *request, tcpc_ask_waiting waiting, void *user,
+		       char **ret_answer, struct tcpc_err *err)
+{
+	return ask(path, request, &(struct patience){waiting, user}, ret_answer, NULL, err);
 }
 
 int tcpc_ask_fd(const char *path, const char *request, char **ret_answer, int *ret_fd,
 		struct tcpc_err *err)
 {
-	int fd = -1, status = ask(path, request, ret_answer, &fd, err);
+	int fd = -1, status = ask(path, request, &(struct patience){}, ret_answer, &fd, err);
 
 	if (!status)
 		*ret_fd = fd;

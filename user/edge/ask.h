@@ -22,6 +22,13 @@
  */
 int tcpc_ask(const char *path, const char *request, char **ret_answer, struct tcpc_err *err);
 
+/** Called each second that an answer is waited for. @seconds: so far. */
+typedef void (*tcpc_ask_waiting)(void *user, unsigned int seconds);
+
+/** tcpc_ask_patiently - tcpc_ask() that says how long it has waited. */
+int tcpc_ask_patiently(const char *path, const char *request, tcpc_ask_waiting waiting, void *user,
+		       char **ret_answer, struct tcpc_err *err);
+
 /** tcpc_ask_fd - the same for an answer that may come with a descriptor. @ret_fd: owned by the
  * caller; -1 if none came. */
 int tcpc_ask_fd(const char *path, const char *request, char **ret_answer, int *ret_fd,
