@@ -136,13 +136,29 @@ static int sweep(const struct options *options, struct json_object *request, str
 	return status;
 }
 
-static int complain(const struct tcpc_err *err)
+static int status_of(const struct tcpc_err *err)
 {
-	fprintf(stderr, "tcpcopyctl: %s\n", err->text);
 	return err->code == EINVAL || err->code == EOPNOTSUPP ? 2 : 1;
 }
 
-/* Exit status of a failure on this side. Who reads JSON gets it as the daemon would say it. */
+static int complain(const struct tcpc_err *err)
+{
+	fprintf(stderr, "tcpcopyctl: %s\n", err->text);
+	return status_of(err);
+}
+
+/* As the daemon would say it. */
+static struct json_object *failure(const struct tcpc_err *err)
+{
+	struct json_object *root = json_object_new_object();
+
+	json_object_object_add(root, "ok", json_object_new_boolean(false));
+	json_object_object_add(root, "error", json_object_new_string(err->text));
+	json_object_object_add(root, "status", json_object_new_int(status_of(err)));
+	return root;
+}
+
+/* Exit status of a failure on this side. Who reads JSON gets it, too. */
 static int fail(const struct options *options, const struct tcpc_err *err)
 {
 	int status = complain(err);
@@ -150,10 +166,7 @@ static int fail(const struct options *options, const struct tcpc_err *err)
 
 	if (!options->json)
 		return status;
-	root = json_object_new_object();
-	json_object_object_add(root, "ok", json_object_new_boolean(false));
-	json_object_object_add(root, "error", json_object_new_string(err->text));
-	json_object_object_add(root, "status", json_object_new_int(status));
+	root = failure(err);
 	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN));
 	json_object_put(root);
 	return status;
@@ -307,8 +320,9 @@ static int run_replay(const struct options *options, struct json_object *request
 				     !options->json && isatty(STDERR_FILENO), &result, &err);
 
 	if (result && options->json) {
-		root = json_object_new_object();
-		json_object_object_add(root, "ok", json_object_new_boolean(!status));
+		root = status ? failure(&err) : json_object_new_object();
+		if (!status)
+			json_object_object_add(root, "ok", json_object_new_boolean(true));
 		json_object_object_add(root, "result", json_object_get(result));
 		puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN));
 		json_object_put(root);

@@ -91,9 +91,9 @@ man_files() {
 	same "man: pins < > $MAN/tcpcopyd.8" "$(man_code_pins | sort)" \
 		"$(sed -n '/^\.Sh FILES/,/^\.Sh EXIT/p' "$MAN/tcpcopyd.8" |
 			grep -Eo '\b(online|target)/[a-z_]+' | sort)"
-	same "man: variables < > ENVIRONMENT of $MAN/tcpcopyd.8" \
+	same "man: variables < > ENVIRONMENT of the man pages" \
 		"$(grep -rhoE 'getenv\("[A-Z_]+"\)' user | grep -Eo '[A-Z_]{2,}' | sort -u)" \
-		"$(man_list items "$MAN/tcpcopyd.8" ENVIRONMENT | sort)"
+		"$(for page in "$MAN"/*.8; do man_list items "$page" ENVIRONMENT; done | sort -u)"
 }
 
 # daemon_status WORD...: exit status of a tcpcopyd that cannot start, or need not.
