@@ -110,7 +110,10 @@ int tcpc_key_load(const char *path, __u8 key[TCPC_KEY_BYTES], struct tcpc_err *e
 	/* O_NONBLOCK: a FIFO without a writer must give an error, not hang the daemon. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
-		return tcpc_err_set(err, errno, "key file %s: %s", path, strerror(errno));
+		return tcpc_err_set(err, errno, "key file %s: %s%s", path, strerror(errno),
+				    errno == ENOENT ? "; `tcpcopyctl key` makes one, both hosts "
+						      "need the same"
+						    : "");
 	ret = check_file(fd, path, err);
 	if (ret)
 		goto out;
