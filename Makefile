@@ -8,6 +8,9 @@ SBINDIR  ?= $(PREFIX)/sbin
 MANDIR   ?= $(PREFIX)/share/man
 MAN      := $(wildcard docs/man/*.[1-8])
 manpage   = $(MANDIR)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
+UNITDIR  ?= $(PREFIX)/lib/systemd/system
+BASHDIR  ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR   ?= $(PREFIX)/share/zsh/site-functions
 CC       ?= gcc
 CLANG    ?= clang
 BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
@@ -84,14 +87,34 @@ lint: ## formatting, layering, static checks (installs the tools as root)
 test-bin: $(TESTS)
 unit-bin: $(filter $(BUILD)/tests/unit/%,$(TESTS))
 
+# The key's place, /etc/tcpcopy, is built in; a configuration that is there is left as it is.
+CONF     := $(DESTDIR)/etc/tcpcopy/tcpcopyd.conf
+
 install: all ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 0755 $(BUILD)/tcpcopyd $(DESTDIR)$(SBINDIR)/tcpcopyd
 	install -D -m 0755 $(BUILD)/tcpcopyctl $(DESTDIR)$(SBINDIR)/tcpcopyctl
+	install -d -m 0755 $(DESTDIR)$(UNITDIR)
+	sed 's|/usr/sbin/tcpcopy|$(SBINDIR)/tcpcopy|' scripts/systemd/tcpcopyd.service \
+		>$(DESTDIR)$(UNITDIR)/tcpcopyd.service
+	chmod 0644 $(DESTDIR)$(UNITDIR)/tcpcopyd.service
+	install -D -m 0644 scripts/systemd/tcpcopy.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/tcpcopy.conf
+	install -D -m 0644 scripts/systemd/tcpcopy.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/tcpcopy.conf
+	install -D -m 0644 scripts/completion/tcpcopyctl.bash $(DESTDIR)$(BASHDIR)/tcpcopyctl
+	ln -sf tcpcopyctl $(DESTDIR)$(BASHDIR)/tcpcopyd
+	install -D -m 0644 scripts/completion/_tcpcopyctl $(DESTDIR)$(ZSHDIR)/_tcpcopyctl
 	$(foreach m,$(MAN),install -D -m 0644 $(m) $(DESTDIR)$(call manpage,$(m)) &&) true
+	install -d -m 0700 $(dir $(CONF))
+	[ -e $(CONF) ] || install -m 0644 scripts/systemd/tcpcopyd.conf $(CONF)
 
-uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(SBINDIR)/tcpcopyd $(DESTDIR)$(SBINDIR)/tcpcopyctl
+uninstall: ## remove what install put there, but a configuration that was changed, and keys
+	rm -f $(DESTDIR)$(SBINDIR)/tcpcopyd $(DESTDIR)$(SBINDIR)/tcpcopyctl \
+		$(DESTDIR)$(UNITDIR)/tcpcopyd.service \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d/tcpcopy.conf \
+		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/tcpcopy.conf \
+		$(DESTDIR)$(BASHDIR)/tcpcopyctl $(DESTDIR)$(BASHDIR)/tcpcopyd $(DESTDIR)$(ZSHDIR)/_tcpcopyctl
 	rm -f $(foreach m,$(MAN),$(DESTDIR)$(call manpage,$(m)))
+	! cmp -s scripts/systemd/tcpcopyd.conf $(CONF) || rm -f $(CONF)
+	[ ! -d $(dir $(CONF)) ] || rmdir --ignore-fail-on-non-empty $(dir $(CONF))
 
 deb: all ## a Debian package in $(BUILD)
 	@scripts/deb $(BUILD) $(VERSION)
@@ -131,4 +154,4 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(wildcard tests/harness/fuzz*.h) | $
 		$< $(wildcard user/core/*.c) $(LDLIBS) -o $@
 
 .SECONDARY:
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)

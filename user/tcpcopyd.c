@@ -3,9 +3,9 @@
  * tcpcopyd.c - the daemon: the only file that knows all rooms. Reads the command line, opens the
  * rooms in their order, and closes them in the safe one.
  */
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,25 +21,18 @@
 #include "edge/key.h"
 #include "edge/lock.h"
 #include "edge/log.h"
+#include "edge/notify.h"
 #include "edge/privilege.h"
 #include "edge/probe.h"
+#include "role/arguments.h"
 #include "role/audit.h"
 #include "role/config.h"
 #include "role/dispatch.h"
 
-#define DEFAULT_RUN_DIR "/run/tcpcopy"
-#define DEFAULT_BPFFS "/sys/fs/bpf/tcpcopy"
-#define DEFAULT_KEY "/etc/tcpcopy/tcpcopy.key"
-
-struct options {
-	const char *run_dir, *bpffs, *config, *key, *group;
-	const char *sweep; /* "online", "target": clear what a daemon left that is gone, and end */
-	bool insecure;
-};
-
 struct daemon {
-	struct options options;
+	struct tcpc_arguments options;
 	uv_loop_t loop;
+	struct tcpc_notify notify;
 	uv_signal_t signals[3];
 	__u8 *key;	       /* of sodium_malloc(): locked, in no core, between guard pages */
 	gid_t group;	       /* of the control socket, -1: none */
@@ -104,6 +97,21 @@ static void run_line(void *user, struct json_object *request, struct tcpc_reply 
 	tcpc_dispatch(&d->dispatch, request, reply);
 }
 
+/* To the log and to the service manager, which shows it with `systemctl status`. */
+static void __attribute__((format(printf, 2, 3)))
+say_ready(const struct daemon *d, const char *format, ...)
+{
+	char text[128], state[160];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	tcpc_log_info("%s", text);
+	snprintf(state, sizeof(state), "READY=1\nSTATUS=%s", text);
+	tcpc_notify_say(&d->notify, state);
+}
+
 static void on_config_applied(void *user, unsigned int failed, const struct tcpc_err *err)
 {
 	struct daemon *d = user;
@@ -118,9 +126,9 @@ static void on_config_applied(void *user, unsigned int failed, const struct tcpc
 	d->config = d->next_config;
 	d->next_config = NULL;
 	if (d->starting && !failed)
-		tcpc_log_info("ready");
+		say_ready(d, "ready");
 	else if (!d->starting)
-		tcpc_log_info("configuration reloaded, %u commands failed", failed);
+		say_ready(d, "configuration reloaded, %u commands failed", failed);
 	d->starting = false;
 	if (d->reload_again && !d->stopping) {
 		d->reload_again = false;
@@ -138,6 +146,8 @@ static int apply_config(struct daemon *d)
 		d->reload_again = true; /* still busy with the last one */
 		return 0;
 	}
+	if (!d->starting)
+		tcpc_notify_reloading(&d->notify);
 	r = tcpc_config_load(d->options.config, &d->next_config, &err);
 	if (!r)
 		r = tcpc_config_apply(d->config, d->next_config, run_line, on_config_applied, d,
@@ -146,6 +156,8 @@ static int apply_config(struct daemon *d)
 		tcpc_log_error("%s", err.text);
 		tcpc_config_free(d->next_config);
 		d->next_config = NULL;
+		if (!d->starting)
+			say_ready(d, "configuration refused, nothing changed: see the log");
 	}
 	return r;
 }
@@ -158,6 +170,7 @@ static void on_target_stopped(void *user)
 
 	for (int i = 0; i < 3; i++)
 		uv_close((uv_handle_t *)&d->signals[i], NULL);
+	tcpc_notify_close(&d->notify);
 	if (d->control)
 		tcpc_control_close(d->control);
 	d->control = NULL;
@@ -169,6 +182,7 @@ static void begin_stop(struct daemon *d)
 		return;
 	d->stopping = true;
 	tcpc_log_info("stopping");
+	tcpc_notify_say(&d->notify, "STOPPING=1");
 	if (d->dispatch.online)
 		tcpc_online_free(d->dispatch.online);
 	tcpc_target_stop(d->dispatch.target, on_target_stopped, d);
@@ -228,8 +242,8 @@ static void recall_bpffs(struct daemon *d)
 	tcpc_lock_read(d->lock_fd, d->old_bpffs, sizeof(d->old_bpffs));
 	if (d->old_bpffs[0] == '/')
 		d->options.bpffs = d->old_bpffs;
-	else if (strcmp(d->options.run_dir, DEFAULT_RUN_DIR))
-		d->options.bpffs = DEFAULT_BPFFS "-none"; /* not the pins of another daemon */
+	else if (strcmp(d->options.run_dir, TCPC_DEFAULT_RUN_DIR))
+		d->options.bpffs = TCPC_DEFAULT_BPFFS "-none"; /* not the pins of another daemon */
 }
 
 /* The target role has cleared what an earlier daemon left: commands may come. */
@@ -254,7 +268,7 @@ static void on_target_ready(void *user)
 	else if (d->options.config)
 		r = apply_config(d);
 	else
-		tcpc_log_info("ready");
+		say_ready(d, "ready");
 	if (r) {
 		d->status = EXIT_FAILURE;
 		begin_stop(d);
@@ -300,14 +314,14 @@ static int load_key(struct daemon *d, struct tcpc_err *err)
 
 	if (d->options.insecure)
 		return 0;
-	if (!path && access(DEFAULT_KEY, F_OK))
+	if (!path && access(TCPC_DEFAULT_KEY, F_OK))
 		return tcpc_err_set(err, EINVAL,
 				    "no key: give --key FILE (`tcpcopyctl key` makes one; both "
 				    "hosts need the same), or type --insecure to go without");
 	d->key = sodium_malloc(TCPC_KEY_BYTES);
 	if (!d->key)
 		return tcpc_err_set(err, ENOMEM, "out of memory");
-	return tcpc_key_load(path ? path : DEFAULT_KEY, d->key, err);
+	return tcpc_key_load(path ? path : TCPC_DEFAULT_KEY, d->key, err);
 }
 
 static int check_machine(struct daemon *d, struct tcpc_err *err)
@@ -393,84 +407,25 @@ static void clean_up(struct daemon *d)
 	}
 }
 
-/* ---- command line ---------------------------------------------------------------------------- */
-
-static void usage(FILE *out)
+/* A manager that cannot be told is no reason not to work; it ends us if it waits for our word. */
+static void listen_to_manager(struct daemon *d)
 {
-	fprintf(out, "usage: tcpcopyd [--run-dir DIR=" DEFAULT_RUN_DIR
-		     "] [--bpffs DIR=" DEFAULT_BPFFS "]\n"
-		     "                [--config FILE] [--key FILE | --insecure] [--group NAME]\n"
-		     "                [--log-level error|warn|info|debug]\n");
-}
+	int r = d->options.sweep ? 0 : tcpc_notify_open(&d->notify, &d->loop);
 
-/* Returns 0 to go on, 1 when all is said (help, version), -EINVAL. */
-static int parse_options(int argc, char **argv, struct options *o, struct tcpc_err *err)
-{
-	static const struct option table[] = {
-		{"run-dir", required_argument, NULL, 'r'},
-		{"bpffs", required_argument, NULL, 'b'},
-		{"config", required_argument, NULL, 'c'},
-		{"key", required_argument, NULL, 'k'},
-		{"insecure", no_argument, NULL, 'i'},
-		{"group", required_argument, NULL, 'g'},
-		{"log-level", required_argument, NULL, 'l'},
-		{"sweep", required_argument, NULL, 's'}, /* for tcpcopyctl */
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'v'},
-		{NULL, 0, NULL, 0},
-	};
-	int c;
-
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
-		if (c == 'r')
-			o->run_dir = optarg;
-		else if (c == 'b')
-			o->bpffs = optarg;
-		else if (c == 'c')
-			o->config = optarg;
-		else if (c == 'k')
-			o->key = optarg;
-		else if (c == 's')
-			o->sweep = optarg;
-		else if (c == 'i')
-			o->insecure = true;
-		else if (c == 'g')
-			o->group = optarg;
-		else if (c == 'l' && tcpc_log_set_level(optarg, err))
-			return -EINVAL;
-		else if (c == 'h')
-			return usage(stdout), 1;
-		else if (c == 'v')
-			return puts("tcpcopyd " TCPC_VERSION), 1;
-		else if (c == ':')
-			return tcpc_err_set(err, EINVAL, "option %s needs a value",
-					    argv[optind - 1]);
-		else if (c == '?')
-			return tcpc_err_set(err, EINVAL,
-					    "unknown option %s; `tcpcopyd --help` lists "
-					    "them",
-					    argv[optind - 1]);
-	}
-	if (optind < argc)
-		return tcpc_err_set(err, EINVAL, "unexpected word '%s'; commands go to tcpcopyctl",
-				    argv[optind]);
-	if (o->sweep && strcmp(o->sweep, "online") && strcmp(o->sweep, "target"))
-		return tcpc_err_set(err, EINVAL, "--sweep wants online or target");
-	if (o->key && o->insecure)
-		return tcpc_err_set(err, EINVAL, "--key and --insecure exclude each other");
-	return 0;
+	if (r)
+		tcpc_log_warn("NOTIFY_SOCKET: %s; the service manager will not be told",
+			      strerror(-r));
 }
 
 int main(int argc, char **argv)
 {
 	static struct daemon d = {
-		.options = {.run_dir = DEFAULT_RUN_DIR, .bpffs = DEFAULT_BPFFS},
+		.notify = {.fd = -1},
 		.lock_fd = -1,
 		.bpffs_fd = -1,
 	};
 	struct tcpc_err err = {};
-	int r = parse_options(argc, argv, &d.options, &err);
+	int r = tcpc_arguments_parse(argc, argv, &d.options, &err);
 
 	if (r > 0)
 		return 0;
@@ -480,6 +435,7 @@ int main(int argc, char **argv)
 	}
 	tcpc_datapath_init();
 	uv_loop_init(&d.loop);
+	listen_to_manager(&d);
 	if (start(&d, &err)) {
 		if (d.options.sweep)
 			answer_sweep(0, &err);

@@ -67,7 +67,8 @@ man_counters() {
 # A directory that others of them lie in is left out.
 man_code_paths() {
 	local path all
-	all=$( (grep -rhoE '"/(etc|run|sys|dev|var|usr)/[a-z0-9/._-]+"' user | tr -d '"'
+	all=$( (grep -hoE '/etc/tcpcopy/[a-z.]+[a-z]' scripts/systemd/tcpcopyd.service
+		grep -rhoE '"/(etc|run|sys|dev|var|usr)/[a-z0-9/._-]+"' user | tr -d '"'
 		grep -rhoE 'tcpcopyd\.(sock|lock)"' user | sed 's|^|/run/tcpcopy/|; s/"//') |
 		grep -v '^/dev/null$' | sort -u)
 	for path in $all; do

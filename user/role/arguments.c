@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* arguments.c - see arguments.h. */
+#include "role/arguments.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "edge/log.h"
+
+static void usage(FILE *out)
+{
+	fprintf(out, "usage: tcpcopyd [--run-dir DIR=" TCPC_DEFAULT_RUN_DIR
+		     "] [--bpffs DIR=" TCPC_DEFAULT_BPFFS "]\n"
+		     "                [--config FILE] [--key FILE | --insecure] [--group NAME]\n"
+		     "                [--log-level error|warn|info|debug]\n");
+}
+
+/* What option @c and its value say. Returns as tcpc_arguments_parse(). */
+static int take(struct tcpc_arguments *o, int c, char **argv, struct tcpc_err *err)
+{
+	if (c == 'r')
+		o->run_dir = optarg;
+	else if (c == 'b')
+		o->bpffs = optarg;
+	else if (c == 'c')
+		o->config = optarg;
+	else if (c == 'k')
+		o->key = optarg;
+	else if (c == 's')
+		o->sweep = optarg;
+	else if (c == 'i')
+		o->insecure = true;
+	else if (c == 'g')
+		o->group = optarg;
+	else if (c == 'l')
+		return tcpc_log_set_level(optarg, err);
+	else if (c == 'h')
+		return usage(stdout), 1;
+	else if (c == 'v')
+		return puts("tcpcopyd " TCPC_VERSION), 1;
+	else if (c == ':')
+		return tcpc_err_set(err, EINVAL, "option %s needs a value", argv[optind - 1]);
+	else
+		return tcpc_err_set(err, EINVAL, "unknown option %s; `tcpcopyd --help` lists them",
+				    argv[optind - 1]);
+	return 0;
+}
+
+/* What no option alone can say. */
+static int check(const struct tcpc_arguments *o, const char *rest, struct tcpc_err *err)
+{
+	if (rest)
+		return tcpc_err_set(err, EINVAL, "unexpected word '%s'; commands go to tcpcopyctl",
+				    rest);
+	if (o->sweep && strcmp(o->sweep, "online") && strcmp(o->sweep, "target"))
+		return tcpc_err_set(err, EINVAL, "--sweep wants online or target");
+	if (o->key && o->insecure)
+		return tcpc_err_set(err, EINVAL, "--key and --insecure exclude each other");
+	return 0;
+}
+
+int tcpc_arguments_parse(int argc, char **argv, struct tcpc_arguments *ret, struct tcpc_err *err)
+{
+	static const struct option table[] = {
+		{"run-dir", required_argument, NULL, 'r'},
+		{"bpffs", required_argument, NULL, 'b'},
+		{"config", required_argument, NULL, 'c'},
+		{"key", required_argument, NULL, 'k'},
+		{"insecure", no_argument, NULL, 'i'},
+		{"group", required_argument, NULL, 'g'},
+		{"log-level", required_argument, NULL, 'l'},
+		{"sweep", required_argument, NULL, 's'}, /* for tcpcopyctl, and ExecStopPost= */
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'v'},
+		{NULL, 0, NULL, 0},
+	};
+	struct tcpc_arguments o = {.run_dir = TCPC_DEFAULT_RUN_DIR, .bpffs = TCPC_DEFAULT_BPFFS};
+	int c, r = 0;
+
+	opterr = 0;
+	while (!r && (c = getopt_long(argc, argv, ":h", table, NULL)) != -1)
+		r = take(&o, c, argv, err);
+	r = r ?: check(&o, optind < argc ? argv[optind] : NULL, err);
+	if (!r)
+		*ret = o;
+	return r;
+}
