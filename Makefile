@@ -45,7 +45,7 @@ BENCHES  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/b
 BENCH_BPF := $(patsubst %.bpf.c,$(BUILD)/%.bpf.o,$(wildcard tests/bench/*.bpf.c))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: help all test check lint bench table fuzz install uninstall deb clean demo setup unit test-bin
+.PHONY: help all test test-install check lint bench table fuzz install uninstall deb clean demo setup unit test-bin
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -63,6 +63,11 @@ test: setup ## install what is missing, build, run every test (as root)
 check: ## the tests that need no root: pure functions under ASan and UBSan
 	@$(ALONG) BUILD=$(BUILD)/san SAN=address,undefined unit-bin
 	@scripts/test --unit $(BUILD)
+
+test-install: ## the package in fresh Debian roots, from the mirror that apt uses (as root)
+	@scripts/setup root
+	@$(MAKE) --no-print-directory all
+	@scripts/test --by-hand $(BUILD)
 
 demo: setup ## the main job on real servers, in network namespaces (as root)
 	@$(ALONG) all
@@ -154,4 +159,4 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(wildcard tests/harness/fuzz*.h) | $
 		$< $(wildcard user/core/*.c) $(LDLIBS) -o $@
 
 .SECONDARY:
--include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path '$(BUILD)/root-*' -prune -o -type f -name '*.d' -print 2>/dev/null)
