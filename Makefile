@@ -33,7 +33,7 @@ endif
 
 BPF_ARCH   := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/;s/ppc64le/powerpc/')
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g $(filter-out -Wmissing-prototypes -Wstrict-prototypes,$(WARN)) \
-	      -D__TARGET_ARCH_$(BPF_ARCH) -Iinclude -Ivmlinux -idirafter /usr/include/$(shell $(CC) -print-multiarch)
+	      -D__TARGET_ARCH_$(BPF_ARCH) -Iinclude -Ivmlinux -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 
 LIB_SRC  := $(wildcard user/core/*.c user/edge/*.c user/role/*.c)
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
@@ -44,6 +44,10 @@ TESTS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/uni
 BENCHES  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/bench_*.c))
 BENCH_BPF := $(patsubst %.bpf.c,$(BUILD)/%.bpf.o,$(wildcard tests/bench/*.bpf.c))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+# A short line for each file; V=1: the whole command.
+Q        := $(if $(V),,@)
+say      = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@echo "  $(1)	$@")
 
 .PHONY: help all test test-install check lint bench table fuzz install uninstall deb clean demo setup unit test-bin
 
@@ -66,7 +70,7 @@ check: ## the tests that need no root: pure functions under ASan and UBSan
 
 test-install: ## the package in fresh Debian roots, from the mirror that apt uses (as root)
 	@scripts/setup root
-	@$(MAKE) --no-print-directory all
+	@$(ALONG) all
 	@scripts/test --by-hand $(BUILD)
 
 demo: setup ## the main job on real servers, in network namespaces (as root)
@@ -129,33 +133,41 @@ clean: ## remove the build directory
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h vmlinux/*.h include/tcpcopy/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+	$(call say,BPF)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 
 $(BUILD)/tests/bench/%.bpf.o: tests/bench/%.bpf.c Makefile
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+	$(call say,BPF)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 
 $(BUILD)/skel/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	@mkdir -p $(@D)
-	$(BPFTOOL) gen skeleton $< name $*_bpf > $@.tmp && mv $@.tmp $@
+	$(call say,SKEL)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@.tmp && mv $@.tmp $@
 
 $(BUILD)/%.o: %.c Makefile | $(SKEL)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/libtcpcopy.a: $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/tcpcopyd $(BUILD)/tcpcopyctl: $(BUILD)/%: $(BUILD)/user/%.o $(BUILD)/libtcpcopy.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libtcpcopy.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(wildcard tests/harness/fuzz*.h) | $(SKEL)
 	@mkdir -p $(@D)
-	$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
+	$(call say,FUZZ)
+	$(Q)$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
 		$< $(wildcard user/core/*.c) $(LDLIBS) -o $@
 
 .SECONDARY:

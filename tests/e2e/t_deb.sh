@@ -49,6 +49,7 @@ install_on() {
 	in_root "$host" tee "/tmp/${DEB##*/}" <"$DEB" >/dev/null
 	try "$host: apt-get install, with what it depends on" quiet_in "$host" \
 		apt-get install -y -qq --no-install-recommends "/tmp/${DEB##*/}"
+	# shellcheck disable=SC2016
 	is "$host: state of the package" \
 		"$(in_root "$host" dpkg-query -W -f='${Status}' tcpcopy)" "install ok installed"
 	try "$host: nothing runs" no_socket "$host"
@@ -78,7 +79,7 @@ quiet_in() {
 # we do.
 start() {
 	local host=$1 line words keep
-	keep=$(value "$host" CapabilityBoundingSet | sed 's/CAP_/+/g; s/ /,/g' | tr A-Z a-z)
+	keep=$(value "$host" CapabilityBoundingSet | sed 's/CAP_/+/g; s/ /,/g' | tr '[:upper:]' '[:lower:]')
 	in_root "$host" mkdir -p -m "$(value "$host" RuntimeDirectoryMode)" \
 		"/run/$(value "$host" RuntimeDirectory)"
 	while IFS= read -r line; do
@@ -149,7 +150,7 @@ key() {
 # The rest, line by line. Requests are sent when copying has begun, before anything is looked at or
 # changed.
 walk() {
-	local host line sent= n=0
+	local host line sent='' n=0
 	while read -r host line; do
 		line=$(substituted "$line")
 		n=$((n + 1))
