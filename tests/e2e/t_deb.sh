@@ -114,12 +114,13 @@ stop() {
 # ---- README.md ----------------------------------------------------------------------------------
 
 # page: the command lines of "Two real hosts", one a line: "HOST COMMAND", HOST - for both. What
-# builds, installs or starts is done here in the package's way; --watch has no end.
+# builds or installs is done here in the package's way, and the daemons are started as services;
+# --watch has no end.
 page() {
 	awk '/^## / { inside = $0 == "## Two real hosts" }
 		inside && /^    / { sub(/^ +/, ""); print }' "$HERE/../../README.md" |
 		sed -E 's/ +# .*//' |
-		grep -Ev '^(make |apt-get |tcpcopyd |systemctl |systemd-)|--watch' |
+		grep -Ev '^(make |apt-get |tcpcopyd |systemd-)|--watch' |
 		sed -E 's/^(online|target)# +/\1 /; t; s/^/- /'
 }
 
@@ -128,41 +129,39 @@ substituted() {
 	sed -e "s/10\.0\.0\.9:/$TARGET_IP:/g" -e "s/10\.0\.0\.10:/$LAB_NET.4:/g" <<<"$1"
 }
 
-# run_line HOST COMMAND
+# on HOST COMMAND: what stands in the page, there.
+on() {
+	local words
+	read -r -a words <<<"$2"
+	case $2 in
+	"systemctl enable --now tcpcopyd") start "$1" ;;
+	"scp "*)
+		in_root "$1" cat "${words[-2]}" >"$LAB_DIR/carried"
+		in_root target sh -c "umask 077; cat >${words[-1]#*:}/${words[-2]##*/}" <"$LAB_DIR/carried"
+		;;
+	*) in_root "$1" sh -ec "$2" ;;
+	esac >"$LAB_DIR/said" 2>&1 </dev/null
+}
+
 run_line() {
 	local status=0
-	in_root "$1" sh -ec "$2" >"$LAB_DIR/said" 2>&1 </dev/null || status=$?
+	on "$1" "$2" || status=$?
 	is "README.md, $1# $2" "$status" 0
 	[ "$status" = 0 ] || sed 's/^/# /' "$LAB_DIR/said"
 }
 
-# The key's commands are for one host: the file goes to the other.
-key() {
-	local line
-	while IFS= read -r line; do
-		run_line target "$line"
-	done < <(page | sed -n 's/^- \(.*\/etc\/tcpcopy.*\)/\1/p')
-	in_root online mkdir -p /etc/tcpcopy
-	in_root target cat /etc/tcpcopy/tcpcopy.key |
-		in_root online sh -c 'umask 077; cat >/etc/tcpcopy/tcpcopy.key'
-}
-
-# The rest, line by line. Requests are sent when copying has begun, before anything is looked at or
-# changed.
+# All of it, line by line. Requests are sent when it has begun to copy.
 walk() {
-	local host line sent='' n=0
+	local host line each n=0
 	while read -r host line; do
 		line=$(substituted "$line")
 		n=$((n + 1))
-		if [ "$host" = - ] && [ -z "$sent" ]; then
-			sent=yes
-			requests_flow
-		fi
 		for each in ${host/-/online target}; do
 			run_line "$each" "$line"
 		done
-	done < <(page | grep -v '^- .*/etc/tcpcopy')
-	compare "lines of README.md that were run" "$n" ">=" 12
+		[[ $line != *" attach "* ]] || requests_flow
+	done < <(page)
+	compare "lines of README.md that were run" "$n" ">=" 16
 }
 
 requests_flow() {
@@ -231,9 +230,6 @@ for host in online target; do
 	root_up "$host"
 	install_on "$host"
 done
-key
-start target
-start online
 leak_start
 walk
 leak_end "all of it"

@@ -88,6 +88,9 @@ systemctl_() {
 	shift
 	case $* in
 	"enable --now tcpcopyd")
+		# The package has brought it.
+		[ -e "$LAB_DIR/etc-$host/tcpcopyd.conf" ] ||
+			cp "$TOP/scripts/systemd/tcpcopyd.conf" "$LAB_DIR/etc-$host/"
 		read -r -a words < <(sed -n 's/^ExecStart=[^ ]*tcpcopyd //p' "$UNIT" |
 			sed "s|/etc/tcpcopy/[a-z]*\.conf|/etc/tcpcopy/tcpcopyd.conf|; s|--group [a-z]*||")
 		read -r -a words < <(here "$host" "${words[*]}")
