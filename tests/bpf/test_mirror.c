@@ -6,6 +6,7 @@
  */
 #include "../harness/bpf_journal.h"
 
+#include "tcpcopy/choose.h"
 #include "tcpcopy/mirror.h"
 #include "tcpcopy/rewrite.h"
 
@@ -60,6 +61,16 @@ static struct frame expected(const struct shape *shape, const struct tcpc_target
 	return want;
 }
 
+/* A checksum as a device would finish it. */
+static void leave_open(struct frame *frame)
+{
+	struct tcpc_pkt pkt;
+
+	expect_u64("a frame", "parse", frame_parse(frame, TCPC_LINK_ETHER, &pkt), TCPC_PARSE_OK);
+	((struct tcphdr *)(frame->data + frame->l4_off))->check =
+		tcpc_mirror_fold(tcpc_mirror_pseudo(&pkt, &pkt.daddr));
+}
+
 /* @unfinished: as made on this machine. */
 static void expect_mirrored(const struct shape *shape, int unfinished)
 {
@@ -68,17 +79,12 @@ static void expect_mirrored(const struct shape *shape, int unfinished)
 	struct tcpc_online_stats moved = one_of(COUNTER(copied));
 	struct frame frame = frame_build(&shape->spec), want = expected(shape, &target);
 	static struct bpf_run run;
-	struct tcpc_pkt pkt;
 
 	moved.mirrored = 1;
 	moved.copied_bytes = shape->spec.payload_bytes;
 	moved.sum_finished = unfinished;
-	if (unfinished) {
-		expect_u64(shape->description, "parse", frame_parse(&frame, TCPC_LINK_ETHER, &pkt),
-			   TCPC_PARSE_OK);
-		((struct tcphdr *)(frame.data + frame.l4_off))->check =
-			tcpc_mirror_fold(tcpc_mirror_pseudo(&pkt, &pkt.daddr));
-	}
+	if (unfinished)
+		leave_open(&frame);
 	online_targets(&set);
 	counters_mark(&lab.counters);
 	xdp_run(shape->description, bpf_program__fd(skel->progs.mirror), lab.live, &run, frame.data,
@@ -97,6 +103,77 @@ static void test_rewrite(void **state)
 		expect_mirrored(&shapes[i], 0);
 		expect_mirrored(&shapes[i], 1);
 	}
+}
+
+/* A target that is this host: the frame goes on, and what was unfinished stays so. */
+static void test_local(void **state)
+{
+	static struct bpf_run run;
+	__u32 meta;
+
+	(void)state;
+	need_netns();
+	for (size_t i = 0; i < 2 * COUNT_OF(shapes); i++) {
+		const struct shape *shape = &shapes[i / 2];
+		struct tcpc_target target = target_of(shape->spec.family);
+		struct tcpc_target_set set = {.n_targets = 1};
+		struct frame frame = frame_build(&shape->spec), want = expected(shape, &target);
+
+		if (i % 2) {
+			leave_open(&frame);
+			leave_open(&want);
+		}
+		target.flags |= TCPC_TARGET_LOCAL;
+		set.target[0] = target;
+		online_targets(&set);
+		xdp_run(shape->description, bpf_program__fd(skel->progs.mirror), lab.live, &run,
+			frame.data, frame.bytes);
+		/* Its metadata stand before the frame here. */
+		memcpy(&meta, run.out, sizeof(meta));
+		expect_u64(shape->description, "metadata", meta, TCPC_META_MIRRORED);
+		run.bytes -= sizeof(meta);
+		memmove(run.out, run.out + sizeof(meta), run.bytes);
+		expect_run(shape->description, &run, XDP_PASS, &want);
+		frame_free(&frame);
+		frame_free(&want);
+	}
+}
+
+/* By rules: one target of several, and only what is in the VLAN. */
+static void test_rules(void **state)
+{
+	const struct tcpc_rule rule = {
+		.sample = TCPC_SAMPLE_ALL, .targets = 2, .n_vlans = 1, .vlans = {100}};
+	const struct tcpc_choice choice = {tcpc_choice_word(1, 1, 0, 3, 3)};
+	struct tcpc_target_set set = {.n_targets = 2, .target = {{.port = 1}, target_of(4)}};
+	struct tcpc_service service = armed;
+	static struct bpf_run run;
+	__u32 one = 1, zero = 0;
+
+	(void)state;
+	need_netns();
+	online_write(lab.skel->maps.rules, &one, &rule);
+	online_write(lab.skel->maps.choices, &zero, &choice);
+	service.flags |= TCPC_SERVICE_CHOICE;
+	online_service(&service);
+	online_targets(&set);
+	for (__u8 tags = 0; tags <= 2; tags++) {
+		const struct shape shape = {"rules", {DATA, .vlan_tags = tags}};
+		struct tcpc_online_stats moved = one_of(tags ? COUNTER(copied) : COUNTER(not_vlan));
+		struct frame frame = frame_build(&shape.spec);
+		struct frame want = expected(&shape, &set.target[1]);
+
+		moved.mirrored = !!tags;
+		moved.copied_bytes = tags ? shape.spec.payload_bytes : 0;
+		counters_mark(&lab.counters);
+		xdp_run("rules", bpf_program__fd(skel->progs.mirror), lab.live, &run, frame.data,
+			frame.bytes);
+		expect_run("rules", &run, tags ? XDP_REDIRECT : XDP_PASS, tags ? &want : &frame);
+		expect_moved("rules", &lab.counters, &moved);
+		frame_free(&frame);
+		frame_free(&want);
+	}
+	online_service(&armed);
 }
 
 /* What is not copied, and why. */
@@ -227,8 +304,8 @@ static int leave(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rewrite),
-		cmocka_unit_test(test_rest),
+		cmocka_unit_test(test_rewrite), cmocka_unit_test(test_local),
+		cmocka_unit_test(test_rules),	cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_journal),
 	};
 
