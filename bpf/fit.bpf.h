@@ -10,6 +10,8 @@
 #define SHRINK_MAX 4095 /* what one call of bpf_skb_adjust_room() takes */
 #define SHRINK_STEPS 4
 
+#define FIT_CUT 1
+
 /*
  * Make the segments of a large packet smaller by @bytes each. There is no helper for that, but room
  * that is inserted makes them smaller, and the same room taken out again may leave them as they
@@ -36,16 +38,24 @@ static __always_inline int shrink_segments(struct __sk_buff *skb, __u32 bytes)
 /*
  * Nothing larger than the MTU may leave: devices drop it uncounted, and a router would tell the
  * client. What the kernel has merged (GRO) can leave in smaller pieces; one segment that is too
- * large by itself cannot. Returns 0 or -1, counted.
+ * large by itself cannot, but by a tunnel: over IPv4 the kernel cuts the tunnel's own packets in
+ * two, over IPv6, where it does not, the daemon cuts ours, if it hears of it. Returns 0; FIT_CUT:
+ * note it and let it go no further; or -1, counted.
  */
-static __always_inline int fit_mtu(struct __sk_buff *skb, const struct tcpc_pkt *pkt, __u32 mtu,
-				   struct tcpc_online_stats *st)
+static __always_inline int fit_mtu(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
+				   const struct tcpc_target *target, struct tcpc_online_stats *st)
 {
-	__u32 headers = pkt->l4_off - pkt->l3_off + pkt->tcp_bytes;
+	__u32 headers = pkt->l4_off - pkt->l3_off + pkt->tcp_bytes, mtu = target->mtu;
 	__u32 segment = skb->gso_size ?: pkt->payload_bytes;
 
 	if (!mtu || headers + segment <= mtu)
 		return 0;
+	if (!skb->gso_size && headers < mtu && target->flags & TCPC_TARGET_TUNNEL) {
+		if (pkt->family == 4 || target->flags & TCPC_TARGET_JOURNAL) {
+			COUNT(st, tunnel_cut);
+			return pkt->family == 4 ? 0 : FIT_CUT;
+		}
+	}
 	if (!skb->gso_size || headers >= mtu) {
 		COUNT(st, too_big);
 		return -1;

@@ -45,7 +45,7 @@ static __always_inline struct tcpc_journal_head *journal_reserve(__u32 len)
 
 static __always_inline void journal_fill(struct tcpc_journal_head *head, JOURNAL_CTX *ctx,
 					 const struct tcpc_pkt *pkt,
-					 const struct tcpc_target *target)
+					 const struct tcpc_target *target, int cut)
 {
 	head->time_ns = bpf_ktime_get_ns();
 	head->flow.client = pkt->saddr;
@@ -58,7 +58,9 @@ static __always_inline void journal_fill(struct tcpc_journal_head *head, JOURNAL
 	head->payload_bytes = pkt->payload_bytes;
 	head->target_id = target->id;
 	head->ifindex = target->ifindex;
-	head->kept = !(target->flags & TCPC_TARGET_READY);
+	head->kept = !(target->flags & TCPC_TARGET_READY) ? TCPC_KEPT_AWAY
+		     : cut				  ? TCPC_KEPT_CUT
+							  : TCPC_KEPT_NOT;
 	head->segment_bytes = JOURNAL_SEGMENT(ctx);
 	head->l4_off = pkt->l4_off - pkt->l3_off;
 	head->tcp_bytes = pkt->tcp_bytes;
@@ -74,10 +76,11 @@ static __always_inline __u64 journal_wake_flags(struct tcpc_online_config *cfg)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
-/* Note the copy @ctx of @pkt, rewritten for @target, its IP header now at @l3_off. Returns 0, or -1
- * and counts why not: a copy that leaves does so all the same. */
+/* Note the copy @ctx of @pkt, rewritten for @target, its IP header now at @l3_off. @cut: it does
+ * not leave, the daemon is to cut it. Returns 0, or -1 and counts why not: a copy that leaves does
+ * so all the same. */
 static __always_inline int journal_copy(JOURNAL_CTX *ctx, __u32 l3_off, const struct tcpc_pkt *pkt,
-					const struct tcpc_target *target,
+					const struct tcpc_target *target, int cut,
 					struct tcpc_online_config *cfg,
 					struct tcpc_online_stats *st)
 {
@@ -100,7 +103,7 @@ static __always_inline int journal_copy(JOURNAL_CTX *ctx, __u32 l3_off, const st
 		return -1;
 	}
 	head->ip_bytes = len;
-	journal_fill(head, ctx, pkt, target);
+	journal_fill(head, ctx, pkt, target, cut);
 	bpf_ringbuf_submit(head, journal_wake_flags(cfg));
 	return 0;
 }

@@ -335,7 +335,7 @@ static __always_inline int note_copy(struct xdp_md *ctx, const struct tcpc_pkt *
 	int err = -1;
 
 	if (target->flags & TCPC_TARGET_JOURNAL)
-		err = journal_copy(ctx, ETH_HLEN, pkt, target, cfg, st);
+		err = journal_copy(ctx, ETH_HLEN, pkt, target, 0, cfg, st);
 	if (count_copy(target, pkt, err, st))
 		return -1;
 	COUNT(st, mirrored);

@@ -13,6 +13,7 @@
 #include "greeting.bpf.h"
 #include "guard.bpf.h"
 #include "journal.bpf.h"
+#include "leave.bpf.h"
 #include "pick.bpf.h"
 #include "tcpcopy/greeting.h"
 #include "tcpcopy/rewrite.h"
@@ -194,18 +195,23 @@ static __always_inline void pop_vlan_tags(struct __sk_buff *skb)
 			bpf_skb_vlan_pop(skb);
 }
 
-/* Note the copy of @pkt, which is ready to leave, if it is to be noted. Returns 0 if it may leave;
- * it may not while the target cannot be reached (invariant 2). */
+/* Note the copy of @pkt, which is ready to leave, if it is to be noted. @cut: of fit_mtu. Returns 0
+ * if it may leave; it may not while the target cannot be reached (invariant 2). */
 static __always_inline int note_copy(struct __sk_buff *skb, enum tcpc_link link,
 				     const struct tcpc_pkt *pkt, const struct tcpc_target *target,
-				     struct tcpc_online_config *cfg, struct tcpc_online_stats *st)
+				     int cut, struct tcpc_online_config *cfg,
+				     struct tcpc_online_stats *st)
 {
 	int err = -1;
 
 	if (target->flags & TCPC_TARGET_JOURNAL)
 		err = journal_copy(skb, link == TCPC_LINK_NONE ? ETH_HLEN : pkt->l3_off, pkt,
-				   target, cfg, st);
-	return count_copy(target, pkt, err, st);
+				   target, cut, cfg, st);
+	if (cut && err) {
+		COUNT(st, too_big);
+		return -1;
+	}
+	return count_copy(target, pkt, err, st) || cut ? -1 : 0;
 }
 
 /* Give the clone what it is to be: without tags, small enough, for this target. Returns 0, or -1
@@ -218,7 +224,7 @@ static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link li
 	struct tcpc_online_config *cfg = bpf_map_lookup_elem(&config, &zero);
 	__u32 mark = skb->cb[CB_GREETING];
 	struct tcpc_pkt pkt;
-	int result;
+	int result, cut;
 
 	if (link == TCPC_LINK_ETHER)
 		pop_vlan_tags(skb);
@@ -231,7 +237,10 @@ static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link li
 		return -1;
 	if (begin_job(skb, set, target, &pkt))
 		return -1;
-	if (gate_closed(target, &pkt, cfg, mark, st) || fit_mtu(skb, &pkt, target->mtu, st))
+	if (gate_closed(target, &pkt, cfg, mark, st))
+		return -1;
+	cut = fit_mtu(skb, &pkt, target, st);
+	if (cut < 0)
 		return -1;
 	if (rewrite_ends(skb) || write_greeting(skb, &pkt, mark) ||
 	    (mark & GUARD_CUT && write_fin(skb, &pkt)) ||
@@ -239,7 +248,7 @@ static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link li
 		COUNT(st, rewrite_failed);
 		return -1;
 	}
-	return note_copy(skb, link, &pkt, target, cfg, st);
+	return note_copy(skb, link, &pkt, target, cut, cfg, st);
 }
 
 static __always_inline int send_copy(struct __sk_buff *skb, enum tcpc_link link,
@@ -255,7 +264,7 @@ static __always_inline int send_copy(struct __sk_buff *skb, enum tcpc_link link,
 	target = &set->target[index];
 	if (prepare_copy(skb, link, set, target, st))
 		return VERDICT_DROP;
-	return bpf_redirect_neigh(target->ifindex, NULL, 0, 0);
+	return leave(skb, target, st);
 }
 
 static __always_inline int copy_packet(struct __sk_buff *skb, enum tcpc_link link)

@@ -17,6 +17,7 @@
 #include "options.bpf.h"
 #include "rewrite.bpf.h"
 #include "target_maps.bpf.h"
+#include "untunnel.bpf.h"
 #include "tcpcopy/options.h"
 #include "tcpcopy/rewrite.h"
 #include "tcpcopy/seq.h"

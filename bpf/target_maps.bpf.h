@@ -85,6 +85,14 @@ struct {
 	__type(value, __u32);
 } hold_devices SEC(".maps");
 
+/* The interfaces by which packets out of a tunnel come in. Written by the daemon. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TCPC_MAX_HOLD_DEVICES);
+	__type(key, __u32);
+	__type(value, struct tcpc_way);
+} ways SEC(".maps");
+
 /* What the socket table says of a copied segment. */
 enum state { CONN_NONE, CONN_LISTEN, CONN_CLOSING, CONN_OPENING, CONN_OPEN };
 

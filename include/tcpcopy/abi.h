@@ -75,6 +75,7 @@ struct tcpc_service {
 #define TCPC_TARGET_KEEP (1u << 4)    /* not READY: note it, the daemon sends it later */
 #define TCPC_TARGET_HOP (1u << 5)     /* @hop is known */
 #define TCPC_TARGET_LOCAL (1u << 6)   /* XDP: this host itself, so what is copied just goes on */
+#define TCPC_TARGET_TUNNEL (1u << 7)  /* @ifindex is a tunnel's device, see tunnel.h */
 
 /* XDP's word to align, in a packet's metadata: it is for this host now, whoever it came for. */
 #define TCPC_META_MIRRORED 0x7463706d
@@ -159,6 +160,12 @@ struct tcpc_intercept {
 	__u32 hold_ifindex; /* where packets that came too early go; 0: never hold */
 };
 
+/** Target: value of `ways`, how frames out of a tunnel come in by an interface. */
+struct tcpc_way {
+	__u8 mac[6]; /* the interface's own */
+	__u16 pad;
+};
+
 /** Target: key of `allow`, a longest-prefix match over client addresses. */
 struct tcpc_allow_key {
 	__u32 prefixlen;
@@ -201,6 +208,10 @@ struct tcpc_flow {
 	X(65616)
 /* clang-format on */
 
+/* Why a copy in `journal` has not left: the target cannot be reached now; it is too large by
+ * itself, so the daemon sends it, in pieces. */
+enum tcpc_kept { TCPC_KEPT_NOT, TCPC_KEPT_AWAY, TCPC_KEPT_CUT, __TCPC_KEPT_MAX };
+
 /** Online: one copy as it left, in `journal`. Its packet of @ip_bytes follows, from the IP header
  * on; TCP's checksum in it may be unfinished. Host order but for the flow. */
 struct tcpc_journal_head {
@@ -212,7 +223,7 @@ struct tcpc_journal_head {
 	__u32 ip_bytes;
 	__u32 target_id;     /* struct tcpc_target's */
 	__u32 ifindex;	     /* where it left */
-	__u16 kept;	     /* 1: it has not left, the target cannot be reached now */
+	__u16 kept;	     /* enum tcpc_kept */
 	__u16 segment_bytes; /* payload of each segment of a large packet; 0: it is one */
 	__u16 l4_off;	     /* of the TCP header in the packet */
 	__u8 tcp_bytes;	     /* TCP header with options */
@@ -303,6 +314,7 @@ _Static_assert(sizeof(struct tcpc_filter_key) == 24, "ABI");
 _Static_assert(sizeof(struct tcpc_online_config) == 72, "ABI");
 _Static_assert(sizeof(struct tcpc_journal_head) == 80, "ABI");
 _Static_assert(sizeof(struct tcpc_allow_key) == 20, "ABI");
+_Static_assert(sizeof(struct tcpc_way) == 8, "ABI");
 _Static_assert(sizeof(struct tcpc_flow) == 40, "ABI");
 _Static_assert(sizeof(struct tcpc_exchange) == 72, "ABI");
 _Static_assert(sizeof(struct tcpc_receipt) == 84, "ABI");

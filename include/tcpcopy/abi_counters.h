@@ -75,7 +75,8 @@
 	X(rest_dropped, "mirrored packets that were not copied, ended here (--rest drop)")         \
 	X(redirect_failed, "mirrored: copies that the outgoing device did not take from XDP")      \
 	X(unwrapped, "mirrored packets that came in VXLAN, GRE or ERSPAN")                         \
-	X(other_vni, "skipped: not wrapped, or with another number than --vni")
+	X(other_vni, "skipped: not wrapped, or with another number than --vni")                    \
+	X(tunnel_cut, "copies too large for the tunnel in one piece: they travel in two")
 
 #define TCPC_TARGET_COUNTERS(X)                                                                    \
 	X(seen, "packets that align looked at")                                                    \
@@ -120,7 +121,10 @@
 	X(past_rule, "engine nfqueue: responses that no rule had queued, kept inside by absorb")   \
 	X(client_resets, "connections that a client's reset has ended: told with what they had")   \
 	X(held_gap, "of those held: because something before them was lost on the way")            \
-	X(again, "packets that the target had already: dropped there, and the online host told")
+	X(again, "packets that the target had already: dropped there, and the online host told")   \
+	X(tunnelled, "packets taken out of a tunnel (--via)")                                      \
+	X(tunnel_foreign, "dropped: came by the tunnel, and is for no intercepted address and "    \
+			  "port")
 
 /* Counters of one NFQUEUE queue, written by its thread. */
 #define TCPC_QUEUE_COUNTERS(X)                                                                     \

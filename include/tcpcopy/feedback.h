@@ -16,7 +16,7 @@
 #include "tcpcopy/addr.h"
 #include "tcpcopy/bytes.h"
 
-#define TCPC_FEEDBACK_PROTOCOL 2
+#define TCPC_FEEDBACK_PROTOCOL 3
 
 #define TCPC_FEEDBACK_MAGIC "TCPCLINK"
 #define TCPC_FEEDBACK_MAGIC_BYTES 8
@@ -36,6 +36,8 @@
 #define TCPC_FEEDBACK_RECEIPTS_MAX 512
 #define TCPC_FEEDBACK_HELD_MAX 512 /* also of SHED */
 #define TCPC_FEEDBACK_ENGINE_MAX 1
+#define TCPC_FEEDBACK_TUNNEL_VXLAN (1u << 0)
+#define TCPC_FEEDBACK_TUNNELS_MAX TCPC_FEEDBACK_TUNNEL_VXLAN
 
 enum tcpc_feedback_type {
 	TCPC_FEEDBACK_HELLO = 1,
@@ -96,7 +98,8 @@ struct tcpc_feedback_hello {
 struct tcpc_feedback_service {
 	struct tcpc_addr addr;
 	__be16 port;
-	__u16 engine; /* 0: nfqueue, 1: tc */
+	__u8 engine;  /* 0: nfqueue, 1: tc */
+	__u8 tunnels; /* by which copies may come, too: TCPC_FEEDBACK_TUNNEL_* */
 };
 
 /** Where decoding stands. Reading beyond @end sets @failed and yields zeros. */
@@ -336,7 +339,8 @@ static inline void tcpc_feedback_put_service(struct tcpc_feedback_writer *w,
 {
 	tcpc_feedback_put_bytes(w, &s->addr, sizeof(s->addr));
 	tcpc_feedback_put_bytes(w, &s->port, sizeof(s->port));
-	tcpc_feedback_put_u16(w, s->engine);
+	tcpc_feedback_put_u8(w, s->tunnels);
+	tcpc_feedback_put_u8(w, s->engine);
 }
 
 /** tcpc_feedback_get_services - head of SERVICES; @ret_n elements follow. */
@@ -356,10 +360,12 @@ static inline enum tcpc_feedback_reason tcpc_feedback_get_service(struct tcpc_fe
 {
 	tcpc_feedback_take_bytes(r, &ret->addr, sizeof(ret->addr));
 	tcpc_feedback_take_bytes(r, &ret->port, sizeof(ret->port));
-	ret->engine = tcpc_feedback_take_u16(r);
+	ret->tunnels = tcpc_feedback_take_u8(r);
+	ret->engine = tcpc_feedback_take_u8(r);
 	if (r->failed)
 		return TCPC_FEEDBACK_SHORT;
-	if (!ret->port || ret->engine > TCPC_FEEDBACK_ENGINE_MAX)
+	if (!ret->port || ret->engine > TCPC_FEEDBACK_ENGINE_MAX ||
+	    ret->tunnels > TCPC_FEEDBACK_TUNNELS_MAX)
 		return TCPC_FEEDBACK_VALUE;
 	return TCPC_FEEDBACK_OK;
 }

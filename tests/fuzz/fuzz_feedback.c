@@ -80,7 +80,8 @@ static void put_services(struct tcpc_feedback_writer *w, const struct tcpc_link_
 	tcpc_feedback_put_u16(w, news->n);
 	for (__u32 i = 0; i < news->n; i++) {
 		const struct tcpc_link_service *from = &news->decoded->services[i];
-		struct tcpc_feedback_service s = {from->addr, from->port, from->engine};
+		struct tcpc_feedback_service s = {from->addr, from->port, from->engine,
+						  from->tunnels};
 
 		tcpc_feedback_put_service(w, &s);
 	}

@@ -103,6 +103,8 @@ static inline void spec_text_attach(const struct tcpc_attach_spec *spec, char *b
 		spec_text_add(&t, " retain %u", spec->retain_mb);
 	if (spec->target_guard == spec->feedback_none)
 		spec_text_add(&t, " target guard %u", spec->target_guard);
+	if (spec->via)
+		spec_text_add(&t, " via %u", spec->via);
 }
 
 /** spec_text_intercept - all of @spec in @buf. */
@@ -126,6 +128,8 @@ static inline void spec_text_intercept(const struct tcpc_intercept_spec *spec, c
 		spec_text_add(&t, " idle %u", spec->idle_s);
 	if (spec->force)
 		spec_text_add(&t, " force");
+	if (spec->via)
+		spec_text_add(&t, " via %u", spec->via);
 }
 
 /* "--name value", "--name=value", "--flag" at the end or before another option. */

@@ -304,7 +304,7 @@ static const struct {
 	 "--client "
 	 "--exclude --local --vlan --max-pps "
 	 "--max-mbps --max-cpu --retain --recovery --target-guard "
-	 "--feedback --force"},
+	 "--feedback --via --force"},
 	{"detach", "usage: tcpcopyctl detach IFACE | --all\n", "--all"},
 	{"target",
 	 "usage: tcpcopyctl target list [IFACE] | add IFACE IP:PORT | del IFACE IP:PORT\n",
@@ -313,12 +313,12 @@ static const struct {
 	 "--percent --ramp --sample-by --client --exclude --local --vlan --max-pps --max-mbps "
 	 "--max-cpu"},
 	{"intercept", "usage: tcpcopyctl intercept IFACE\n",
-	 "--port --engine --listen --queue --order --adopt --hold --max-lag --idle --force"},
+	 "--port --engine --listen --queue --order --adopt --hold --max-lag --idle --via --force"},
 	{"release", "usage: tcpcopyctl release IFACE | --all\n", "--all"},
 	{"allow", "usage: tcpcopyctl allow list | add CIDR... | del CIDR...\n", ""},
 	{"replay", "usage: tcpcopyctl replay FILE...\n",
 	 "--to --port --speed --top-speed --loop --max-gap --concurrency --client --exclude "
-	 "--filter --retain --feedback"},
+	 "--filter --retain --via --feedback"},
 	{"status", "usage: tcpcopyctl status\n", ""},
 	{"stats", "usage: tcpcopyctl stats\n", "--watch"},
 	{"ledger", "usage: tcpcopyctl ledger\n", ""},

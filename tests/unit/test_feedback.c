@@ -97,6 +97,8 @@ static const struct {
 	 BYTES("\x02\0\0\0\x07\0\x02" MAPPED "\x0a\0\0\x09\x1f\x90\0\0" ADDR_V6
 	       "\x09\x00\x50\0\x01"),
 	 TCPC_FEEDBACK_OK},
+	{"a service with a tunnel", BYTES("\x02\0\0\0\x07\0\x01" ADDR_V6 "\x09\0\x50\x01\x01"),
+	 TCPC_FEEDBACK_OK},
 	{"clear", BYTES("\x03\x80\0\0\x01\0\0\0"), TCPC_FEEDBACK_OK},
 	{"add 10/8 and all",
 	 BYTES("\x03\0\0\0\x08\x01\0\x02" MAPPED "\x0a\0\0\0\x68"
@@ -134,6 +136,8 @@ static const struct {
 	{"257 services", BYTES("\x02\0\0\0\x07\x01\x01"), TCPC_FEEDBACK_COUNT},
 	{"service with port 0", BYTES("\x02\0\0\0\x07\0\x01" ADDR_V6 "\x09\0\0\0\0"),
 	 TCPC_FEEDBACK_VALUE},
+	{"service with a tunnel of no kind",
+	 BYTES("\x02\0\0\0\x07\0\x01" ADDR_V6 "\x09\0\x50\x02\0"), TCPC_FEEDBACK_VALUE},
 	{"service with engine 2", BYTES("\x02\0\0\0\x07\0\x01" ADDR_V6 "\x09\0\x50\0\x02"),
 	 TCPC_FEEDBACK_VALUE},
 	{"allow op 3", BYTES("\x03\0\0\0\x09\x03\0\0"), TCPC_FEEDBACK_VALUE},

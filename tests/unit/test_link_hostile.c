@@ -13,7 +13,7 @@
 _Static_assert(TCPC_ABI_VERSION == 6, "ABI above has it as a byte");
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
-#define PREAMBLE "TCPCLINK\0\x02\0\0\0\0\0" ABI
+#define PREAMBLE "TCPCLINK\0\x03\0\0\0\0\0" ABI
 #define SOME_KEY "................................"
 #define HELLO "\0\x04\x01\0\x01x"
 
@@ -28,11 +28,11 @@ static const struct {
 	{"a browser", BYTES("GET / HTTP/1.1\r\nHost: target\r\n\r\n"), COUNTER(alien)},
 	{"one wrong byte", BYTES("TCPCLINk"), COUNTER(alien)},
 	{"zeros", BYTES("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), COUNTER(alien)},
-	{"unknown flag", BYTES("TCPCLINK\0\x02\x80\0\0\0\0" ABI SOME_KEY), COUNTER(alien)},
-	{"flag secure", BYTES("TCPCLINK\0\x02\0\x01\0\0\0" ABI SOME_KEY), COUNTER(bad_key)},
-	{"protocol 3", BYTES("TCPCLINK\0\x03\0\0\0\0\0" ABI SOME_KEY), COUNTER(bad_version)},
+	{"unknown flag", BYTES("TCPCLINK\0\x03\x80\0\0\0\0" ABI SOME_KEY), COUNTER(alien)},
+	{"flag secure", BYTES("TCPCLINK\0\x03\0\x01\0\0\0" ABI SOME_KEY), COUNTER(bad_key)},
+	{"protocol 4", BYTES("TCPCLINK\0\x04\0\0\0\0\0" ABI SOME_KEY), COUNTER(bad_version)},
 	{"protocol 0", BYTES("TCPCLINK\0\0\0\0\0\0\0" ABI SOME_KEY), COUNTER(bad_version)},
-	{"another ABI", BYTES("TCPCLINK\0\x02\0\0\0\0\0" OTHER_ABI SOME_KEY), COUNTER(bad_version)},
+	{"another ABI", BYTES("TCPCLINK\0\x03\0\0\0\0\0" OTHER_ABI SOME_KEY), COUNTER(bad_version)},
 	{"frame of length 0", BYTES(PREAMBLE SOME_KEY "\0\0"), COUNTER(broken)},
 	{"frame of 65535", BYTES(PREAMBLE SOME_KEY "\xff\xff"), COUNTER(broken)},
 	{"frame a byte too long", BYTES(PREAMBLE SOME_KEY "\0\x81"), COUNTER(broken)},
@@ -146,11 +146,11 @@ static const struct {
 } servers[] = {
 	{"web server", BYTES("HTTP/1.1 400 Bad Request\r\n"), TCPC_LINK_REFUSED,
 	 "does not speak this protocol: is this the port of 'tcpcopyctl intercept'?"},
-	{"protocol 3", BYTES("TCPCLINK\0\x03\0\0\0\0\0" ABI SOME_KEY), TCPC_LINK_BAD_VERSION,
-	 "speaks protocol 3 / ABI " TEXT(TCPC_ABI_VERSION) ", we speak 2 / " TEXT(
+	{"protocol 4", BYTES("TCPCLINK\0\x04\0\0\0\0\0" ABI SOME_KEY), TCPC_LINK_BAD_VERSION,
+	 "speaks protocol 4 / ABI " TEXT(TCPC_ABI_VERSION) ", we speak 3 / " TEXT(
 		 TCPC_ABI_VERSION) ": install the same tcpcopy version on both"},
-	{"ABI 0", BYTES("TCPCLINK\0\x02\0\0\0\0\0\0" SOME_KEY), TCPC_LINK_BAD_VERSION,
-	 "speaks protocol 2 / ABI 0, we speak 2 / " TEXT(TCPC_ABI_VERSION)},
+	{"ABI 0", BYTES("TCPCLINK\0\x03\0\0\0\0\0\0" SOME_KEY), TCPC_LINK_BAD_VERSION,
+	 "speaks protocol 3 / ABI 0, we speak 3 / " TEXT(TCPC_ABI_VERSION)},
 	{"another client", BYTES(PREAMBLE SOME_KEY HELLO), TCPC_LINK_REFUSED,
 	 "sent a frame that has no place at this point"},
 	{"huge hello", BYTES(PREAMBLE SOME_KEY "\x40\0"), TCPC_LINK_REFUSED,

@@ -116,6 +116,7 @@ static const struct command commands[] = {
 	  {"target-guard", "on|off", "fewer new connections to a target that is dead"},
 	  {"feedback", "HOST:PORT|none", "where the interceptor listens; default: the target, "
 					 "36524"},
+	  {"via", "vxlan", "through a tunnel, where networks drop foreign source addresses"},
 	  {"force", NULL, "copy without an interceptor (--feedback none); xdp on a live interface"}}},
 	{"detach", "IFACE | --all", 0, 1, check_iface, "end copying",
 	 {{"all", NULL, "all interfaces"}}},
@@ -146,6 +147,7 @@ static const struct command commands[] = {
 	  {"hold", "MB", "memory for what is held back"},
 	  {"max-lag", "SECONDS", "how far behind a connection may be"},
 	  {"idle", "SECONDS", "end copied connections that are silent for so long"},
+	  {"via", "vxlan", "take copies that come through a tunnel, too"},
 	  {"force", NULL, "go on though clients that are not allowed are connected: cuts them off"}}},
 	{"release", "IFACE | --all", 0, 1, check_iface, "end intercepting",
 	 {{"all", NULL, "all interfaces"}}},
@@ -164,6 +166,7 @@ static const struct command commands[] = {
 	  {"exclude", "CIDR,...", "not these clients"},
 	  {"filter", "EXPR", "only what matches this BPF expression, as in tcpdump"},
 	  {"retain", "MB", "memory for what may have to be sent again; default: 64"},
+	  {"via", "vxlan", "through a tunnel, where networks drop foreign source addresses"},
 	  {"feedback", "HOST:PORT", "where the interceptor listens; default: the target, "
 				    "36524"}}},
 	{"feed", "IFACE", 1, 1, check_iface, NULL, /* of `replay`, to the daemon */

@@ -100,6 +100,7 @@ int tcpc_spec_attach(struct json_object *request, struct tcpc_attach_spec *ret,
 	r = r ?: feedback_option(request, &spec, err);
 	r = r ?: spec_recovery(request, &spec, err);
 	r = r ?: spec_target_guard(request, &spec, err);
+	r = r ?: spec_via(request, &spec.via, err);
 	r = r ?: spec_check_mirror(&spec, err);
 	r = r ?: spec_filter_options(request, &spec.filter, err);
 	if (!r)
@@ -232,6 +233,7 @@ int tcpc_spec_intercept(struct json_object *request, struct tcpc_intercept_spec 
 	r = r ?: spec_ports(request, spec.ports, &spec.n_ports, err);
 	r = r ?: listen_option(request, &spec, err);
 	r = r ?: queue_option(request, &spec, err);
+	r = r ?: spec_via(request, &spec.via, err);
 	if (!r)
 		*ret = spec;
 	return r;

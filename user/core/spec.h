@@ -26,6 +26,9 @@ enum tcpc_adopt { TCPC_ADOPT_HTTP, TCPC_ADOPT_ANY, TCPC_ADOPT_NONE };
  * the feedback link. */
 enum tcpc_engine { TCPC_ENGINE_NFQUEUE, TCPC_ENGINE_TC };
 
+/* How copies travel. */
+enum tcpc_via { TCPC_VIA_NONE, TCPC_VIA_VXLAN };
+
 enum tcpc_hook { TCPC_HOOK_TC, TCPC_HOOK_TCX, TCPC_HOOK_CLSACT, TCPC_HOOK_XDP };
 
 /* Where XDP runs: in the driver, behind it, or in the first of these that takes it. */
@@ -97,6 +100,7 @@ struct tcpc_attach_spec {
 	bool has_retain;   /* --retain was given */
 	__u32 retain_mb;   /* memory for that */
 	bool target_guard; /* spare targets in trouble */
+	enum tcpc_via via;
 };
 
 /** `intercept`. */
@@ -109,11 +113,12 @@ struct tcpc_intercept_spec {
 	struct tcpc_endpoint listen;
 	int queue_first, queue_last; /* -1: the daemon chooses */
 	enum tcpc_adopt adopt;
-	bool relaxed;	 /* --order relaxed: never hold */
-	__u32 hold_mb;	 /* bound of the hold queue */
-	__u32 max_lag_s; /* how far behind a connection may be */
-	__u32 idle_s;	 /* how long it may be silent */
-	bool force;	 /* cut off the clients that are connected now */
+	bool relaxed;	   /* --order relaxed: never hold */
+	__u32 hold_mb;	   /* bound of the hold queue */
+	__u32 max_lag_s;   /* how far behind a connection may be */
+	__u32 idle_s;	   /* how long it may be silent */
+	bool force;	   /* cut off the clients that are connected now */
+	enum tcpc_via via; /* copies may come by a tunnel, too */
 };
 
 /** `replay`: what is done with the files. Where it goes is an attach_spec, see below. */

@@ -3,6 +3,8 @@
  */
 #include "core/spec_priv.h"
 
+#include <string.h>
+
 #define DEFAULT_RETAIN_MB 64
 #define MAX_RETAIN_MB 65536
 
@@ -49,4 +51,19 @@ int spec_target_guard(struct json_object *request, struct tcpc_attach_spec *spec
 				    "--target-guard on needs to hear of the target: "
 				    "not together with --feedback none");
 	return 0;
+}
+
+int spec_via(struct json_object *request, enum tcpc_via *ret, struct tcpc_err *err)
+{
+	const char *text = spec_option(request, "via");
+
+	*ret = text ? TCPC_VIA_VXLAN : TCPC_VIA_NONE;
+	if (!text || !strcmp(text, "vxlan"))
+		return 0;
+	if (!strcmp(text, "geneve") || !strcmp(text, "ipip"))
+		return tcpc_err_set(err, EOPNOTSUPP,
+				    "--via %s is not available in this version; what it does is "
+				    "--via vxlan",
+				    text);
+	return tcpc_err_set(err, EINVAL, "--via is vxlan, not '%.80s'", text);
 }

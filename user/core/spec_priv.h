@@ -70,6 +70,9 @@ int spec_recovery(struct json_object *request, struct tcpc_attach_spec *spec, st
 int spec_target_guard(struct json_object *request, struct tcpc_attach_spec *spec,
 		      struct tcpc_err *err);
 
+/** spec_via - option --via. Returns 0, -EINVAL or -EOPNOTSUPP. */
+int spec_via(struct json_object *request, enum tcpc_via *ret, struct tcpc_err *err);
+
 /** spec_on_off - option @name. Not given: @ret is left alone. Returns 0 or -EINVAL. */
 int spec_on_off(struct json_object *request, const char *name, bool *ret, struct tcpc_err *err);
 

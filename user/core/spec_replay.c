@@ -162,7 +162,7 @@ void tcpc_spec_replay_free(struct tcpc_replay_spec *spec)
 
 struct json_object *tcpc_spec_replay_attach(struct json_object *request, const char *iface)
 {
-	static const char *const shared[] = {"to", "port", "retain", "feedback"};
+	static const char *const shared[] = {"to", "port", "retain", "feedback", "via"};
 	struct json_object *o = json_object_new_object(), *args = json_object_new_array();
 	struct json_object *options = json_object_new_object();
 

@@ -203,6 +203,16 @@ int tcpc_dp_target_attach(struct tcpc_dp_target *dp, int ifindex, struct tcpc_at
 int tcpc_dp_target_absorb(struct tcpc_dp_target *dp, int ifindex, struct tcpc_attachment *ret,
 			  struct tcpc_err *err);
 
+/** tcpc_dp_target_untunnel - attach untunnel to the device of a tunnel. As with absorb, it stays
+ * when this process is killed: without it all that the tunnel carries would reach the stack. */
+int tcpc_dp_target_untunnel(struct tcpc_dp_target *dp, int ifindex, struct tcpc_attachment *ret,
+			    struct tcpc_err *err);
+
+/** tcpc_dp_target_way - copies out of a tunnel may come in by the interface, whose address is @mac
+ * (6 bytes), or (NULL) no longer. */
+int tcpc_dp_target_way(struct tcpc_dp_target *dp, int ifindex, const unsigned char *mac,
+		       struct tcpc_err *err);
+
 int tcpc_dp_target_service(struct tcpc_dp_target *dp, int ifindex, __be16 port,
 			   const struct tcpc_intercept *service, struct tcpc_err *err);
 /** tcpc_dp_target_address - @addr is (or is no longer) one of an intercepted interface: responses

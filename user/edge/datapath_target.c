@@ -163,6 +163,31 @@ int tcpc_dp_target_absorb(struct tcpc_dp_target *dp, int ifindex, struct tcpc_at
 	return r;
 }
 
+int tcpc_dp_target_untunnel(struct tcpc_dp_target *dp, int ifindex, struct tcpc_attachment *ret,
+			    struct tcpc_err *err)
+{
+	int r = tcpc_datapath_attach(bpf_program__fd(dp->skel->progs.untunnel), ifindex, false,
+				     TCPC_HOOK_TC, ret, err);
+
+	if (!r && ret->kind == TCPC_ATTACH_TCX)
+		r = tcpc_datapath_keep(dp->dir, "untunnel", ret, err);
+	else if (!r)
+		tcpc_datapath_note(dp->dir, bpf_map__fd(dp->skel->maps.config), ret);
+	return r;
+}
+
+int tcpc_dp_target_way(struct tcpc_dp_target *dp, int ifindex, const unsigned char *mac,
+		       struct tcpc_err *err)
+{
+	struct tcpc_way way = {};
+	__u32 key = ifindex;
+
+	if (mac)
+		memcpy(way.mac, mac, sizeof(way.mac));
+	return tcpc_datapath_write(dp->skel->maps.ways, &key, mac ? &way : NULL,
+				   "ways out of a tunnel", err);
+}
+
 struct tcpc_target_config *tcpc_dp_target_config(struct tcpc_dp_target *dp)
 {
 	return dp->config;

@@ -34,7 +34,8 @@
 struct tcpc_link_service {
 	struct tcpc_addr addr;
 	__be16 port;
-	__u16 engine; /* 0: nfqueue, 1: tc */
+	__u8 engine;  /* 0: nfqueue, 1: tc */
+	__u8 tunnels; /* TCPC_FEEDBACK_TUNNEL_* */
 };
 
 enum tcpc_link_allow_op { TCPC_LINK_ALLOW_CLEAR, TCPC_LINK_ALLOW_ADD, TCPC_LINK_ALLOW_DEL };

@@ -36,7 +36,8 @@ static struct tcpc_feedback_writer encode_services(const struct tcpc_link_book *
 	for (__u32 i = 0; i < book->n_services; i++) {
 		struct tcpc_feedback_service s = {.addr = book->services[i].addr,
 						  .port = book->services[i].port,
-						  .engine = book->services[i].engine};
+						  .engine = book->services[i].engine,
+						  .tunnels = book->services[i].tunnels};
 
 		tcpc_feedback_put_service(&w, &s);
 	}

@@ -22,7 +22,12 @@ static enum tcpc_feedback_reason read_services(struct tcpc_link_news *news,
 	reason = tcpc_feedback_get_services(body, &news->serial, &news->n);
 	for (__u32 i = 0; !reason && i < news->n; i++) {
 		reason = tcpc_feedback_get_service(body, &s);
-		news->decoded->services[i] = (struct tcpc_link_service){s.addr, s.port, s.engine};
+		news->decoded->services[i] = (struct tcpc_link_service){
+			.addr = s.addr,
+			.port = s.port,
+			.engine = s.engine,
+			.tunnels = s.tunnels,
+		};
 	}
 	return reason ? reason : tcpc_feedback_done(body);
 }

@@ -102,6 +102,8 @@ static void read_link(const struct nlmsghdr *nlh, struct tcpc_iface *ret)
 			copy_string(ret->name, sizeof(ret->name), attr);
 		else if (type == IFLA_IFALIAS)
 			copy_string(ret->alias, sizeof(ret->alias), attr);
+		else if (type == IFLA_ADDRESS && mnl_attr_get_payload_len(attr) == sizeof(ret->mac))
+			memcpy(ret->mac, mnl_attr_get_payload(attr), sizeof(ret->mac));
 		else if (type == IFLA_MTU && !mnl_attr_validate(attr, MNL_TYPE_U32))
 			ret->mtu = mnl_attr_get_u32(attr);
 	}
@@ -279,8 +281,8 @@ static int disable_ipv6(const char *name)
 	return r;
 }
 
-/* Mark @name as ours and, if @up, bring it up without ARP. Aliases can't be set at creation. */
-static int set_link(const char *name, const char *alias, bool up, int *ret_ifindex)
+/* Aliases can't be set at creation. */
+int netlink_set_link(const char *name, const char *alias, bool up, int *ret_ifindex)
 {
 	char buf[NETLINK_REQUEST_BYTES] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh = netlink_request(buf, RTM_NEWLINK, NLM_F_ACK);
@@ -311,10 +313,10 @@ static int set_up_sink(const char *name, const char *kind, const char *alias, in
 
 	if (!strcmp(kind, "veth")) {
 		peer_name(name, other);
-		r = set_link(other, alias, false, NULL);
+		r = netlink_set_link(other, alias, false, NULL);
 	}
 	if (!r)
-		r = set_link(name, alias, true, ret_ifindex);
+		r = netlink_set_link(name, alias, true, ret_ifindex);
 	if (r && !netlink_get_link(name, 0, &iface))
 		tcpc_netlink_delete(iface.ifindex, NULL); /* @r says more than its result */
 	return r;

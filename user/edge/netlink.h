@@ -21,6 +21,7 @@ struct tcpc_iface {
 	unsigned int flags;	      /* IFF_* */
 	unsigned short type;	      /* ARPHRD_* */
 	unsigned int mtu;	      /* bytes */
+	unsigned char mac[6];	      /* zeros where it has none of this size */
 	char alias[TCPC_ALIAS_BYTES]; /* "" if none */
 };
 
@@ -30,6 +31,7 @@ struct tcpc_route {
 	bool unicast;	  /* packets can be sent there */
 	int ifindex;	  /* outgoing interface, 0 if neither */
 	unsigned int mtu; /* of that interface or of the route, bytes */
+	bool tunnel;	  /* @ifindex is a tunnel's device of ours; never set by the kernel */
 };
 
 /** tcpc_netlink_iface - look up interface @name. Returns 0, or -ENODEV with an error that lists

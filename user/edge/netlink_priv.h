@@ -26,4 +26,8 @@ int netlink_dump(__u16 type, mnl_cb_t cb, void *data, int *n);
  * then @ret is untouched. */
 int netlink_get_link(const char *name, int ifindex, struct tcpc_iface *ret);
 
+/** netlink_set_link - mark @name as ours by @alias and, if @up, bring it up, without ARP and
+ * without what IPv6 says by itself.  @ret_ifindex: may be NULL.  Returns 0 or -errno. */
+int netlink_set_link(const char *name, const char *alias, bool up, int *ret_ifindex);
+
 #endif

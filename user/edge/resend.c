@@ -9,9 +9,12 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <linux/if_ether.h>
 
 #include "core/pieces.h"
+#include "tcpcopy/tunnel.h"
 
+#define VXLAN_HAS_VNI 0x08000000
 #define MAX_MTU 65535 /* what an IP header can say */
 
 /* A raw socket of one family, and the interface it is bound to. */
@@ -22,13 +25,23 @@ struct raw {
 
 struct tcpc_resend {
 	struct raw v4, v6;
+	int tunnel_fd[2]; /* UDP over IPv6, IPv4; -1: not needed yet */
+	__u32 tunnels[2]; /* their devices; 0: none */
 	struct tcpc_resend_stats stats;
 	__u8 piece[MAX_MTU] __attribute__((aligned(8)));
 };
 
+/* What the kernel's device would put in front of a packet: RFC 7348, 5. */
+struct tunnel_head {
+	__be32 flags, vni;
+	struct ethhdr eth;
+} __attribute__((packed));
+
 /* One message: where to, by which interface, and as whom, for routes may depend on the source. */
 struct outgoing {
 	__u32 ifindex;
+	bool tunnel;
+	struct tunnel_head head; /* with @tunnel */
 	struct sockaddr_storage to;
 	socklen_t to_bytes;
 	char control[CMSG_SPACE(sizeof(struct in6_pktinfo))] __attribute__((aligned(8)));
@@ -46,10 +59,29 @@ static void set_control(struct outgoing *o, int level, int type, const void *dat
 	o->control_bytes = CMSG_SPACE(bytes);
 }
 
-static void address(struct outgoing *o, const struct tcpc_flow *flow, __u32 ifindex)
+/* No route leads into a tunnel's device, so the packet gets its outer frame here. */
+static void address_tunnel(struct outgoing *o, const struct tcpc_addr *host)
+{
+	bool v4 = tcpc_addr_is_v4(host);
+
+	o->head.flags = htonl(VXLAN_HAS_VNI);
+	o->head.vni = htonl(TCPC_TUNNEL_VNI << 8);
+	tcpc_tunnel_mac(host, TCPC_TUNNEL_MAC_HEAD, o->head.eth.h_dest);
+	tcpc_tunnel_mac(host, TCPC_TUNNEL_MAC_SENDER, o->head.eth.h_source);
+	o->head.eth.h_proto = htons(v4 ? ETH_P_IP : ETH_P_IPV6);
+	if (v4)
+		((struct sockaddr_in *)&o->to)->sin_port = htons(TCPC_TUNNEL_PORT);
+	else
+		((struct sockaddr_in6 *)&o->to)->sin6_port = htons(TCPC_TUNNEL_PORT);
+	o->control_bytes = 0; /* it comes from this host */
+}
+
+static void address(const struct tcpc_resend *r, struct outgoing *o, const struct tcpc_flow *flow,
+		    __u32 ifindex)
 {
 	memset(o, 0, sizeof(*o));
 	o->ifindex = ifindex;
+	o->tunnel = ifindex && (ifindex == r->tunnels[0] || ifindex == r->tunnels[1]);
 	if (tcpc_addr_is_v4(&flow->server)) {
 		struct in_pktinfo info = {.ipi_spec_dst.s_addr = flow->client.w[3]};
 		struct sockaddr_in *to = (void *)&o->to;
@@ -68,6 +100,8 @@ static void address(struct outgoing *o, const struct tcpc_flow *flow, __u32 ifin
 		o->to_bytes = sizeof(*to);
 		set_control(o, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
 	}
+	if (o->tunnel)
+		address_tunnel(o, &flow->server);
 }
 
 /* Count what became of one packet. */
@@ -112,27 +146,52 @@ static int bind_to(struct raw *raw, __u32 ifindex)
 	return 0;
 }
 
-static int send_one(struct tcpc_resend *r, const struct outgoing *o, size_t bytes)
+/* Opened when the first tunnel needs it. What is sent fits, as far as we know; should it not, a
+ * router may cut it. Returns it or -errno. */
+static int tunnel_socket(struct tcpc_resend *r, bool v4)
+{
+	int *fd = &r->tunnel_fd[v4], any_size = IP_PMTUDISC_DONT;
+
+	if (*fd >= 0)
+		return *fd;
+	*fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (*fd < 0)
+		return -errno;
+	if (v4 && setsockopt(*fd, IPPROTO_IP, IP_MTU_DISCOVER, &any_size, sizeof(any_size)))
+		return -errno;
+	return *fd;
+}
+
+/* The socket for @o, bound to its interface, or -errno. */
+static int socket_of(struct tcpc_resend *r, const struct outgoing *o)
 {
 	struct raw *raw = o->to.ss_family == AF_INET ? &r->v4 : &r->v6;
-	struct iovec iov = {r->piece, bytes};
+	int err;
+
+	if (o->tunnel)
+		return tunnel_socket(r, o->to.ss_family == AF_INET);
+	if (raw->fd < 0)
+		return -EAFNOSUPPORT;
+	err = bind_to(raw, o->ifindex);
+	return err ? err : raw->fd;
+}
+
+static int send_one(struct tcpc_resend *r, const struct outgoing *o, size_t bytes)
+{
+	struct iovec iov[2] = {{(void *)&o->head, sizeof(o->head)}, {r->piece, bytes}};
 	struct msghdr msg = {
 		.msg_name = (void *)&o->to,
 		.msg_namelen = o->to_bytes,
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = (void *)o->control,
+		.msg_iov = o->tunnel ? iov : iov + 1,
+		.msg_iovlen = o->tunnel ? 2 : 1,
+		.msg_control = o->control_bytes ? (void *)o->control : NULL,
 		.msg_controllen = o->control_bytes,
 	};
+	int fd = socket_of(r, o), err = fd < 0 ? fd : 0;
 
-	int err;
-
-	if (raw->fd < 0)
-		return note(r, -EAFNOSUPPORT);
-	err = bind_to(raw, o->ifindex);
-	if (!err && sendmsg(raw->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+	if (!err && sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
 		err = -errno;
-		forget_errors(raw->fd);
+		forget_errors(fd);
 	}
 	return note(r, err);
 }
@@ -162,7 +221,7 @@ int tcpc_resend_packet(struct tcpc_resend *r, const struct tcpc_journal_head *he
 				limit < MAX_MTU ? limit : MAX_MTU, head->segment_bytes);
 	if (err)
 		return err == -ERANGE ? err : note(r, err);
-	address(&o, &head->flow, head->ifindex);
+	address(r, &o, &head->flow, head->ifindex);
 	while ((bytes = tcpc_pieces_next(&pieces, r->piece, &payload))) {
 		err = send_one(r, &o, bytes);
 		if (err)
@@ -178,7 +237,7 @@ int tcpc_resend_syn(struct tcpc_resend *r, const struct tcpc_flow *flow, __u32 s
 	struct outgoing o;
 	int err;
 
-	address(&o, flow, ifindex);
+	address(r, &o, flow, ifindex);
 	err = send_one(r, &o, tcpc_pieces_syn(flow, seq, r->piece));
 	if (!err)
 		r->stats.packets++;
@@ -191,11 +250,17 @@ int tcpc_resend_probe(struct tcpc_resend *r, const struct tcpc_flow *flow, __u32
 	struct outgoing o;
 	int err;
 
-	address(&o, flow, ifindex);
+	address(r, &o, flow, ifindex);
 	err = send_one(r, &o, tcpc_pieces_probe(flow, seq, ack, r->piece));
 	if (!err)
 		r->stats.probes++;
 	return err;
+}
+
+void tcpc_resend_tunnels(struct tcpc_resend *r, const int ifindex[2])
+{
+	for (int i = 0; i < 2; i++)
+		r->tunnels[i] = ifindex[i];
 }
 
 const struct tcpc_resend_stats *tcpc_resend_stats(const struct tcpc_resend *r)
@@ -232,6 +297,7 @@ int tcpc_resend_open(struct tcpc_resend **ret, struct tcpc_err *err)
 
 	if (!r)
 		return tcpc_err_set(err, ENOMEM, "out of memory");
+	r->tunnel_fd[0] = r->tunnel_fd[1] = -1;
 	r->v6.fd = open_raw(AF_INET6);
 	r->v4.fd = code = open_raw(AF_INET);
 	if (r->v4.fd < 0 && r->v6.fd < 0) {
@@ -253,5 +319,8 @@ void tcpc_resend_close(struct tcpc_resend *r)
 		close(r->v4.fd);
 	if (r->v6.fd >= 0)
 		close(r->v6.fd);
+	for (int i = 0; i < 2; i++)
+		if (r->tunnel_fd[i] >= 0)
+			close(r->tunnel_fd[i]);
 	free(r);
 }

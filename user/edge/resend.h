@@ -47,6 +47,10 @@ int tcpc_resend_syn(struct tcpc_resend *resend, const struct tcpc_flow *flow, __
 int tcpc_resend_probe(struct tcpc_resend *resend, const struct tcpc_flow *flow, __u32 seq,
 		      __u32 ack, __u32 ifindex);
 
+/** tcpc_resend_tunnels - packets that leave by these interfaces (0: none) go into a tunnel, in a
+ * frame and a UDP packet of ours, from now on. */
+void tcpc_resend_tunnels(struct tcpc_resend *resend, const int ifindex[2]);
+
 /** tcpc_resend_stats - the counters. Borrowed. */
 const struct tcpc_resend_stats *tcpc_resend_stats(const struct tcpc_resend *resend);
 

@@ -17,6 +17,8 @@
 #include "edge/log.h"
 #include "edge/resend.h"
 
+#define TCP_FIN 0x01 /* tcpcopy/parse.h cannot stand beside libuv's headers */
+#define TCP_SYN 0x02
 #define MAX_ACCOUNTS (1u << 18) /* a target host; 320 bytes each */
 /* After an outage all that is copied is kept until what was kept before has left. Connections whose
  * target has forgotten them must not make that long. */
@@ -203,6 +205,21 @@ static struct peer *find_peer(const struct tcpc_online *online, __u32 id)
 	return peer;
 }
 
+/* Too large for the way, as the program saw. What fails is lost like any other on the way: the
+ * ledger sends it again. */
+static void send_in_pieces(struct delivery *d, const struct peer *peer,
+			   const struct tcpc_journal_head *head)
+{
+	const struct target *target = open_target(peer, &head->flow);
+	__u32 end = head->seq + head->payload_bytes + !!(head->flags & TCP_SYN) +
+		    !!(head->flags & TCP_FIN);
+
+	if (target)
+		tcpc_resend_packet(d->resend, head, head->seq, end, target->route.mtu);
+	else
+		d->stats.withheld++;
+}
+
 static void on_record(void *user, __u64 id, const struct tcpc_journal_head *head)
 {
 	struct delivery *d = user;
@@ -214,7 +231,7 @@ static void on_record(void *user, __u64 id, const struct tcpc_journal_head *head
 		.record_bytes = sizeof(*head) + head->ip_bytes,
 		.record = id,
 		.flags = head->flags,
-		.kept = head->kept,
+		.kept = head->kept == TCPC_KEPT_AWAY,
 	};
 
 	if (!peer || !peer->ledger) {
@@ -223,6 +240,8 @@ static void on_record(void *user, __u64 id, const struct tcpc_journal_head *head
 		return;
 	}
 	peer->last_client[tcpc_addr_is_v4(&head->flow.client)] = head->flow.client;
+	if (head->kept == TCPC_KEPT_CUT) /* now: the ledger may let the record go */
+		send_in_pieces(d, peer, head);
 	/* When it left, not when it is read: that is how long the answer took. */
 	tcpc_ledger_copied(peer->ledger->ledger, later(peer->ledger, head->time_ns), &head->flow,
 			   &packet);
@@ -432,6 +451,12 @@ void delivery_close(struct delivery *d)
 		tcpc_journal_close(d->journal);
 	tcpc_resend_close(d->resend);
 	free(d);
+}
+
+void delivery_tunnels(struct delivery *d, const int ifindex[2])
+{
+	if (d)
+		tcpc_resend_tunnels(d->resend, ifindex);
 }
 
 /* ---- to be shown ------------------------------------------------------------------------------

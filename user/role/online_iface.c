@@ -106,6 +106,7 @@ void online_on_netwatch(void *user, int gone_ifindex)
 {
 	struct tcpc_online *online = user;
 
+	tunnel_mend(online);
 	for (struct tap *tap = online->taps; tap; tap = tap->next) {
 		char name[IFNAMSIZ] = "";
 

@@ -219,7 +219,9 @@ void peer_put(struct peer *peer)
 	free(peer);
 }
 
-bool peer_intercepts(const struct peer *peer, const struct tcpc_endpoint *endpoint, bool any_addr)
+/* Has it said that it intercepts this, with all of @tunnels? */
+static bool has_service(const struct peer *peer, const struct tcpc_endpoint *endpoint,
+			bool any_addr, __u8 tunnels)
 {
 	if (peer->state != TCPC_LINK_READY)
 		return false;
@@ -228,12 +230,22 @@ bool peer_intercepts(const struct peer *peer, const struct tcpc_endpoint *endpoi
 
 		/* Behind another address it may be, but never in a family that is not kept inside.
 		 */
-		if (s->port == endpoint->port &&
+		if (s->port == endpoint->port && (s->tunnels & tunnels) == tunnels &&
 		    (tcpc_addr_equal(&s->addr, &endpoint->addr) ||
 		     (any_addr && tcpc_addr_is_v4(&s->addr) == tcpc_addr_is_v4(&endpoint->addr))))
 			return true;
 	}
 	return false;
+}
+
+bool peer_intercepts(const struct peer *peer, const struct tcpc_endpoint *endpoint, bool any_addr)
+{
+	return has_service(peer, endpoint, any_addr, 0);
+}
+
+bool peer_has_tunnel(const struct peer *peer, const struct tcpc_endpoint *endpoint, bool any_addr)
+{
+	return has_service(peer, endpoint, any_addr, TCPC_FEEDBACK_TUNNEL_VXLAN);
 }
 
 bool peer_allows(const struct peer *peer, const struct tcpc_addr *client)

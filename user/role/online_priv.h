@@ -18,6 +18,7 @@
  * online_choose.c which connections go to which targets, and that they stay with them
  * online_guard.c  budgets, memory, targets in trouble: when less is copied, and when again
  * online_replay.c devices for packets out of files
+ * online_tunnel.c devices of tunnels to targets (--via)
  */
 #ifndef TCPCOPY_ROLE_ONLINE_PRIV_H
 #define TCPCOPY_ROLE_ONLINE_PRIV_H
@@ -29,6 +30,7 @@
 #include "edge/netlink.h"
 #include "edge/netwatch.h"
 #include "role/online.h"
+#include "role/online_tunnel.h"
 
 struct delivery;
 struct delivery_ledger;
@@ -138,7 +140,8 @@ struct tap {
 	bool feedback_none;
 	char feedback_host[256]; /* "": each target's own address */
 	__u16 feedback_port;
-	bool recovery;	   /* note what is copied, send again what is lost */
+	bool recovery; /* note what is copied, send again what is lost */
+	enum tcpc_via via;
 	bool armed;	   /* at least one target is ready, or something is kept for it */
 	bool target_guard; /* spare targets in trouble */
 	__u32 budget;	   /* index into `budgets` */
@@ -169,6 +172,7 @@ struct tcpc_online {
 	int copy_ifindex;
 	struct delivery *delivery; /* NULL: --recovery off */
 	__u32 retain_mb;	   /* of it */
+	struct tunnel tunnels[2];  /* of IPv6 and of IPv4 */
 	int raw_fd; /* keeps the copy device for interfaces without a link header; or -1 */
 	char alias[TCPC_ALIAS_BYTES]; /* marks our copy device */
 	__u64 hash_key[2];

@@ -110,6 +110,7 @@ static struct json_object *show_tap(const struct tap *tap)
 	json_object_object_add(o, "locals", tcpc_show_prefixes(&tap->filter.locals));
 	json_object_object_add(o, "vlans", show_vlans(&tap->filter));
 	show_copies(o, &tap->copies);
+	tcpc_show_string(o, "via", tap->via == TCPC_VIA_VXLAN ? "vxlan" : "");
 	tcpc_show_number(o, "max_pps", tap->filter.budget.max_pps);
 	tcpc_show_number(o, "max_mbps", tap->filter.budget.max_mbps);
 	tcpc_show_number(o, "max_cpu", tap->filter.budget.max_cpu);

@@ -32,6 +32,7 @@ struct tap *tap_new(struct tcpc_online *online, const struct tcpc_iface *iface,
 	tap->target_guard = spec->target_guard;
 	tap->copies = spec->copies;
 	tap->split = spec->split;
+	tap->via = spec->via;
 	return tap;
 }
 
@@ -130,6 +131,17 @@ static int check_route(const struct tap *tap, const struct tcpc_endpoint *endpoi
 	return 0;
 }
 
+/* How copies go to @endpoint now. */
+static int way_to(const struct tap *tap, const struct tcpc_endpoint *endpoint,
+		  struct tcpc_route *ret, struct tcpc_err *err)
+{
+	int r = check_route(tap, endpoint, ret, err);
+
+	if (!r && tap->via != TCPC_VIA_NONE)
+		tunnel_route(tap->online, &endpoint->addr, ret);
+	return r;
+}
+
 /* Places are given out in turn: connections may be remembered that went to the last one's owner. */
 static __u32 free_slot(struct tap *tap)
 {
@@ -141,6 +153,22 @@ static __u32 free_slot(struct tap *tap)
 		slot = (slot + 1) % TCPC_MAX_TARGETS;
 	tap->next_slot = (slot + 1) % TCPC_MAX_TARGETS;
 	return slot;
+}
+
+/* What has to be there for copies to reach @target: a ledger, a tunnel. */
+static int lead_to(struct tap *tap, struct target *target, struct tcpc_err *err)
+{
+	const struct tcpc_addr *host = &target->endpoint.addr;
+	int r = 0;
+
+	if (tap->recovery && target->peer)
+		r = delivery_add_peer(tap->online->delivery, target->peer, err);
+	if (!r && tap->via != TCPC_VIA_NONE) {
+		r = tunnel_get(tap->online, host, err);
+		if (!r)
+			tunnel_route(tap->online, host, &target->route);
+	}
+	return r;
 }
 
 int tap_add_target(struct tap *tap, const struct tcpc_endpoint *endpoint, __u32 weight,
@@ -169,8 +197,8 @@ int tap_add_target(struct tap *tap, const struct tcpc_endpoint *endpoint, __u32 
 			return r;
 	}
 	r = guard_add_target(tap->online, &target, err);
-	if (!r && tap->recovery && target.peer) {
-		r = delivery_add_peer(tap->online->delivery, target.peer, err);
+	if (!r) {
+		r = lead_to(tap, &target, err);
 		if (r)
 			guard_remove_target(tap->online, &target);
 	}
@@ -190,6 +218,8 @@ struct peer *tap_take_target(struct tap *tap, unsigned int index)
 	struct peer *peer = tap->targets[index].peer;
 
 	guard_remove_target(tap->online, &tap->targets[index]);
+	if (tap->via != TCPC_VIA_NONE)
+		tunnel_put(tap->online, &tap->targets[index].endpoint.addr);
 	tap->n_targets--;
 	memmove(&tap->targets[index], &tap->targets[index + 1],
 		(tap->n_targets - index) * sizeof(tap->targets[0]));
@@ -204,6 +234,15 @@ static bool lacks_ipv6(const struct target *target)
 	return !tcpc_addr_is_v4(&target->endpoint.addr) &&
 	       !peer_intercepts(target->peer, &target->endpoint, true) &&
 	       peer_intercepts(target->peer, &v4, true);
+}
+
+/* Does it intercept, but take no copies out of a tunnel? */
+static bool lacks_tunnel(const struct tap *tap, const struct target *target)
+{
+	bool any = tap->feedback_host[0];
+
+	return tap->via != TCPC_VIA_NONE && peer_intercepts(target->peer, &target->endpoint, any) &&
+	       !peer_has_tunnel(target->peer, &target->endpoint, any);
 }
 
 bool target_ready(const struct tap *tap, const struct target *target, char *ret_reason, size_t size)
@@ -226,13 +265,19 @@ bool target_ready(const struct tap *tap, const struct target *target, char *ret_
 		return false;
 	}
 	if (!target->peer ||
-	    peer_intercepts(target->peer, &target->endpoint, tap->feedback_host[0])) {
+	    (peer_intercepts(target->peer, &target->endpoint, tap->feedback_host[0]) &&
+	     !lacks_tunnel(tap, target))) {
 		snprintf(ret_reason, size, "%s", "");
 		return true;
 	}
 	if (target->peer->state != TCPC_LINK_READY) {
 		tcpc_link_client_state(target->peer->link, &why);
 		snprintf(ret_reason, size, "%s", why);
+	} else if (lacks_tunnel(tap, target)) {
+		snprintf(ret_reason, size,
+			 "it has no end of a tunnel: run there `tcpcopyctl release IFACE` and "
+			 "`tcpcopyctl intercept IFACE --port %u --via vxlan`",
+			 ntohs(target->endpoint.port));
 	} else if (lacks_ipv6(target)) {
 		snprintf(ret_reason, size,
 			 "it intercepts this port for IPv4 only: see there `tcpcopyctl status`");
@@ -278,6 +323,8 @@ static __u32 target_flags(const struct tap *tap, const struct target *t)
 		flags |= TCPC_TARGET_GATED;
 	if (t->macs.known)
 		flags |= TCPC_TARGET_HOP;
+	if (tap->via != TCPC_VIA_NONE)
+		flags |= TCPC_TARGET_TUNNEL;
 	return flags;
 }
 
@@ -380,7 +427,7 @@ void tap_refresh_routes(struct tap *tap)
 		struct target *t = &tap->targets[i];
 		struct tcpc_route now = {};
 
-		if (check_route(tap, &t->endpoint, &now, &err))
+		if (way_to(tap, &t->endpoint, &now, &err))
 			memset(&now, 0, sizeof(now));
 		changed = changed || now.mtu != t->route.mtu;
 		if (now.ifindex != t->route.ifindex) {

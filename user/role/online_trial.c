@@ -184,6 +184,7 @@ int online_trials(struct tcpc_online *online, const char *iface, online_trials_d
 	struct trials *run = calloc(1, sizeof(*run));
 	int r = run ? tcpc_resend_open(&run->resend, err)
 		    : tcpc_err_set(err, ENOMEM, "out of memory");
+	int tunnels[2];
 
 	if (!r) {
 		run->timer = online_start_timer(online->config.loop, on_tick, 0, TICK_MS, run);
@@ -196,6 +197,8 @@ int online_trials(struct tcpc_online *online, const char *iface, online_trials_d
 		free(run);
 		return r;
 	}
+	tunnel_devices(online, tunnels);
+	tcpc_resend_tunnels(run->resend, tunnels);
 	run->online = online;
 	run->done = done;
 	run->user = user;

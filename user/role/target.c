@@ -300,6 +300,7 @@ void intercept_free(struct intercept *i)
 		*p = i->next;
 	target_stop_timer(&i->timer);
 	/* Before align goes: what comes out of the queue is a copy. */
+	tunnel_end_close(i);
 	hold_close(i->hold);
 	i->hold = NULL;
 	tcpc_attachment_close(&i->align);
@@ -381,6 +382,7 @@ static int set_up(struct intercept *i, const struct tcpc_intercept_spec *spec, s
 								  : TCPC_INTERCEPT_ADOPT_HTTP;
 	r = r ?: intercept_set_services(i, &i->service, err);
 	r = r ?: intercept_hook(i, err);
+	r = r ?: tunnel_end_open(i, err);
 	return r ?: intercept_install_rules(i, on_installed, err);
 }
 

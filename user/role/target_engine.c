@@ -53,7 +53,8 @@ static bool is_same_but_engine(const struct intercept *i, const struct tcpc_inte
 	       !memcmp(&now.listen, &spec->listen, sizeof(now.listen)) &&
 	       now.queue_first == spec->queue_first && now.queue_last == spec->queue_last &&
 	       now.adopt == spec->adopt && now.relaxed == spec->relaxed &&
-	       now.hold_mb == spec->hold_mb && now.max_lag_s == spec->max_lag_s;
+	       now.hold_mb == spec->hold_mb && now.max_lag_s == spec->max_lag_s &&
+	       now.via == spec->via;
 }
 
 static void finish(struct intercept *i, int status, const struct tcpc_err *err)

@@ -159,5 +159,6 @@ void target_on_netwatch(void *user, int gone_ifindex)
 		next = i->next;
 		look_at(i, gone_ifindex);
 	}
+	tunnel_end_mend(role);
 	target_refresh_addresses(role);
 }

@@ -28,6 +28,9 @@ static unsigned int list_services(const struct tcpc_target_role *role,
 					.addr = i->addresses[a],
 					.port = i->ports[p],
 					.engine = i->spec.engine,
+					.tunnels = tunnel_end_here(i, &i->addresses[a])
+							   ? TCPC_FEEDBACK_TUNNEL_VXLAN
+							   : 0,
 				};
 	}
 	return n;

@@ -14,6 +14,7 @@
  * target_hold.c     the hold queue between its device and core/hold
  * target_sweep.c    what an earlier daemon left
  * target_clients.c  whom `intercept` would cut off
+ * target_tunnel.c   ends of tunnels, by which copies may come (--via)
  * target_trial.c    the trial connections of `doctor`
  * target_show.c     status and counters as JSON
  */
@@ -66,6 +67,9 @@ struct intercept {
 	struct tcpc_intercept service;	 /* what our programs read of it */
 	struct tcpc_attachment align;
 	struct tcpc_attachment absorb; /* engine tc only */
+	bool tunnelled;		       /* copies may come by tunnels */
+	int way;		       /* interface that tunnels lead to; 0: none does */
+	unsigned char mac[6];	       /* of it */
 	struct tcpc_nfqueue *nfq;
 	struct hold_room *hold;		/* NULL with --order relaxed */
 	struct tcpc_iptables_rule rule; /* IPv4's, as it is in force */
@@ -91,8 +95,17 @@ struct await {
 	void *user;
 };
 
+/** The device of tunnels that carry one family. */
+struct tunnel_end {
+	int ifindex; /* 0: there is none */
+	struct tcpc_attachment attachment;
+	char absent[TCPC_ERR_BYTES]; /* why it could not be made */
+};
+
 struct tcpc_target_role {
 	struct tcpc_role_config config;
+	struct tunnel_end tunnels[2];	   /* of IPv6 and of IPv4 */
+	unsigned int n_tunnelled;	   /* intercepts that take copies out of them */
 	char tag[TCPC_IPTABLES_TAG_BYTES]; /* marks our rules */
 	struct tcpc_dp_target *dp;	   /* NULL while nothing is intercepted */
 	struct tcpc_diag *diag;		   /* likewise */
@@ -286,6 +299,21 @@ bool intercept_copied(void *intercept, const struct tcpc_flow *flow);
 
 /** intercept_release - begin; intercept->reply, if any, gets the outcome. */
 void intercept_release(struct intercept *intercept);
+
+/* ---- target_tunnel.c ---- */
+
+/** tunnel_end_open - let copies for @intercept come by tunnels too, if its user wants that. The
+ * devices are made for the first. Returns 0, also without a device for IPv6, or -errno. */
+int tunnel_end_open(struct intercept *intercept, struct tcpc_err *err);
+
+/** tunnel_end_close - no longer. Harmless if it was not open. */
+void tunnel_end_close(struct intercept *intercept);
+
+/** tunnel_end_here - @address may be reached by a tunnel. */
+bool tunnel_end_here(const struct intercept *intercept, const struct tcpc_addr *address);
+
+/** tunnel_end_mend - make devices again that are gone; follow the addresses of interfaces. */
+void tunnel_end_mend(struct tcpc_target_role *role);
 
 /* ---- target_trial.c ---- */
 

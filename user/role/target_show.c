@@ -27,6 +27,7 @@ static struct json_object *show_intercept(const struct intercept *i)
 	intercept_why(i, why);
 	tcpc_show_string(o, "reason", why);
 	tcpc_show_string(o, "ipv6", i->ipv6 ? "intercepted" : i->no_ipv6);
+	tcpc_show_string(o, "via", i->tunnelled ? "vxlan" : "");
 	target_listen_text(role, text);
 	tcpc_show_string(o, "listen", text);
 	for (unsigned int p = 0; p < role->n_peers; p++)
