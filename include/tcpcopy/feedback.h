@@ -38,6 +38,10 @@
 #define TCPC_FEEDBACK_ENGINE_MAX 1
 #define TCPC_FEEDBACK_TUNNEL_VXLAN (1u << 0)
 #define TCPC_FEEDBACK_TUNNELS_MAX TCPC_FEEDBACK_TUNNEL_VXLAN
+/* In PING: what the sender cannot bear more of. An online host says 0. */
+#define TCPC_FEEDBACK_SHORT_OF_MEMORY (1u << 0)
+#define TCPC_FEEDBACK_HOLD_FULL (1u << 1)
+#define TCPC_FEEDBACK_PRESSURE_ALL (TCPC_FEEDBACK_SHORT_OF_MEMORY | TCPC_FEEDBACK_HOLD_FULL)
 
 enum tcpc_feedback_type {
 	TCPC_FEEDBACK_HELLO = 1,
@@ -430,6 +434,22 @@ static inline enum tcpc_feedback_reason tcpc_feedback_get_ack(struct tcpc_feedba
 {
 	*ret_serial = tcpc_feedback_take_u32(r);
 	return tcpc_feedback_done(r);
+}
+
+/** tcpc_feedback_get_ping - the only field of PING. @from_target: an online host says 0. */
+static inline enum tcpc_feedback_reason tcpc_feedback_get_ping(struct tcpc_feedback_reader *r,
+							       int from_target, __u8 *ret_pressure)
+{
+	const __u8 most = from_target ? TCPC_FEEDBACK_PRESSURE_ALL : 0;
+	__u8 pressure = tcpc_feedback_take_u8(r);
+	enum tcpc_feedback_reason reason = tcpc_feedback_done(r);
+
+	if (reason)
+		return reason;
+	if (pressure & ~most)
+		return TCPC_FEEDBACK_VALUE;
+	*ret_pressure = pressure;
+	return TCPC_FEEDBACK_OK;
 }
 
 /** tcpc_feedback_get_bye - the only field of BYE. */

@@ -159,25 +159,56 @@ cpu_budget() {
 	is "--max-cpu, recovered: requests at the target = online" "$N_TARGET" "$N_ONLINE"
 }
 
-# meminfo AVAILABLE: what the online daemon reads, of 1000000.
+# meminfo HOST AVAILABLE: what its daemon reads, of 1000000.
 meminfo() {
-	printf 'MemTotal: 1000000 kB\nMemAvailable: %d kB\n' "$1" >"$LAB_DIR/meminfo"
+	printf 'MemTotal: 1000000 kB\nMemAvailable: %d kB\n' "$2" >"$LAB_DIR/meminfo-$1"
+}
+
+# daemon HOST: one that reads it.
+daemon() {
+	meminfo "$1" 900000
+	printf '#!/bin/sh\nmount --bind %s/meminfo-%s /proc/meminfo && exec "$@"\n' "$LAB_DIR" "$1" \
+		>"$LAB_DIR/with-meminfo-$1"
+	chmod +x "$LAB_DIR/with-meminfo-$1"
+	DAEMON_ENV=(unshare -m "$LAB_DIR/with-meminfo-$1")
+	lab_daemon "$1"
 }
 
 # The host is short of memory: nothing is copied until it no longer is.
 memory_stop() {
 	local whole parts
 	clients_start 6 100 5 0.02
-	meminfo 20000
+	meminfo online 20000
 	try "short of memory: status says so within a second" wait_for 1 tripped memory
 	is "short of memory: packets cloned from then on" "$(rate counter cloned 1)" 0
-	meminfo 200000
+	meminfo online 200000
 	wait_for 4 recovered memory || not_ok "memory: it does not recover"
 	wait_for 2 counter_grows cloned || not_ok "memory: copying does not go on"
 	clients_end "short of memory"
 	read -r whole parts < <(connections 5)
 	compare "short of memory: whole connections at the target, $parts in part" "$whole" ">=" 200
 	compare "short of memory: packets that were not copied" "$(counter no_memory)" ">=" 100
+}
+
+# The target host says that it is short of memory: new connections stop, running ones go on.
+target_pressure() {
+	local target cut
+	target=$(lab_host_port "$TARGET_IP" "$PORT")
+	cut=$(counter budget_cut)
+	clients_start 10 100 20 0.1
+	wait_for 2 requests_are target 100 || not_ok "pressure: the target does not answer before"
+	meminfo target 20000
+	try "target short of memory: new connections stop within a second" wait_for 1 tripped "$target"
+	compare "target short of memory: connections refused in a second, of 100" \
+		"$(rate counter target_refused 1)" ">=" 80
+	compare "target short of memory: requests a second of running ones" "$(rate requests target 0.5)" \
+		">=" 100
+	is "target short of memory: status names the cause" \
+		"$(event "$target" reason | grep -c 'short of memory')" 1
+	meminfo target 200000
+	try "target short of memory: it recovers" wait_for 8 recovered "$target"
+	clients_gone "target short of memory"
+	is "target short of memory: running connections ended" "$(($(counter budget_cut) - cut))" 0
 }
 
 # counter_grows NAME
@@ -193,8 +224,9 @@ not_tripped_for() {
 # A service that is dead at the target is given no new connection but one a second, and gets all
 # again once it is back.
 dead_service() {
-	local target
+	local target before
 	target=$(lab_host_port "$TARGET_IP" "$PORT")
+	before=$(event "$target" times)
 	clients_start 22 100 2 0.02
 	wait_for 2 requests_are target 100 || not_ok "dead service: the target does not answer before"
 	lab_stop "$NGINX_TARGET" KILL || true
@@ -209,7 +241,7 @@ dead_service() {
 	compare "dead service: requests a second that it gets again" "$(rate requests target 2)" \
 		">=" 150
 	clients_gone "dead service"
-	is "dead service: how often that tripped" "$(event "$target" times)" 1
+	is "dead service: how often that tripped" "$(($(event "$target" times) - before))" 1
 	clients_start 1 100 5 0.02
 	clients_gone "dead service, afterwards"
 	try "dead service, afterwards: all $(requests online) requests at the target" \
@@ -220,12 +252,8 @@ lab_up
 lab_nginx online
 lab_nginx target
 NGINX_TARGET=$LAST_PID
-meminfo 900000
-printf '#!/bin/sh\nmount --bind %s/meminfo /proc/meminfo && exec "$@"\n' "$LAB_DIR" >"$LAB_DIR/with-meminfo"
-chmod +x "$LAB_DIR/with-meminfo"
-lab_daemon target
-DAEMON_ENV=(unshare -m "$LAB_DIR/with-meminfo")
-lab_daemon online
+daemon target
+daemon online
 intercept || lab_die "intercept failed"
 budgets tcx
 ATTACH=(--hook clsact)
@@ -234,6 +262,7 @@ wait_for 5 copying || lab_die "copying does not begin: $(ctl online status)"
 bits
 cpu_budget
 memory_stop
+target_pressure
 dead_service
 [ "$TAP_FAILED" -eq 0 ] || show_counters
 tap_done

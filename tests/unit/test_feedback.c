@@ -30,7 +30,7 @@ static enum tcpc_feedback_reason read_body(const __u8 *body, __u32 n, struct tcp
 	enum tcpc_feedback_reason reason;
 	enum tcpc_feedback_type type;
 	struct tcpc_break broken;
-	__u8 bye;
+	__u8 bye, pressure;
 
 	reason = tcpc_feedback_open(&r, body, n, &type);
 	if (reason)
@@ -39,7 +39,7 @@ static enum tcpc_feedback_reason read_body(const __u8 *body, __u32 n, struct tcp
 	case TCPC_FEEDBACK_HELLO:
 		return tcpc_feedback_get_hello(&r, &hello);
 	case TCPC_FEEDBACK_PING:
-		return tcpc_feedback_done(&r);
+		return tcpc_feedback_get_ping(&r, true, &pressure);
 	case TCPC_FEEDBACK_ACK:
 		return tcpc_feedback_get_ack(&r, &news->serial);
 	case TCPC_FEEDBACK_BYE:
@@ -108,7 +108,10 @@ static const struct {
 	{"add nothing", BYTES("\x03\0\0\0\x09\x01\0\0"), TCPC_FEEDBACK_OK},
 	{"a receipt", BYTES("\x04\0\x01\x80" RECEIPT_V4), TCPC_FEEDBACK_OK},
 	{"with SACK", BYTES("\x04\0\x01\x82" RECEIPT_V4 SACK SACK), TCPC_FEEDBACK_OK},
-	{"ping", BYTES("\x05"), TCPC_FEEDBACK_OK},
+	{"ping", BYTES("\x05\0"), TCPC_FEEDBACK_OK},
+	{"ping under pressure", BYTES("\x05\3"), TCPC_FEEDBACK_OK},
+	{"ping without its field", BYTES("\x05"), TCPC_FEEDBACK_SHORT},
+	{"ping under a pressure that does not exist", BYTES("\x05\4"), TCPC_FEEDBACK_VALUE},
 	{"ack", BYTES("\x06\xff\xff\xff\xff"), TCPC_FEEDBACK_OK},
 	{"bye", BYTES("\x07\0"), TCPC_FEEDBACK_OK},
 	{"held", BYTES("\x08\0\x01\x80" FLOW_V4 "\xff\xff\xff\xff\0\0\0\x08"), TCPC_FEEDBACK_OK},

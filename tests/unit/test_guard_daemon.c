@@ -4,6 +4,7 @@
 
 #include "core/guard.h"
 #include "tcpcopy/abi.h"
+#include "tcpcopy/feedback.h"
 
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 #define MS 1000000ULL
@@ -338,6 +339,31 @@ static void test_dead_target(void **state)
 	}
 }
 
+/* A host under pressure is given one a second, whatever it answers, and all when it is over. */
+static void test_pressure(void **state)
+{
+	(void)state;
+	for (__u8 what = TCPC_FEEDBACK_SHORT_OF_MEMORY; what <= TCPC_FEEDBACK_PRESSURE_ALL;
+	     what++) {
+		struct tcpc_guard_target t = {};
+		struct tcpc_guard_counts c = {.pressure = what};
+		__u64 now = BEGIN, begun;
+
+		assert_int_equal(give(&t, &c, &now, 10, OPENS, 1), 0);
+		assert_int_equal(t.trouble, what & TCPC_FEEDBACK_SHORT_OF_MEMORY
+						    ? TCPC_TROUBLE_MEMORY
+						    : TCPC_TROUBLE_HOLD);
+		begun = c.begun;
+		give(&t, &c, &now, 10, OPENS, 100);
+		assert_int_equal(t.rate, 1);
+		assert_in_range(c.begun - begun, 9, 11);
+		c.pressure = 0;
+		give(&t, &c, &now, 10, OPENS, 50);
+		assert_int_equal(t.rate, 0);
+		assert_int_equal(t.trouble, TCPC_TROUBLE_NONE);
+	}
+}
+
 /* After an outage it is judged anew. */
 static void test_gone(void **state)
 {
@@ -385,7 +411,7 @@ int main(void)
 		cmocka_unit_test(test_cpu_unbound), cmocka_unit_test(test_files),
 		cmocka_unit_test(test_memory),	    cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_dead_target), cmocka_unit_test(test_steps),
-		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_gone),	    cmocka_unit_test(test_pressure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

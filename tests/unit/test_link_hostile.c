@@ -8,12 +8,16 @@
 
 /* ---- strangers at the server ---------------------------------------------------------------- */
 
+/* Of the protocol: both of its bytes. */
+#define PROTOCOL "\0\x03"
+#define OTHER_PROTOCOL "\0\x04"
+_Static_assert(TCPC_FEEDBACK_PROTOCOL == 3, "PROTOCOL above has it as bytes");
 #define ABI "\x06"
 #define OTHER_ABI "\x05"
 _Static_assert(TCPC_ABI_VERSION == 6, "ABI above has it as a byte");
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
-#define PREAMBLE "TCPCLINK\0\x03\0\0\0\0\0" ABI
+#define PREAMBLE "TCPCLINK" PROTOCOL "\0\0\0\0\0" ABI
 #define SOME_KEY "................................"
 #define HELLO "\0\x04\x01\0\x01x"
 
@@ -28,11 +32,13 @@ static const struct {
 	{"a browser", BYTES("GET / HTTP/1.1\r\nHost: target\r\n\r\n"), COUNTER(alien)},
 	{"one wrong byte", BYTES("TCPCLINk"), COUNTER(alien)},
 	{"zeros", BYTES("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), COUNTER(alien)},
-	{"unknown flag", BYTES("TCPCLINK\0\x03\x80\0\0\0\0" ABI SOME_KEY), COUNTER(alien)},
-	{"flag secure", BYTES("TCPCLINK\0\x03\0\x01\0\0\0" ABI SOME_KEY), COUNTER(bad_key)},
-	{"protocol 4", BYTES("TCPCLINK\0\x04\0\0\0\0\0" ABI SOME_KEY), COUNTER(bad_version)},
+	{"unknown flag", BYTES("TCPCLINK" PROTOCOL "\x80\0\0\0\0" ABI SOME_KEY), COUNTER(alien)},
+	{"flag secure", BYTES("TCPCLINK" PROTOCOL "\0\x01\0\0\0" ABI SOME_KEY), COUNTER(bad_key)},
+	{"another protocol", BYTES("TCPCLINK" OTHER_PROTOCOL "\0\0\0\0\0" ABI SOME_KEY),
+	 COUNTER(bad_version)},
 	{"protocol 0", BYTES("TCPCLINK\0\0\0\0\0\0\0" ABI SOME_KEY), COUNTER(bad_version)},
-	{"another ABI", BYTES("TCPCLINK\0\x03\0\0\0\0\0" OTHER_ABI SOME_KEY), COUNTER(bad_version)},
+	{"another ABI", BYTES("TCPCLINK" PROTOCOL "\0\0\0\0\0" OTHER_ABI SOME_KEY),
+	 COUNTER(bad_version)},
 	{"frame of length 0", BYTES(PREAMBLE SOME_KEY "\0\0"), COUNTER(broken)},
 	{"frame of 65535", BYTES(PREAMBLE SOME_KEY "\xff\xff"), COUNTER(broken)},
 	{"frame a byte too long", BYTES(PREAMBLE SOME_KEY "\0\x81"), COUNTER(broken)},
@@ -44,7 +50,9 @@ static const struct {
 	{"unknown type", BYTES(PREAMBLE SOME_KEY HELLO "\0\x01\x63"), COUNTER(broken)},
 	{"services from a client", BYTES(PREAMBLE SOME_KEY HELLO "\0\x07\x02\0\0\0\x01\0\0"),
 	 COUNTER(broken)},
-	{"ping with a tail", BYTES(PREAMBLE SOME_KEY HELLO "\0\x02\x05\0"), COUNTER(broken)},
+	{"ping with a tail", BYTES(PREAMBLE SOME_KEY HELLO "\0\x03\x05\0\0"), COUNTER(broken)},
+	{"online host under pressure", BYTES(PREAMBLE SOME_KEY HELLO "\0\x02\x05\x01"),
+	 COUNTER(broken)},
 	{"ack of what never was", BYTES(PREAMBLE SOME_KEY HELLO "\0\x05\x06\0\0\0\x02"),
 	 COUNTER(broken)},
 	{"ack backwards", BYTES(PREAMBLE SOME_KEY HELLO "\0\x05\x06\xff\xff\xff\xff"),
@@ -90,7 +98,7 @@ static void test_strangers(void **state)
 /* The same bytes one at a time: frames come together from any pieces. */
 static void test_in_pieces(void **state)
 {
-	static const char bytes[] = PREAMBLE SOME_KEY HELLO "\0\x01\x05"
+	static const char bytes[] = PREAMBLE SOME_KEY HELLO "\0\x02\x05\0"
 							    "\0\x02\x07\0";
 	struct scene scene;
 	struct lab_hand h;
@@ -146,10 +154,11 @@ static const struct {
 } servers[] = {
 	{"web server", BYTES("HTTP/1.1 400 Bad Request\r\n"), TCPC_LINK_REFUSED,
 	 "does not speak this protocol: is this the port of 'tcpcopyctl intercept'?"},
-	{"protocol 4", BYTES("TCPCLINK\0\x04\0\0\0\0\0" ABI SOME_KEY), TCPC_LINK_BAD_VERSION,
+	{"another protocol", BYTES("TCPCLINK" OTHER_PROTOCOL "\0\0\0\0\0" ABI SOME_KEY),
+	 TCPC_LINK_BAD_VERSION,
 	 "speaks protocol 4 / ABI " TEXT(TCPC_ABI_VERSION) ", we speak 3 / " TEXT(
 		 TCPC_ABI_VERSION) ": install the same tcpcopy version on both"},
-	{"ABI 0", BYTES("TCPCLINK\0\x03\0\0\0\0\0\0" SOME_KEY), TCPC_LINK_BAD_VERSION,
+	{"ABI 0", BYTES("TCPCLINK" PROTOCOL "\0\0\0\0\0\0" SOME_KEY), TCPC_LINK_BAD_VERSION,
 	 "speaks protocol 3 / ABI 0, we speak 3 / " TEXT(TCPC_ABI_VERSION)},
 	{"another client", BYTES(PREAMBLE SOME_KEY HELLO), TCPC_LINK_REFUSED,
 	 "sent a frame that has no place at this point"},

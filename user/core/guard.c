@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tcpcopy/abi.h"
+#include "tcpcopy/feedback.h"
 
 #define MS 1000000ULL
 #define SECOND_NS (1000 * MS)
@@ -227,6 +228,8 @@ const char *tcpc_trouble_text(enum tcpc_trouble trouble)
 		[TCPC_TROUBLE_NONE] = "no trouble",
 		[TCPC_TROUBLE_SILENT] = "it answers nothing at all",
 		[TCPC_TROUBLE_REFUSES] = "it refuses each new connection",
+		[TCPC_TROUBLE_MEMORY] = "its host is short of memory",
+		[TCPC_TROUBLE_HOLD] = "it is too slow, its hold queue is nearly full",
 	};
 
 	return texts[trouble];
@@ -236,6 +239,10 @@ static enum tcpc_trouble look(const struct tcpc_guard_target *t, __u64 now_ns)
 {
 	bool probing = t->rate;
 
+	if (t->last.pressure & TCPC_FEEDBACK_SHORT_OF_MEMORY)
+		return TCPC_TROUBLE_MEMORY;
+	if (t->last.pressure & TCPC_FEEDBACK_HOLD_FULL)
+		return TCPC_TROUBLE_HOLD;
 	if (t->denied >= (probing ? 1 : DENIED_SYNS) &&
 	    (probing || now_ns - t->denied_ns >= DENIED_NS))
 		return TCPC_TROUBLE_REFUSES;

@@ -104,6 +104,8 @@ enum tcpc_trouble {
 	TCPC_TROUBLE_SILENT,  /* nothing at all comes back, not even for older connections: nobody
 			       * listens (`align` drops SYNs then), or the service hangs */
 	TCPC_TROUBLE_REFUSES, /* answers each SYN with a reset: a firewall does not let them in */
+	TCPC_TROUBLE_MEMORY,  /* its host says that it is short of memory */
+	TCPC_TROUBLE_HOLD,    /* ... that its hold queue is nearly full: it is too slow */
 	__TCPC_TROUBLE_MAX,
 };
 
@@ -117,6 +119,7 @@ struct tcpc_guard_counts {
 	__u64 denied;  /* RSTs it sent as the answer to a SYN */
 	__u64 heard;   /* packets of any kind that its host sent for copies */
 	__u64 refused; /* SYNs not copied because of the rate below */
+	__u8 pressure; /* what its host says now, see tcpcopy/feedback.h */
 };
 
 /** Zeroed: no trouble. */
@@ -131,10 +134,10 @@ struct tcpc_guard_target {
 
 /**
  * tcpc_guard_target - how many connections may begin from now on, see @rate.
- * A target that only is slow, resets what it has opened, or cannot be reached for a while, is in no
- * trouble: what does not arrive is sent again, and what it does with a connection is its own
- * affair. In trouble one a second may. Each time these are answered the rate is four times as high,
- * until nothing is refused any more.
+ * A target that only is slow (as long as its hold queue has room), resets what it has opened, or
+ * cannot be reached for a while, is in no trouble: what does not arrive is sent again, and what it
+ * does with a connection is its own affair. In trouble one a second may. Each time these are
+ * answered the rate is four times as high, until nothing is refused any more.
  */
 void tcpc_guard_target(struct tcpc_guard_target *target, __u64 now_ns,
 		       const struct tcpc_guard_counts *counts);

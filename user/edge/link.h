@@ -105,6 +105,10 @@ void tcpc_link_server_shed(struct tcpc_link_server *server, const struct tcpc_fl
  * asking one's, to others it means nothing. */
 void tcpc_link_server_trial(struct tcpc_link_server *server, const struct tcpc_trial_note *note);
 
+/** tcpc_link_server_pressure - what this host cannot bear more of from now on, TCPC_FEEDBACK_*:
+ * told with each PING. */
+void tcpc_link_server_pressure(struct tcpc_link_server *server, __u8 pressure);
+
 /** tcpc_link_server_peers - number of accepted peers. */
 unsigned int tcpc_link_server_peers(const struct tcpc_link_server *server);
 
@@ -161,6 +165,10 @@ enum tcpc_link_state tcpc_link_client_state(const struct tcpc_link_client *clien
 
 /** tcpc_link_client_silent_ms - for how long nothing has been heard; ~0 without a link. */
 __u64 tcpc_link_client_silent_ms(const struct tcpc_link_client *client);
+
+/** tcpc_link_client_pressure - what the peer cannot bear more of, TCPC_FEEDBACK_*; 0 without a
+ * link. */
+__u8 tcpc_link_client_pressure(const struct tcpc_link_client *client);
 
 /** tcpc_link_client_break - have the peer end a connection. Sent at once.
  * Returns: 0, -EPIPE (no link), -ENOBUFS (the peer is far behind) or -ENOMEM. */

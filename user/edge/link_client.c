@@ -170,6 +170,11 @@ __u64 tcpc_link_client_silent_ms(const struct tcpc_link_client *client)
 	return client->peer ? uv_now(client->timer.loop) - client->peer->heard_ms : ~0ULL;
 }
 
+__u8 tcpc_link_client_pressure(const struct tcpc_link_client *client)
+{
+	return client->peer ? client->peer->hears : 0;
+}
+
 int tcpc_link_client_break(struct tcpc_link_client *client, const struct tcpc_break *what)
 {
 	__u8 body[TCPC_FEEDBACK_SHORT_BODY_MAX];

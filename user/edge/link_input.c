@@ -81,7 +81,7 @@ static enum tcpc_feedback_reason take_body(struct tcpc_link_peer *peer, const __
 	case TCPC_FEEDBACK_HELLO:
 		return take_hello(peer, &r);
 	case TCPC_FEEDBACK_PING:
-		return tcpc_feedback_done(&r);
+		return tcpc_feedback_get_ping(&r, !peer->server, &peer->hears);
 	case TCPC_FEEDBACK_BYE:
 		return take_bye(peer, &r);
 	default:

@@ -235,9 +235,9 @@ void tcpc_link_peer_must_send(struct tcpc_link_peer *peer, const __u8 *body, __u
 
 void tcpc_link_peer_ping(struct tcpc_link_peer *peer)
 {
-	const __u8 body = TCPC_FEEDBACK_PING;
+	const __u8 body[] = {TCPC_FEEDBACK_PING, peer->says};
 
-	tcpc_link_peer_must_send(peer, &body, sizeof(body));
+	tcpc_link_peer_must_send(peer, body, sizeof(body));
 	tcpc_link_peer_flush(peer);
 }
 

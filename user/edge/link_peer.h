@@ -84,7 +84,8 @@ struct tcpc_link_peer {
 	bool writing;	  /* @write is under way with @writing_bytes of the queue's head */
 	bool last_chance; /* the lease has run out, one more look at the socket */
 	bool doomed;
-	int handles; /* still to be closed before the memory is freed */
+	int handles;	  /* still to be closed before the memory is freed */
+	__u8 says, hears; /* in PING: what we, and the peer, cannot bear more of */
 	enum tcpc_link_phase phase;
 	enum tcpc_link_end end; /* valid if @doomed */
 	__u32 writing_bytes;

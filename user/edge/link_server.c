@@ -31,6 +31,7 @@ struct tcpc_link_server {
 	const __u8 *key; /* the user's; NULL: --insecure */
 	bool closing;
 	bool accept_waits; /* a connection is left in the listener, for want of memory or time */
+	__u8 pressure;	   /* of this host */
 	__u32 accepted;	   /* in the turn of the loop that began at turn_ms */
 	__u64 turn_ms;
 	struct tcpc_knock knock;
@@ -330,6 +331,11 @@ static bool make_room(struct tcpc_link_server *server)
 	return false;
 }
 
+void tcpc_link_server_pressure(struct tcpc_link_server *server, __u8 pressure)
+{
+	server->pressure = pressure;
+}
+
 static void on_beat(uv_timer_t *timer);
 static void on_again(uv_timer_t *timer);
 
@@ -416,8 +422,10 @@ static void on_beat(uv_timer_t *timer)
 
 	if (server->accept_waits)
 		accept_one(server);
-	for (__u32 i = 0; i < server->peers.n; i++)
+	for (__u32 i = 0; i < server->peers.n; i++) {
+		server->peers.list[i]->says = server->pressure;
 		tcpc_link_peer_ping(server->peers.list[i]);
+	}
 	if (!server->peers.n && !server->accept_waits)
 		uv_timer_stop(timer);
 }

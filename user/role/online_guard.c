@@ -6,15 +6,14 @@
  */
 #include "role/online_priv.h"
 
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 #include <json-c/json.h>
 
 #include "edge/log.h"
+#include "edge/meminfo.h"
 #include "role/show.h"
 #include "tcpcopy/bucket.h"
 
@@ -24,8 +23,6 @@
 #define UNHEARD_MS (TCPC_LINK_PING_MS * 3 / 2)
 #define MEMORY_CALLS 2 /* memory is looked at five times a second */
 
-/* ---- events
-   ---------------------------------------------------------------------------------- */
 /* ---- events ---------------------------------------------------------------------------------- */
 
 static void note_event(struct tcpc_guard_event *event, bool cause, const char *what,
@@ -142,28 +139,14 @@ static void look_at_cpu(struct tcpc_online *online)
 		   "--max-cpu is used up, fewer connections are copied");
 }
 
-/* Returns what the file holds, "" if it cannot be read. */
-static const char *slurp(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, text, size - 1) : -1;
-
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = 0;
-	return text;
-}
-
 static void look_at_memory(struct tcpc_online *online)
 {
 	struct guard *g = &online->guard;
-	char text[4096];
 	int available, stalled;
 
 	if (g->calls++ % MEMORY_CALLS)
 		return;
-	available = tcpc_guard_available(slurp("/proc/meminfo", text, sizeof(text)));
-	stalled = tcpc_guard_stalled(slurp("/proc/pressure/memory", text, sizeof(text)));
+	tcpc_meminfo_read(&available, &stalled);
 	tcpc_guard_memory(&g->memory, uv_hrtime(), available, stalled);
 }
 
@@ -237,6 +220,7 @@ static bool look_at_target(struct tap *tap, struct target *t)
 		.denied = t->denied,
 		.heard = t->peer->counts.receipts,
 		.refused = gate->refused,
+		.pressure = tcpc_link_client_pressure(t->peer->link),
 	};
 	char what[TCPC_TEXT_BYTES + 16], effect[160], text[TCPC_TEXT_BYTES];
 	__u32 rate = t->guard.rate;

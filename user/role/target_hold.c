@@ -185,6 +185,16 @@ int hold_ifindex(const struct hold_room *room)
 	return room ? room->ifindex : 0;
 }
 
+bool hold_is_filling(struct hold_room *room, bool was)
+{
+	__u64 limit;
+
+	if (!room)
+		return false;
+	limit = (__u64)room->intercept->spec.hold_mb << 20;
+	return tcpc_hold_stats(room->hold)->bytes > limit / 8 * (was ? 6 : 7);
+}
+
 void hold_add_stats(struct hold_room *room, struct tcpc_hold_stats *sum)
 {
 	struct tcpc_hold_stats *s;

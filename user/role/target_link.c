@@ -289,9 +289,14 @@ int target_open_link(struct tcpc_target_role *role, const struct tcpc_endpoint *
 	}
 	r = tcpc_link_server_open(role->config.loop, listen, role->config.key, &link_events, role,
 				  &role->link, err);
-	if (!r)
-		role->listen = listen ? *listen : (struct tcpc_endpoint){};
-	return r;
+	if (r)
+		return r;
+	role->listen = listen ? *listen : (struct tcpc_endpoint){};
+	role->pressure = pressure_open(role);
+	if (role->pressure)
+		return 0;
+	target_close_link(role);
+	return tcpc_err_set(err, ENOMEM, "out of memory for the feedback link");
 }
 
 void target_tell_held(struct tcpc_target_role *role, const struct tcpc_flow *flow, __u32 seq,
@@ -318,6 +323,8 @@ void target_listen_text(const struct tcpc_target_role *role, char text[TCPC_TEXT
 
 void target_close_link(struct tcpc_target_role *role)
 {
+	pressure_close(role->pressure);
+	role->pressure = NULL;
 	if (role->link)
 		tcpc_link_server_close(role->link);
 	role->link = NULL;

@@ -12,6 +12,7 @@
  * target_allow.c    the allow-list
  * target_age.c      what clients that vanished left
  * target_hold.c     the hold queue between its device and core/hold
+ * target_pressure.c what this host cannot bear more of
  * target_sweep.c    what an earlier daemon left
  * target_clients.c  whom `intercept` would cut off
  * target_tunnel.c   ends of tunnels, by which copies may come (--via)
@@ -111,6 +112,7 @@ struct tcpc_target_role {
 	struct tcpc_diag *diag;		   /* likewise */
 	struct age_room *age;		   /* likewise */
 	struct tcpc_link_server *link;	   /* likewise */
+	struct pressure_room *pressure;	   /* likewise */
 	struct tcpc_receipts *receipts;	   /* likewise: those of engine tc */
 	__u64 receipts_lost;		   /* of engine tc, not taken by the link */
 	struct tcpc_endpoint listen;	   /* port 0: the default */
@@ -273,6 +275,9 @@ void hold_receipts(struct hold_room *room, const struct tcpc_receipt *receipts, 
  * forget what is held of it in front of what may open it anew. */
 void hold_break(struct intercept *intercept, const struct tcpc_break *what);
 
+/** hold_is_filling - is more than 7/8 of its memory in use; 3/4, if it @was? */
+bool hold_is_filling(struct hold_room *room, bool was);
+
 /** hold_add_stats - add its counters to @sum. */
 void hold_add_stats(struct hold_room *room, struct tcpc_hold_stats *sum);
 
@@ -314,6 +319,11 @@ bool tunnel_end_here(const struct intercept *intercept, const struct tcpc_addr *
 
 /** tunnel_end_mend - make devices again that are gone; follow the addresses of interfaces. */
 void tunnel_end_mend(struct tcpc_target_role *role);
+/* ---- target_pressure.c ---- */
+
+/** pressure_open - look after it while there is a link. NULL: out of memory. */
+struct pressure_room *pressure_open(struct tcpc_target_role *role);
+void pressure_close(struct pressure_room *room);
 
 /* ---- target_trial.c ---- */
 
