@@ -78,6 +78,10 @@ usage() {
 	fails online 2 '80x' attach eth1 --to "$TARGET_IP:80" --port 81,80x
 	fails online 2 '198.18.300.1' attach eth1 --to 198.18.300.1:80
 	fails online 2 '198.18.18' attach eth1 --to 198.18.18:80
+	fails online 2 'no host' attach eth1 --to 0.0.0.0:80
+	fails online 2 'no client' attach eth1 --to "$TARGET_IP:80" --source 0.0.0.0/0
+	fails online 2 'two dashes' attach eth1 -to "$TARGET_IP:80"
+	fails online 2 'before the command' status --json
 	fails online 2 '2001:db8::g' attach eth1 --to '[2001:db8::g]:80'
 	fails online 2 '101' attach eth1 --to "$TARGET_IP:80" --percent 101
 	fails online 2 '/33' attach eth1 --to "$TARGET_IP:80" --client 198.18.0.0/33
@@ -89,6 +93,7 @@ usage() {
 	fails target 2 'nonsense' allow add 198.18.1.0/24 nonsense
 	fails target 2 '65536' intercept eth1 --port 65536
 	fails target 2 'port' intercept eth1
+	fails target 2 'strict' intercept eth1 --port 80 --order relaxed --hold 5
 	fails target 2 'all' release
 }
 

@@ -150,6 +150,9 @@ static const struct {
 	/* Words. */
 	{"attach", EINVAL, "attach: too few words; usage: tcpcopyctl attach IFACE"},
 	{"attach --to 10.0.0.9:80", EINVAL, "attach: too few words"},
+	{"attach eth0 -to 10.0.0.9:80", EINVAL, "'-to': options have two dashes"},
+	{"status --json", EINVAL, "--json stands before the command: tcpcopyctl --json status"},
+	{"status --run-dir /x", EINVAL, "before the command: tcpcopyctl --run-dir DIR status"},
 	{"attach eth0 eth1 --to 10.0.0.9:80", EINVAL, "attach: too many words; usage: tcpcopyctl"},
 	{"attach \"\" --to 10.0.0.9:80", EINVAL, "'' is not an interface name"},
 	{"detach", EINVAL, "detach needs an interface or --all"},

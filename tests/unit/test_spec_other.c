@@ -117,6 +117,7 @@ static void test_target(void **state)
 		{"target add eth0 10.0.0.9:0", "'0' is not a port", EINVAL},
 		{"target add eth0 10.0.0.9:80,10.0.0.8:80", "is not IP:PORT", EINVAL},
 		{"target del eth0 [2001:db8::9]:80", "del 'eth0' [2001:db8::9]:80", 0},
+		{"target add eth0 0.0.0.0:80", "'0.0.0.0:80' is the address of no host", EINVAL},
 		{"target add eth0 [fe80::9]:80", "'[fe80::9]:80' is link-local", EINVAL},
 	};
 
@@ -254,7 +255,8 @@ static void test_allow(void **state)
 		{"allow add 2001:db8::/129", "'2001:db8::/129': the prefix length is", EINVAL},
 		{"allow add 198.18.18.1/24", "do you mean 198.18.18.0/24?", EINVAL},
 		{"allow add 198.18.1.0/24 nonsense", "'nonsense' is not a prefix", EINVAL},
-		{"allow add 10.0.0.0/8,11.0.0.0/8", "the prefix length is a number", EINVAL},
+		{"allow add 10.0.0.0/8,11.0.0.0/8", "prefixes of allow are words of their own",
+		 EINVAL},
 		{"allow add 10.0.0.0/8 11.0.0.0/8 10.0.0.0/8", "10.0.0.0/8 is given twice", EINVAL},
 		{"allow del 10.0.0.9 10.0.0.9/32", "10.0.0.9/32 is given twice", EINVAL},
 		{"allow add 10.0.0.0/8 2001:db8::/32 fe80::/10",

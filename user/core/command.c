@@ -75,6 +75,10 @@ static int unknown_option(const struct command *c, const char *name, struct tcpc
 {
 	struct guess guess = {};
 
+	if (!strcmp(name, "json") || !strcmp(name, "run-dir"))
+		return tcpc_err_set(err, EINVAL,
+				    "--%s stands before the command: tcpcopyctl --%s%s %s ...",
+				    name, name, *name == 'r' ? " DIR" : "", c->name);
 	for (const struct option *o = c->options; o < c->options + MAX_OPTIONS && o->name; o++)
 		consider(&guess, name, o->name);
 	if (guess.word)
@@ -188,6 +192,20 @@ static int check_word(struct json_object *o, const char *what, struct tcpc_err *
 			    what, i + 1);
 }
 
+/* "-to" is a slip, not a word too many. "-" alone is the standard input. */
+static int check_dashes(const struct command *c, struct json_object *o, struct tcpc_err *err)
+{
+	const char *word = json_object_get_string(o);
+
+	if (!json_object_is_type(o, json_type_string) || word[0] != '-' || !word[1] ||
+	    word[1] == '-')
+		return 0;
+	return tcpc_err_set(err, EINVAL,
+			    "'%.40s': options have two dashes, and files that begin with one are "
+			    "./%.40s; `tcpcopyctl %s --help` lists the options",
+			    word, word, c->name);
+}
+
 static int check_args(const struct command *c, struct json_object *args, struct tcpc_err *err)
 {
 	char what[64];
@@ -197,7 +215,9 @@ static int check_args(const struct command *c, struct json_object *args, struct 
 	if (!json_object_is_type(args, json_type_array))
 		return tcpc_err_set(err, EINVAL, "a request's \"args\" is an array of strings");
 	n = json_object_array_length(args);
-	if (n < c->min_args || n > c->max_args)
+	for (size_t i = 0; i < n && !r; i++)
+		r = check_dashes(c, json_object_array_get_idx(args, i), err);
+	if (!r && (n < c->min_args || n > c->max_args))
 		return tcpc_err_set(err, EINVAL, "%s: too %s words; usage: tcpcopyctl %s%s%s",
 				    c->name, n < c->min_args ? "few" : "many", c->name,
 				    *c->args ? " " : "", c->args);

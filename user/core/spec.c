@@ -21,7 +21,7 @@ static int add_target(const char *piece, void *user, struct tcpc_err *err)
 	struct tcpc_endpoint ep;
 	int r = tcpc_text_endpoint(piece, &ep, err);
 
-	r = r ?: spec_not_link_local(&ep.addr, piece, err);
+	r = r ?: spec_host(&ep.addr, piece, err);
 	if (r)
 		return r;
 	for (__u32 i = 0; i < spec->n_targets; i++)
@@ -56,7 +56,7 @@ static int feedback_option(struct json_object *request, struct tcpc_attach_spec 
 				sizeof(spec->feedback_host), &spec->feedback_port, err);
 	if (r || tcpc_text_addr(spec->feedback_host, &addr, NULL))
 		return r;
-	return spec_not_link_local(&addr, text, err);
+	return spec_host(&addr, text, err);
 }
 
 /* Without --port: what the targets listen on. */
@@ -202,34 +202,56 @@ static int order_option(struct json_object *request, bool *ret_relaxed, struct t
 	return 0;
 }
 
-/* A whole number from 1 to @most; @otherwise when the option is not given. */
-static int number_option(struct json_object *request, const char *name, __u32 most, __u32 otherwise,
-			 __u32 *ret, struct tcpc_err *err)
-{
-	const char *text = spec_option(request, name);
-	unsigned long n = otherwise;
+/** A whole number from 1 to @most; @otherwise when the option is not given. */
+struct number {
+	const char *name, *unit;
+	__u32 most, otherwise;
+};
 
-	if (text && (tcpc_text_number(text, most, &n) || !n))
-		return tcpc_err_set(err, EINVAL, "--%s is a number from 1 to %u, not '%.80s'", name,
-				    most, text);
+static int number_option(struct json_object *request, struct number option, __u32 *ret,
+			 struct tcpc_err *err)
+{
+	const char *text = spec_option(request, option.name);
+	unsigned long n = option.otherwise;
+
+	if (text && (tcpc_text_number(text, option.most, &n) || !n))
+		return tcpc_err_set(err, EINVAL, "--%s is a number of %s from 1 to %u, not '%.80s'",
+				    option.name, option.unit, option.most, text);
 	*ret = n;
 	return 0;
+}
+
+/* What is held back, how much and for how long. */
+static int hold_options(struct json_object *request, struct tcpc_intercept_spec *spec,
+			struct tcpc_err *err)
+{
+	static const struct number hold = {"hold", "megabytes", 1 << 20, DEFAULT_HOLD_MB};
+	static const struct number lag = {"max-lag", "seconds", 3600, DEFAULT_MAX_LAG_S};
+	int r = order_option(request, &spec->relaxed, err);
+
+	if (!r && spec->relaxed &&
+	    (spec_option(request, "hold") || spec_option(request, "max-lag")))
+		return tcpc_err_set(err, EINVAL,
+				    "--hold and --max-lag are for --order strict: with relaxed "
+				    "nothing is held back");
+	return r		? r
+	       : number_option(request, hold, &spec->hold_mb, err)
+		       ?: number_option(request, lag, &spec->max_lag_s, err);
 }
 
 int tcpc_spec_intercept(struct json_object *request, struct tcpc_intercept_spec *ret,
 			struct tcpc_err *err)
 {
+	static const struct number idle = {"idle", "seconds", MAX_IDLE_S, DEFAULT_IDLE_S};
 	struct tcpc_intercept_spec spec = {.force = spec_option(request, "force")};
 	int r = spec_iface(request, 0, spec.iface, err);
 
 	if (!r && !spec_option(request, "port"))
 		r = tcpc_err_set(err, EINVAL, "intercept needs the service's port: --port 8080");
 	r = r ?: engine_option(request, &spec.engine, err);
-	r = r ?: order_option(request, &spec.relaxed, err);
 	r = r ?: adopt_option(request, &spec.adopt, err);
-	r = r ?: number_option(request, "hold", 1 << 20, DEFAULT_HOLD_MB, &spec.hold_mb, err);
-	r = r ?: number_option(request, "max-lag", 3600, DEFAULT_MAX_LAG_S, &spec.max_lag_s, err);
-	r = r ?: number_option(request, "idle", MAX_IDLE_S, DEFAULT_IDLE_S, &spec.idle_s, err);
+	r = r ?: hold_options(request, &spec, err);
+	r = r ?: number_option(request, idle, &spec.idle_s, err);
 	r = r ?: spec_ports(request, spec.ports, &spec.n_ports, err);
 	r = r ?: listen_option(request, &spec, err);
 	r = r ?: queue_option(request, &spec, err);
@@ -257,6 +279,17 @@ int tcpc_spec_iface(struct json_object *request, struct tcpc_iface_spec *ret, st
 	return r;
 }
 
+/* Elsewhere prefixes are a list with commas; here each is a word, for there may be thousands. */
+static int no_comma(const char *word, struct tcpc_err *err)
+{
+	if (!strchr(word, ','))
+		return 0;
+	return tcpc_err_set(err, EINVAL,
+			    "'%.80s': prefixes of allow are words of their own: write them with "
+			    "blanks, like 10.0.0.0/8 192.168.0.0/16",
+			    word);
+}
+
 int tcpc_spec_allow(struct json_object *request, struct tcpc_allow_spec *ret, struct tcpc_err *err)
 {
 	struct tcpc_allow_spec spec = {};
@@ -269,7 +302,8 @@ int tcpc_spec_allow(struct json_object *request, struct tcpc_allow_spec *ret, st
 	else
 		r = spec_word_count(request, 2, SPEC_MAX_LIST + 1, "add|del CIDR...", err);
 	for (size_t i = 1; !r && i < spec_n_args(request); i++)
-		r = spec_add_prefix(spec_arg(request, i), &spec.prefixes, err);
+		r = no_comma(spec_arg(request, i), err)
+			    ?: spec_add_prefix(spec_arg(request, i), &spec.prefixes, err);
 	if (r)
 		tcpc_spec_allow_free(&spec);
 	else

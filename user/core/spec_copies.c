@@ -28,6 +28,28 @@ struct tcpc_pool tcpc_spec_pool(const struct tcpc_prefix *prefix)
 	return pool;
 }
 
+/* Has it any that no packet may come from (RFC 6890): unspecified, loopback, multicast, reserved?
+ */
+static bool has_no_clients(const struct tcpc_prefix *pool, bool v4)
+{
+	static const struct {
+		bool v4;
+		__u32 first,
+			bits; /* of the first byte of such addresses, and how much of it counts */
+	} ranges[] = {
+		{true, 0, 8}, {true, 127, 8}, {true, 224, 3}, {false, 0, 8}, {false, 0xff, 8}};
+	__u32 first = tcpc_ntohl(pool->addr.w[v4 ? 3 : 0]) >> 24;
+	__u32 bits = pool->bits - (v4 ? TCPC_ADDR_V4_BITS : 0);
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		__u32 both = bits < ranges[i].bits ? bits : ranges[i].bits;
+
+		if (ranges[i].v4 == v4 && !((first ^ ranges[i].first) >> (8 - both)))
+			return true;
+	}
+	return false;
+}
+
 static int add_source(const char *piece, void *user, struct tcpc_err *err)
 {
 	struct tcpc_copies_spec *spec = user;
@@ -38,6 +60,11 @@ static int add_source(const char *piece, void *user, struct tcpc_err *err)
 	if (r)
 		return r;
 	v4 = prefix.bits >= TCPC_ADDR_V4_BITS && tcpc_addr_is_v4(&prefix.addr);
+	if (has_no_clients(&prefix, v4))
+		return tcpc_err_set(err, EINVAL,
+				    "pool %s has addresses that no client has, which the target "
+				    "would drop: give another --source, like %s",
+				    piece, v4 ? DEFAULT_POOL_V4 : DEFAULT_POOL_V6);
 	if (spec->mapped[v4])
 		return tcpc_err_set(err, EINVAL, "--source has two pools of %s: give one of each",
 				    v4 ? "IPv4" : "IPv6");

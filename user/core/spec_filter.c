@@ -11,7 +11,7 @@
 #define MAX_VLAN 4094
 #define MAX_RAMP_S 86400
 
-static int check_contradiction(const struct tcpc_filter_spec *f, struct tcpc_err *err)
+int spec_check_contradiction(const struct tcpc_filter_spec *f, struct tcpc_err *err)
 {
 	char text[TCPC_TEXT_BYTES];
 
@@ -129,7 +129,7 @@ int spec_filter_options(struct json_object *request, struct tcpc_filter_spec *f,
 		r = spec_each_piece(locals, add_client, &f->locals, err);
 	r = r ?: vlan_option(request, f, err);
 	r = r ?: ramp_option(request, f, err);
-	return r ?: check_contradiction(f, err);
+	return r ?: spec_check_contradiction(f, err);
 }
 
 void spec_filter_free(struct tcpc_filter_spec *f)

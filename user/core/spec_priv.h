@@ -45,6 +45,9 @@ int spec_sample_by(struct json_object *request, struct tcpc_filter_spec *f, stru
 int spec_filter_options(struct json_object *request, struct tcpc_filter_spec *f,
 			struct tcpc_err *err);
 
+/** spec_check_contradiction - no prefix is both wanted and not wanted. Returns 0 or -EINVAL. */
+int spec_check_contradiction(const struct tcpc_filter_spec *f, struct tcpc_err *err);
+
 /** spec_filter_free - free the lists of @f. */
 void spec_filter_free(struct tcpc_filter_spec *f);
 
@@ -57,6 +60,10 @@ int spec_each_piece(const char *text, spec_piece cb, void *user, struct tcpc_err
 /** spec_not_link_local - such an address means nothing without an interface, and the other host can
  * do nothing with it. @text: @addr as typed.  Returns 0 or -EINVAL. */
 int spec_not_link_local(const struct tcpc_addr *addr, const char *text, struct tcpc_err *err);
+
+/** spec_host - neither link-local nor an address that no host has (unspecified, multicast,
+ * broadcast). @text: @addr as typed.  Returns 0 or -EINVAL. */
+int spec_host(const struct tcpc_addr *addr, const char *text, struct tcpc_err *err);
 
 /** spec_ports - option --port, which must be there. Returns 0, -EINVAL or -ENOMEM. */
 int spec_ports(struct json_object *request, __be16 ports[TCPC_MAX_PORTS], __u32 *ret_n,

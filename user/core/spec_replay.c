@@ -59,26 +59,27 @@ static int speed_option(struct json_object *request, __u32 *ret, struct tcpc_err
 	return 0;
 }
 
-static int number(struct json_object *request, const char *name, unsigned long most,
-		  unsigned long otherwise, unsigned long *ret, struct tcpc_err *err)
+static int number(struct json_object *request, const char *name, const char *unit,
+		  unsigned long most, unsigned long otherwise, unsigned long *ret,
+		  struct tcpc_err *err)
 {
 	const char *text = spec_option(request, name);
 
 	*ret = otherwise;
 	if (text && (tcpc_text_number(text, most, ret) || !*ret))
-		return tcpc_err_set(err, EINVAL, "--%s is a number from 1 to %lu, not '%.80s'",
-				    name, most, text);
+		return tcpc_err_set(err, EINVAL, "--%s is a number%s from 1 to %lu, not '%.80s'",
+				    name, unit, most, text);
 	return 0;
 }
 
 static int numbers(struct json_object *request, struct tcpc_replay_spec *spec, struct tcpc_err *err)
 {
 	unsigned long loops = 1, gap_ms = 0, most = 0;
-	int r = number(request, "loop", MAX_LOOPS, 1, &loops, err);
+	int r = number(request, "loop", "", MAX_LOOPS, 1, &loops, err);
 
-	r = r ?: number(request, "max-gap", MAX_GAP_MS, 0, &gap_ms, err);
+	r = r ?: number(request, "max-gap", " of milliseconds", MAX_GAP_MS, 0, &gap_ms, err);
 	r = r
-		    ?: number(request, "concurrency", MAX_CONCURRENCY,
+		    ?: number(request, "concurrency", " of requests", MAX_CONCURRENCY,
 			      spec->speed ? 0 : DEFAULT_CONCURRENCY, &most, err);
 	spec->loops = loops;
 	spec->max_gap_ns = gap_ms * 1000000ULL;
@@ -134,7 +135,7 @@ static int who(struct json_object *request, struct tcpc_filter_spec *ret, struct
 		r = spec_each_piece(clients, spec_add_prefix, &ret->clients, err);
 	if (!r && excludes)
 		r = spec_each_piece(excludes, spec_add_prefix, &ret->excludes, err);
-	return r;
+	return r ?: spec_check_contradiction(ret, err);
 }
 
 int tcpc_spec_replay(struct json_object *request, struct tcpc_replay_spec *ret,

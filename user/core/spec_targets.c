@@ -119,7 +119,7 @@ int tcpc_spec_target(struct json_object *request, struct tcpc_target_spec *ret,
 	else
 		r = spec_word_count(request, 3, 3, "add|del IFACE IP:PORT", err)
 		    ?: tcpc_text_endpoint(spec_arg(request, 2), &spec.target, err)
-		    ?: spec_not_link_local(&spec.target.addr, spec_arg(request, 2), err);
+		    ?: spec_host(&spec.target.addr, spec_arg(request, 2), err);
 	if (!r && spec_n_args(request) > 1)
 		r = spec_iface(request, 1, spec.iface, err);
 	r = r ?: change_options(request, &spec, err);

@@ -84,6 +84,27 @@ int spec_not_link_local(const struct tcpc_addr *addr, const char *text, struct t
 			    text);
 }
 
+/* RFC 1122, 3.2.1.3; RFC 1112; RFC 4291, 2.5.2 and 2.7: 0.0.0.0/8, from 224.0.0.0 on, ::, ff00::/8.
+ */
+static bool is_no_host(const struct tcpc_addr *addr)
+{
+	__u32 first = tcpc_ntohl(addr->w[tcpc_addr_is_v4(addr) ? 3 : 0]) >> 24;
+
+	if (tcpc_addr_is_v4(addr))
+		return !first || first >= 224;
+	return first == 0xff || !(addr->w[0] | addr->w[1] | addr->w[2] | addr->w[3]);
+}
+
+int spec_host(const struct tcpc_addr *addr, const char *text, struct tcpc_err *err)
+{
+	if (is_no_host(addr))
+		return tcpc_err_set(err, EINVAL,
+				    "'%.80s' is the address of no host: give one that a host has, "
+				    "like %s",
+				    text, tcpc_addr_is_v4(addr) ? "10.0.0.9" : "2001:db8::9");
+	return spec_not_link_local(addr, text, err);
+}
+
 /* IPv4 stands among the others as ::ffff:0:0/96, so a prefix around that would mean both. */
 static int check_covers_v4(const struct tcpc_prefix *prefix, const char *text, struct tcpc_err *err)
 {
