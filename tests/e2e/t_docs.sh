@@ -162,6 +162,18 @@ paths() {
 		"$(sed -n 's/^| `\(tests\/e2e\/t_[a-z0-9_]*\.sh\)` |.*/\1/p' docs/testing.md | sort)"
 }
 
+# Members of JSON that the documents read: docs/json.md has them, or all of their object.
+json_paths() {
+	local path n=0
+	while read -r path; do
+		grep -qF -e "| \`$path\` |" -e "| \`${path%.*}.*\` |" docs/json.md ||
+			not_ok "the documents read $path, which docs/json.md has not"
+		n=$((n + 1))
+	done < <(grep -ohE 'result\.[][a-z_.]+[a-z]' README.md docs/operations.md docs/performance.md |
+		sort -u)
+	compare "members of JSON in the documents that were looked for" "$n" ">=" 10
+}
+
 # Pinned maps that README.md reads, and the version it speaks of.
 names() {
 	local pin n=0
@@ -185,5 +197,6 @@ examples
 bounds
 paths
 names
+json_paths
 man_pages
 tap_done
