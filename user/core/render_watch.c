@@ -79,20 +79,17 @@ static unsigned int count(const struct watch *w, struct json_object *now, bool s
 static void put_screen(FILE *out, struct json_object *now, struct watch *w)
 {
 	static const char *const columns[] = {"PART", "NAME", "VALUE", "A SECOND", "MEANING"};
-	struct tcpc_table table = {.n_columns = 5, .right = 0xc};
 	unsigned int all = count(w, now, true), shown;
 
 	w->still = all <= w->most;
-	w->table = &table;
-	render_header(&table, columns);
+	render_header(w->table, columns);
 	each_counter(w, now);
 	shown = w->n < w->most ? w->n : w->most;
 	fprintf(out, "%u counters have counted, each second anew; Ctrl-C ends\n", all);
-	tcpc_table_print(&table, out, 0);
+	tcpc_table_print(w->table, out, 0);
 	if (shown < all)
 		fprintf(out, "%u more: `tcpcopyctl stats` shows all, a larger window shows more\n",
 			all - shown);
-	tcpc_table_free(&table);
 }
 
 /* The bytes of @line, up to @end, that fit @columns. */
@@ -127,7 +124,9 @@ static void put_lines(FILE *out, const char *text, const struct tcpc_render_scre
 void tcpc_render_watch(FILE *out, struct json_object *now, struct json_object *before,
 		       const struct tcpc_render_screen *screen)
 {
+	struct tcpc_table table = {.n_columns = 5, .right = 0xc};
 	struct watch w = {.before = before,
+			  .table = &table,
 			  .seconds = screen->seconds > 0 ? screen->seconds : 1,
 			  .most = screen->rows > OTHER_LINES + 1 ? screen->rows - OTHER_LINES - 1
 								 : 1};
@@ -138,6 +137,7 @@ void tcpc_render_watch(FILE *out, struct json_object *now, struct json_object *b
 	if (!memory)
 		return;
 	put_screen(memory, now, &w);
+	tcpc_table_free(&table);
 	fclose(memory);
 	fputs("\033[H", out); /* ECMA-48: CUP, to the first column of the first line */
 	if (text)
