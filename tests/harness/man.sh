@@ -63,12 +63,13 @@ man_counters() {
 		"$(man_list meanings "$page" SKIPS)"
 }
 
-# Paths in the code that are files of ours or devices; what the kernel shows below /proc is none.
+# Paths in the code, and in its unit, that are files of ours or devices; what the kernel shows below /proc is none.
 # A directory that others of them lie in is left out.
 man_code_paths() {
 	local path all
 	all=$( (grep -hoE '/etc/tcpcopy/[a-z.]+[a-z]' scripts/systemd/tcpcopyd.service
 		grep -rhoE '"/(etc|run|sys|dev|var|usr)/[a-z0-9/._-]+"' user | tr -d '"'
+		grep -ohE '/etc/tcpcopy/[a-z.]+' scripts/systemd/tcpcopyd.service
 		grep -rhoE 'tcpcopyd\.(sock|lock)"' user | sed 's|^|/run/tcpcopy/|; s/"//') |
 		grep -v '^/dev/null$' | sort -u)
 	for path in $all; do
@@ -88,7 +89,7 @@ man_code_pins() {
 
 man_files() {
 	same "man: files of the code < > FILES of the man pages" "$(man_code_paths)" \
-		"$(for page in "$MAN"/*.8; do man_list items "$page" FILES; done | sort -u)"
+		"$(for page in "$MAN"/*; do man_list items "$page" FILES; done | sort -u)"
 	same "man: pins < > $MAN/tcpcopyd.8" "$(man_code_pins | sort)" \
 		"$(sed -n '/^\.Sh FILES/,/^\.Sh EXIT/p' "$MAN/tcpcopyd.8" |
 			grep -Eo '\b(online|target)/[a-z_]+' | sort)"
