@@ -11,6 +11,7 @@ set -euo pipefail
 . "$(dirname "$0")/../harness/lab.sh"
 
 MIRROR_MAC=02:00:00:00:00:04
+TARGET_AT=$(lab_host_port "$TARGET_IP" "$PORT")
 
 on_lab_exit() {
 	[ ! -e "$(ns_path mirror)" ] || {
@@ -34,8 +35,10 @@ mirror_host() {
 
 # feed DEVICE: a copy of all that comes for the service goes there.
 feed() {
-	in_ns online tc filter add dev eth0 ingress protocol ip u32 \
-		match ip protocol 6 0xff match ip dport "$PORT" 0xffff \
+	local ip=ip
+	[ "$LAB_FAMILY" = 4 ] || ip=ip6
+	in_ns online tc filter add dev eth0 ingress protocol "${ip/ip6/ipv6}" u32 \
+		match $ip protocol 6 0xff match $ip dport "$PORT" 0xffff \
 		action mirred egress mirror dev "$1"
 }
 
@@ -47,7 +50,7 @@ counter() {
 # The programs stay loaded while something is attached, whatever comes and goes: that saves most of
 # what an attach takes.
 stay_loaded() {
-	ask mirror attach eth0 --to "$TARGET_IP:9" || lab_die "attach failed"
+	ask mirror attach eth0 --to "$(lab_host_port "$TARGET_IP" 9)" || lab_die "attach failed"
 }
 
 mirror_copying() {
@@ -59,7 +62,7 @@ mirror_up() {
 	local mode=$1
 	shift
 	ctl mirror --json stats >"$LAB_DIR/base"
-	ask mirror attach span0 --hook xdp --xdp-mode "$mode" --to "$TARGET_IP:$PORT" "$@" ||
+	ask mirror attach span0 --hook xdp --xdp-mode "$mode" --to "$TARGET_AT" "$@" ||
 		lab_die "attach failed"
 	wait_for 5 mirror_copying || lab_die "copying does not begin: $(ctl mirror status)"
 }
@@ -170,7 +173,7 @@ skipped_vni() {
 
 # What the switch loses on the way to the target this host sends again.
 lossy() {
-	in_ns sw sysctl -q -w net.bridge.bridge-nf-call-iptables=1 ||
+	in_ns sw sysctl -q -w "net.bridge.bridge-nf-call-$LAB_IPTABLES=1" ||
 		{ skip "recovery: no netfilter in bridges here"; return; }
 	in_ns sw "$LAB_IPTABLES" -w -A FORWARD -p tcp -d "$TARGET_IP" --dport "$PORT" -m statistic \
 		--mode nth --every 50 --packet 0 -j DROP || lab_lacks "iptables with statistic"
@@ -181,12 +184,13 @@ lossy() {
 	is "2 % lost on the way: no room in the journal" "$(counter journal_full)" 0
 	mirror_down
 	in_ns sw "$LAB_IPTABLES" -w -F FORWARD
-	in_ns sw sysctl -q -w net.bridge.bridge-nf-call-iptables=0
+	in_ns sw sysctl -q -w "net.bridge.bridge-nf-call-$LAB_IPTABLES=0"
 }
 
 # The mirror arrives at the target host itself: there is no other host of ours.
 at_home() {
-	local at=198.18.98.3
+	local at=198.18.98.3 bits=32 nodad=
+	[ "$LAB_FAMILY" = 4 ] || at=2001:2:0:98::3 bits=128 nodad=nodad
 	ip link add home0 netns "$LAB_ID-target" type veth peer name home1 netns "$LAB_ID-online"
 	ip -n "$LAB_ID-online" link set home1 up
 	ip -n "$LAB_ID-target" link set home0 up
@@ -194,12 +198,13 @@ at_home() {
 	in_ns online tc filter del dev eth0 ingress
 	feed home1
 	refused_at target "an address of another interface" "but not of home0" \
-		home0 --hook xdp --to "$TARGET_IP:$PORT"
-	ip -n "$LAB_ID-target" addr add "$at/32" dev home0
+		home0 --hook xdp --to "$(lab_host_port "$TARGET_IP" "$PORT")"
+	ip -n "$LAB_ID-target" addr add "$at/$bits" dev home0 $nodad
+	at=$(lab_host_port "$at" "$PORT")
 	ask target intercept home0 --port "$PORT" || lab_die "intercept failed"
 	refused_at target "the target itself by generic XDP" "needs native XDP" \
-		home0 --hook xdp --xdp-mode generic --to "$at:$PORT"
-	ask target attach home0 --hook xdp --to "$at:$PORT" || lab_die "attach failed"
+		home0 --hook xdp --xdp-mode generic --to "$at"
+	ask target attach home0 --hook xdp --to "$at" || lab_die "attach failed"
 	is "at the target itself: status says how" \
 		"$(ctl_json target '.result.online[0].hook' status)" "xdp native"
 	wait_for 5 at_home_copying || lab_die "copying does not begin"
@@ -215,11 +220,39 @@ at_home_copying() {
 	[ "$(ctl_json target '.result.online[0].copying' status 2>/dev/null)" = true ]
 }
 
+# The target moves to another link address, and tells its neighbours.
+neighbour() {
+	mirror_up native
+	in_ns target sysctl -q -w net.ipv4.conf.eth0.arp_notify=1 net.ipv6.conf.eth0.ndisc_notify=1
+	ip -n "$LAB_ID-target" link set eth0 address 02:00:00:00:00:33
+	try "the target has another link address: it is learned" wait_for 5 learned
+	all_arrive "the target has another link address" 1 /
+	mirror_down
+}
+
+# Frames go to that address.
+learned() {
+	bpftool -j map dump pinned "$(pins mirror)/online/targets" | jq -e \
+		'any(.[].formatted.value.target[]; .hop[0:6] == [2, 0, 0, 0, 0, 51])' >/dev/null
+}
+
+# A device whose driver has no XDP.
+auto_mode() {
+	ip -n "$LAB_ID-mirror" link add br9 type bridge
+	ip -n "$LAB_ID-mirror" link set br9 up
+	ask mirror attach br9 --hook xdp --to "$TARGET_AT" || lab_die "attach failed"
+	is "a device without native XDP" \
+		"$(ctl_json mirror '.result.online[] | select(.iface == "br9").hook' status)" "xdp generic"
+	ask mirror detach br9
+	refusal "native XDP where there is none" "xdp-mode generic" br9 --hook xdp --xdp-mode native
+	ip -n "$LAB_ID-mirror" link del br9
+}
+
 # refusal TEXT PATTERN WORD...: attach fails with one line like that.
 refusal() {
 	local text=$1 pattern=$2
 	shift 2
-	[[ " $* " == *" --to "* ]] || set -- "$@" --to "$TARGET_IP:$PORT"
+	[[ " $* " == *" --to "* ]] || set -- "$@" --to "$TARGET_AT"
 	refused_at mirror "$text" "$pattern" "$@"
 }
 
@@ -238,18 +271,19 @@ refused_at() {
 # Interfaces that this host uses, and one that another program has.
 refused() {
 	local server
-	ip -n "$LAB_ID-mirror" route add default via "$ONLINE_IP"
+	ip -n "$LAB_ID-mirror" -"$LAB_FAMILY" route add default via "$ONLINE_IP"
 	refusal "the default route's interface" "default route" eth0 --hook xdp
-	ip -n "$LAB_ID-mirror" route del default
-	lab_spawn mirror "$LAB_DIR/server.log" python3 -u -m http.server 9090 --bind "$(lab_addr 4 4)"
+	ip -n "$LAB_ID-mirror" -"$LAB_FAMILY" route del default
+	lab_spawn mirror "$LAB_DIR/server.log" python3 -u -m http.server 9090 --bind "$(lab_addr 4)"
 	server=$LAST_PID
 	wait_for 10 listening || lab_die "no server"
 	refusal "an interface with a listener" "port 9090" eth0 --hook xdp
 	try "an interface with a listener: --force" \
-		ask mirror attach eth0 --hook xdp --force --to "$TARGET_IP:$PORT"
+		ask mirror attach eth0 --hook xdp --force --to "$TARGET_AT"
 	ask mirror detach eth0
 	lab_stop "$server" || true
-	refusal "more than one target" "one target" span0 --hook xdp --to "$TARGET_IP:81,$TARGET_IP:82"
+	refusal "more than one target" "one target" span0 --hook xdp \
+		--to "$(lab_host_port "$TARGET_IP" 81),$(lab_host_port "$TARGET_IP" 82)"
 	refusal "--rest without XDP" "goes with --hook xdp" span0 --rest drop
 	lab_spawn mirror "$LAB_DIR/other.log" "$(dirname "$0")/others.py" xdp span0 back 2
 	server=$LAST_PID
@@ -299,6 +333,8 @@ vxlan native
 vxlan generic
 wrapped
 lossy
+neighbour
+auto_mode
 at_home
 rest pass
 rest drop
