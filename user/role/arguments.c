@@ -5,8 +5,11 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "edge/log.h"
+
+#define MAX_RUN_DIR (sizeof(((struct sockaddr_un *)0)->sun_path) - sizeof("/tcpcopyd.sock"))
 
 static void usage(FILE *out)
 {
@@ -47,6 +50,33 @@ static int take(struct tcpc_arguments *o, int c, char **argv, struct tcpc_err *e
 	return 0;
 }
 
+/* A path that cannot be would be noticed later, and by something that does not know the option. */
+static int check_paths(const struct tcpc_arguments *o, struct tcpc_err *err)
+{
+	const struct {
+		const char *name, *value;
+	} given[] = {{"run-dir", o->run_dir},
+		     {"bpffs", o->bpffs},
+		     {"config", o->config},
+		     {"key", o->key},
+		     {"group", o->group}};
+
+	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++)
+		if (given[i].value && !*given[i].value)
+			return tcpc_err_set(err, EINVAL, "--%s is empty: leave it out, or name one",
+					    given[i].name);
+	if (strlen(o->run_dir) > MAX_RUN_DIR)
+		return tcpc_err_set(err, EINVAL,
+				    "--run-dir has %zu bytes; sockets in it allow for %zu",
+				    strlen(o->run_dir), (size_t)MAX_RUN_DIR);
+	if (o->bpffs[0] != '/')
+		return tcpc_err_set(err, EINVAL,
+				    "--bpffs is an absolute path, like " TCPC_DEFAULT_BPFFS
+				    ", not '%.80s'",
+				    o->bpffs);
+	return 0;
+}
+
 /* What no option alone can say. */
 static int check(const struct tcpc_arguments *o, const char *rest, struct tcpc_err *err)
 {
@@ -57,7 +87,7 @@ static int check(const struct tcpc_arguments *o, const char *rest, struct tcpc_e
 		return tcpc_err_set(err, EINVAL, "--sweep wants online or target");
 	if (o->key && o->insecure)
 		return tcpc_err_set(err, EINVAL, "--key and --insecure exclude each other");
-	return 0;
+	return check_paths(o, err);
 }
 
 int tcpc_arguments_parse(int argc, char **argv, struct tcpc_arguments *ret, struct tcpc_err *err)
