@@ -169,6 +169,8 @@ struct job {
 	struct tcpc_pkt pkt;
 	struct tcpc_end was; /* its source before; pkt has the new one */
 	struct tcpc_end to;
+	__u32 noted; /* the journal has a copy of the packet that the job is one of */
+	__u32 pad;
 };
 
 struct {
@@ -177,6 +179,16 @@ struct {
 	__type(key, __u32);
 	__type(value, struct job);
 } jobs SEC(".maps");
+
+/* The copies of another packet are to be made. */
+static __always_inline void begin_packet(void)
+{
+	__u32 zero_key = 0;
+	struct job *job = bpf_map_lookup_elem(&jobs, &zero_key);
+
+	if (job)
+		job->noted = 0;
+}
 
 /* What a packet means for its source. */
 static __always_inline __u32 source_about(const struct tcpc_pkt *pkt)

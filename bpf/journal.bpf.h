@@ -15,6 +15,7 @@
 #define JOURNAL_SEGMENT(ctx)                                                                       \
 	((void)(ctx), 0) /* nothing is merged before XDP, and cut again behind it */
 #else
+#include "copies.bpf.h"
 #define JOURNAL_CTX struct __sk_buff
 #define JOURNAL_LOAD bpf_skb_load_bytes
 #define JOURNAL_SEGMENT(ctx) ((ctx)->gso_size)
@@ -43,6 +44,47 @@ static __always_inline struct tcpc_journal_head *journal_reserve(__u32 len)
 
 #undef CLASS
 
+/* As whom the packet came. Returns whether of its copies none was noted before: all are made in one
+ * go on one processor. */
+static __always_inline int journal_came_as(const struct tcpc_pkt *pkt, struct tcpc_end *ret)
+{
+	ret->addr = pkt->saddr;
+	ret->port = pkt->sport;
+#ifndef JOURNAL_XDP /* there a packet has one copy, from its own source */
+	__u32 zero_key = 0;
+	struct job *job = bpf_map_lookup_elem(&jobs, &zero_key);
+	int first;
+
+	if (!job)
+		return 1;
+	*ret = job->was;
+	first = !job->noted;
+	job->noted = 1;
+	return first;
+#else
+	return 1;
+#endif
+}
+
+/* That goes over what the packet was made into. Every record has room for an IPv6 header. */
+static __always_inline void journal_origin(struct tcpc_journal_head *head,
+					   const struct tcpc_pkt *pkt)
+{
+	__u8 *ip = (__u8 *)(head + 1);
+	struct tcpc_end was;
+
+	head->first = journal_came_as(pkt, &was);
+	if (pkt->family == 4) {
+		__builtin_memcpy(ip + 12, &was.addr.w[3], 4);
+		__builtin_memcpy(ip + 16, &pkt->daddr.w[3], 4);
+	} else {
+		__builtin_memcpy(ip + 8, &was.addr, 16);
+		__builtin_memcpy(ip + 24, &pkt->daddr, 16);
+	}
+	head->client_port = was.port;
+	head->server_port = pkt->dport;
+}
+
 static __always_inline void journal_fill(struct tcpc_journal_head *head, JOURNAL_CTX *ctx,
 					 const struct tcpc_pkt *pkt,
 					 const struct tcpc_target *target, int cut)
@@ -58,6 +100,7 @@ static __always_inline void journal_fill(struct tcpc_journal_head *head, JOURNAL
 	head->payload_bytes = pkt->payload_bytes;
 	head->target_id = target->id;
 	head->ifindex = target->ifindex;
+	head->tap_ifindex = ctx->ingress_ifindex;
 	head->kept = !(target->flags & TCPC_TARGET_READY) ? TCPC_KEPT_AWAY
 		     : cut				  ? TCPC_KEPT_CUT
 							  : TCPC_KEPT_NOT;
@@ -104,6 +147,7 @@ static __always_inline int journal_copy(JOURNAL_CTX *ctx, __u32 l3_off, const st
 	}
 	head->ip_bytes = len;
 	journal_fill(head, ctx, pkt, target, cut);
+	journal_origin(head, pkt);
 	bpf_ringbuf_submit(head, journal_wake_flags(cfg));
 	return 0;
 }

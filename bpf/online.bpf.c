@@ -288,6 +288,7 @@ static __always_inline int copy_packet(struct __sk_buff *skb, enum tcpc_link lin
 		chosen &= (1u << (set->n_targets & 31)) - 1;
 		which = choose_first(chosen);
 		skb->cb[CB_WHICH] = which;
+		begin_packet();
 		if (set->flags & TCPC_SET_MAPPED)
 			note_base(skb, link);
 		if (set->n_targets > 1 || set->copies > 1)

@@ -203,17 +203,18 @@ struct tcpc_flow {
 /* Sizes of a record: its head, a whole packet, and what is left over. X(bytes), ascending. */
 /* clang-format off */
 #define TCPC_JOURNAL_CLASSES(X)                                                                    \
-	X(144) X(192) X(256) X(320) X(400) X(512) X(640) X(800) X(1024) X(1280) X(1584)            \
-	X(2048) X(3072) X(4480) X(6144) X(9088) X(12288) X(16640) X(24576) X(33792) X(49152)       \
-	X(65616)
+	X(144) X(192) X(256) X(320) X(400) X(512) X(640) X(800) X(1024) X(1280) X(1592)            \
+	X(2048) X(3072) X(4488) X(6144) X(9088) X(12288) X(16640) X(24576) X(33792) X(49152)       \
+	X(65624)
 /* clang-format on */
 
 /* Why a copy in `journal` has not left: the target cannot be reached now; it is too large by
  * itself, so the daemon sends it, in pieces. */
 enum tcpc_kept { TCPC_KEPT_NOT, TCPC_KEPT_AWAY, TCPC_KEPT_CUT, __TCPC_KEPT_MAX };
 
-/** Online: one copy as it left, in `journal`. Its packet of @ip_bytes follows, from the IP header
- * on; TCP's checksum in it may be unfinished. Host order but for the flow. */
+/** Online: one copy, in `journal`. Its packet of @ip_bytes follows, from the IP header on, as it
+ * left but for the addresses in its IP header: these, and the ports here, are those with which it
+ * came, for a recording. So its checksums are wrong. Host order but for the flow and ports. */
 struct tcpc_journal_head {
 	__u64 time_ns;	       /* CLOCK_MONOTONIC */
 	struct tcpc_flow flow; /* server: the target, as the copy has it */
@@ -221,9 +222,13 @@ struct tcpc_journal_head {
 	__u32 ack; /* the client's, made for the online host */
 	__u32 payload_bytes;
 	__u32 ip_bytes;
-	__u32 target_id;     /* struct tcpc_target's */
-	__u32 ifindex;	     /* where it left */
-	__u16 kept;	     /* enum tcpc_kept */
+	__u32 target_id;    /* struct tcpc_target's */
+	__u32 ifindex;	    /* where it left */
+	__u32 tap_ifindex;  /* where the packet came in */
+	__be16 client_port; /* the packet's own, as it came */
+	__be16 server_port;
+	__u8 kept;	     /* enum tcpc_kept */
+	__u8 first;	     /* 1: of the copies of this packet none was noted before */
 	__u16 segment_bytes; /* payload of each segment of a large packet; 0: it is one */
 	__u16 l4_off;	     /* of the TCP header in the packet */
 	__u8 tcp_bytes;	     /* TCP header with options */
@@ -312,7 +317,7 @@ _Static_assert(sizeof(struct tcpc_target) == 48, "ABI");
 _Static_assert(sizeof(struct tcpc_target_set) == 56 + 48 * TCPC_MAX_TARGETS, "ABI");
 _Static_assert(sizeof(struct tcpc_filter_key) == 24, "ABI");
 _Static_assert(sizeof(struct tcpc_online_config) == 72, "ABI");
-_Static_assert(sizeof(struct tcpc_journal_head) == 80, "ABI");
+_Static_assert(sizeof(struct tcpc_journal_head) == 88, "ABI");
 _Static_assert(sizeof(struct tcpc_allow_key) == 20, "ABI");
 _Static_assert(sizeof(struct tcpc_way) == 8, "ABI");
 _Static_assert(sizeof(struct tcpc_flow) == 40, "ABI");

@@ -29,8 +29,25 @@ static const struct shape {
 	{"IPv6 extension headers", {V6, DATA, .ext = {0, 43, 60}, .n_ext = 3, .ext_units = 1}},
 };
 
+/* Its addresses in the record are those with which @came did, its ports stand beside it. */
+static void expect_origin(const char *row, const struct frame_spec *came, __u8 *ip, bool v4)
+{
+	const struct tcpc_journal_head *head = &owner.last;
+	struct frame frame = frame_build(came);
+	const __u8 *tcp = frame.data + frame.l4_off;
+	__u32 at = v4 ? 12 : 8, n = v4 ? 8 : 32;
+
+	expect_bytes(row, owner.packet + at, frame.data + frame.l3_off + at, n);
+	memcpy(ip + at, frame.data + frame.l3_off + at, n);
+	expect_bytes(row, &head->client_port, tcp, 2);
+	expect_bytes(row, &head->server_port, tcp + 2, 2);
+	expect_u64(row, "where it came in", head->tap_ifindex, lab.live);
+	expect_u64(row, "first", head->first, 1);
+	frame_free(&frame);
+}
+
 /* The last record against the packet that left, from its IP header on. */
-static void expect_record(const char *row, const __u8 *frame, __u32 bytes)
+static void expect_record(const char *row, const struct frame_spec *came, __u8 *frame, __u32 bytes)
 {
 	const struct tcpc_journal_head *head = &owner.last;
 	struct tcpc_target target;
@@ -56,6 +73,7 @@ static void expect_record(const char *row, const __u8 *frame, __u32 bytes)
 	expect_u64(row, "length", head->ip_bytes,
 		   pkt.l4_off - pkt.l3_off + pkt.tcp_bytes + pkt.payload_bytes);
 	expect_true(row, "time is now", uv_hrtime() - head->time_ns < 5000000000ULL);
+	expect_origin(row, came, frame + pkt.l3_off, pkt.family == 4);
 	expect_bytes(row, owner.packet, frame + pkt.l3_off, head->ip_bytes);
 }
 
@@ -71,7 +89,7 @@ static void test_records(void **state)
 		set_target(s->spec.family, TCPC_TARGET_JOURNAL);
 		run = run_copy(s->row, &s->spec);
 		expect_u64(s->row, "records", tcpc_journal_read(owner.journal), 1);
-		expect_record(s->row, run->out, run->bytes);
+		expect_record(s->row, &s->spec, run->out, run->bytes);
 		expect_u64(s->row, "segments", owner.last.segment_bytes, 0);
 		expect_u64(s->row, "release", tcpc_journal_release(owner.journal, owner.last_id),
 			   0);
@@ -97,7 +115,7 @@ static void test_raw(void **state)
 		expect_u64("raw", "records", tcpc_journal_read(owner.journal), 1);
 		/* The kernel writes this when it sends the packet. */
 		frame_put16(run->out + 12, family == 6 ? ETH_P_IPV6 : ETH_P_IP);
-		expect_record("raw", run->out, run->bytes);
+		expect_record("raw", &spec, run->out, run->bytes);
 	}
 	end();
 }
@@ -112,10 +130,11 @@ static void test_lengths(void **state)
 	begin(0, on_pressure);
 	set_target(4, TCPC_TARGET_JOURNAL);
 	for (n = 0; n <= RUN_MAX; n += n < 1700 ? 1 : 13) {
-		struct bpf_run *run = run_copy("lengths", &(struct frame_spec){.payload_bytes = n});
+		const struct frame_spec spec = {.payload_bytes = n};
+		struct bpf_run *run = run_copy("lengths", &spec);
 
 		expect_u64("lengths", "records", tcpc_journal_read(owner.journal), 1);
-		expect_record("lengths", run->out, run->bytes);
+		expect_record("lengths", &spec, run->out, run->bytes);
 		assert_non_null(tcpc_journal_get(owner.journal, owner.last_id));
 		assert_int_equal(tcpc_journal_release(owner.journal, owner.last_id), 0);
 	}

@@ -48,7 +48,8 @@ static void make_record(int family, __u32 payload_bytes, __u8 flags)
 		.seq = SEQ,
 		.ack = 9,
 		.payload_bytes = payload_bytes,
-		.daddr = frame_host(&(struct frame_spec){.family = family}, 9),
+		.saddr = frame_host(&(struct frame_spec){.family = family}, 50),
+		.daddr = frame_host(&(struct frame_spec){.family = family}, 51),
 	};
 	struct frame frame = frame_build(&spec);
 

@@ -42,6 +42,29 @@ int tcpc_pieces_begin(struct tcpc_pieces *p, const void *packet, size_t bytes, _
 	return 0;
 }
 
+void tcpc_pieces_from(struct tcpc_pieces *p, const struct tcpc_flow *flow)
+{
+	p->pkt.saddr = flow->client;
+	p->pkt.daddr = flow->server;
+	p->pkt.sport = flow->client_port;
+	p->pkt.dport = flow->server_port;
+}
+
+static void set_ends(__u8 *out, const struct tcpc_pkt *pkt)
+{
+	struct tcphdr *tcp = (void *)(out + pkt->l4_off);
+
+	if (pkt->family == 6) {
+		memcpy(out + offsetof(struct ipv6hdr, saddr), &pkt->saddr, sizeof(pkt->saddr));
+		memcpy(out + offsetof(struct ipv6hdr, daddr), &pkt->daddr, sizeof(pkt->daddr));
+	} else {
+		((struct iphdr *)out)->saddr = pkt->saddr.w[3];
+		((struct iphdr *)out)->daddr = pkt->daddr.w[3];
+	}
+	tcp->source = pkt->sport;
+	tcp->dest = pkt->dport;
+}
+
 static void set_ip(__u8 *out, const struct tcpc_pkt *pkt, __u32 total)
 {
 	struct ipv6hdr *ip6 = (void *)out;
@@ -78,6 +101,7 @@ static __u32 finish(__u8 *out, const struct tcpc_pkt *pkt, __u32 seq, __u8 flags
 	__u32 l4_bytes = pkt->tcp_bytes + payload_bytes;
 	struct tcphdr *tcp = (void *)(out + pkt->l4_off);
 
+	set_ends(out, pkt);
 	set_ip(out, pkt, pkt->l4_off + l4_bytes);
 	tcp->seq = tcpc_htonl(seq);
 	((__u8 *)tcp)[FLAGS_OFF] = flags;

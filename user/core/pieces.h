@@ -33,6 +33,10 @@ struct tcpc_pieces {
 int tcpc_pieces_begin(struct tcpc_pieces *pieces, const void *packet, size_t bytes, __u32 from_seq,
 		      __u32 end_seq, __u32 mtu, __u32 segment_bytes);
 
+/** tcpc_pieces_from - all pieces are @flow's, whoever the packet says that it is from and for. Both
+ * are of one family. */
+void tcpc_pieces_from(struct tcpc_pieces *pieces, const struct tcpc_flow *flow);
+
 /**
  * tcpc_pieces_next - write the next piece to @out, aligned for 32-bit words, with room for the MTU.
  * SYN and CWR are in the first, PSH and FIN in the last one of the packet.

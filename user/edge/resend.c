@@ -221,6 +221,7 @@ int tcpc_resend_packet(struct tcpc_resend *r, const struct tcpc_journal_head *he
 				limit < MAX_MTU ? limit : MAX_MTU, head->segment_bytes);
 	if (err)
 		return err == -ERANGE ? err : note(r, err);
+	tcpc_pieces_from(&pieces, &head->flow);
 	address(r, &o, &head->flow, head->ifindex);
 	while ((bytes = tcpc_pieces_next(&pieces, r->piece, &payload))) {
 		err = send_one(r, &o, bytes);
