@@ -181,6 +181,15 @@
 	X(orphans, "copies noted for a target that was removed before they were read")             \
 	X(breaks_failed, "connections given up that could not be told to the target: later")
 
+/* `record`. */
+#define TCPC_RECORD_COUNTERS(X)                                                                    \
+	X(recorded, "packets given to recordings")                                                 \
+	X(recorded_bytes, "bytes of these, from their IP headers on")                              \
+	X(behind, "packets not recorded: the file is written more slowly than they come")          \
+	X(unwritten, "packets given to a recording that could not be written to its file")         \
+	X(begun, "recordings begun")                                                               \
+	X(ended, "recordings that ended by themselves: full disk, --limit-mb, their writer gone")
+
 #define TCPC_LINK_COUNTERS(X)                                                                      \
 	X(connections, "connections accepted")                                                     \
 	X(left, "ended: closed by the peer or the network")                                        \

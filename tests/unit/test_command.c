@@ -322,6 +322,8 @@ static const struct {
 	{"replay", "usage: tcpcopyctl replay FILE...\n",
 	 "--to --port --speed --top-speed --loop --max-gap --concurrency --client --exclude "
 	 "--filter --retain --via --feedback"},
+	{"record", "usage: tcpcopyctl record IFACE -w FILE | --stop\n",
+	 "--write --rotate-mb --rotate-seconds --keep --limit-mb --force --stop"},
 	{"status", "usage: tcpcopyctl status\n", ""},
 	{"stats", "usage: tcpcopyctl stats\n", "--watch"},
 	{"ledger", "usage: tcpcopyctl ledger\n", ""},

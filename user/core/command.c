@@ -91,12 +91,18 @@ static int unknown_option(const struct command *c, const char *name, struct tcpc
 
 /* ---- words to request ------------------------------------------------------------------------ */
 
+/* "-w": an option, if the command has one of that letter. Else any word with one dash is none. */
+static const struct option *letter_of(const struct command *c, const char *word)
+{
+	return word[0] == '-' && word[1] && !word[2] ? command_find_letter(c, word[1]) : NULL;
+}
+
 static int add_option(const struct command *c, struct json_object *options, const char *word,
 		      const char *next, bool *ret_used_next, struct tcpc_err *err)
 {
 	const char *name = word + 2, *equals = strchr(name, '=');
 	size_t len = equals ? (size_t)(equals - name) : strlen(name);
-	const struct option *o = command_find_option(c, name, len);
+	const struct option *o = letter_of(c, word) ?: command_find_option(c, name, len);
 	const char *value = equals ? equals + 1 : next;
 
 	*ret_used_next = false;
@@ -129,7 +135,7 @@ static int add_words(const struct command *c, int argc, const char *const *argv,
 	int r = 0;
 
 	for (int i = 1; i < argc && !r; i++) {
-		if (strncmp(argv[i], "--", 2)) {
+		if (strncmp(argv[i], "--", 2) && !letter_of(c, argv[i])) {
 			json_object_array_add(args, json_object_new_string(argv[i]));
 			continue;
 		}

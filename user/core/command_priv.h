@@ -38,6 +38,9 @@ const struct command *command_at(size_t i);
 /** command_find - the command called @name, or NULL. */
 const struct command *command_find(const char *name);
 
+/** command_find_letter - the option of @c that is also called -@letter, or NULL. */
+const struct option *command_find_letter(const struct command *c, char letter);
+
 /** command_find_option - the option of @c that the first @len bytes at @name call, or NULL. */
 const struct option *command_find_option(const struct command *c, const char *name, size_t len);
 

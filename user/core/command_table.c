@@ -79,6 +79,13 @@ static int check_replay(struct json_object *request, struct tcpc_err *err)
 	return r;
 }
 
+static int check_record(struct json_object *request, struct tcpc_err *err)
+{
+	struct tcpc_record_spec spec = {};
+
+	return tcpc_spec_record(request, &spec, err);
+}
+
 static int check_nothing(struct json_object *request, struct tcpc_err *err)
 {
 	(void)request;
@@ -169,6 +176,15 @@ static const struct command commands[] = {
 	  {"via", "vxlan", "through a tunnel, where networks drop foreign source addresses"},
 	  {"feedback", "HOST:PORT", "where the interceptor listens; default: the target, "
 				    "36524"}}},
+	{"record", "IFACE -w FILE | --stop", 1, 1, check_record,
+	 "write what is copied from an attached interface to a capture file",
+	 {{"write", "FILE", "the file (pcapng), also -w FILE"},
+	  {"rotate-mb", "N", "begin another file before this one is larger"},
+	  {"rotate-seconds", "N", "begin another file after so long"},
+	  {"keep", "N", "the newest N files stay, older ones are deleted; default: all stay"},
+	  {"limit-mb", "N", "bound of all files together; default: 1024"},
+	  {"force", NULL, "replace files that exist"},
+	  {"stop", NULL, "end the recording"}}},
 	{"feed", "IFACE", 1, 1, check_iface, NULL, /* of `replay`, to the daemon */
 	 {{"end", NULL, ""}}},
 	{"status", "", 0, 0, check_nothing, "what is attached and intercepted, and how it goes", {}},
@@ -196,6 +212,22 @@ const struct command *command_find(const char *name)
 		c = command_at(i++);
 	while (c && strcmp(c->name, name));
 	return c;
+}
+
+/* Options that one knows from elsewhere by a letter. */
+static const struct {
+	const char *command, *option;
+	char letter;
+} letters[] = {
+	{"record", "write", 'w'},
+};
+
+const struct option *command_find_letter(const struct command *c, char letter)
+{
+	for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++)
+		if (letters[i].letter == letter && !strcmp(letters[i].command, c->name))
+			return command_find_option(c, letters[i].option, strlen(letters[i].option));
+	return NULL;
 }
 
 const struct option *command_find_option(const struct command *c, const char *name, size_t len)

@@ -288,6 +288,8 @@ static void put_tap(FILE *out, struct json_object *tap)
 	put_copying(out, tap);
 	for (size_t i = 0; i < render_length(tap, "guard"); i++)
 		put_guard(out, render_item(tap, "guard", i));
+	if (render_member(tap, "record"))
+		render_record(out, render_member(tap, "record"));
 	render_header(&table, target_columns);
 	for (size_t i = 0; i < render_length(tap, "targets"); i++)
 		target_cells(&table, render_item(tap, "targets", i));

@@ -47,4 +47,7 @@ void render_ledger(FILE *out, struct json_object *o);
 void render_replay(FILE *out, struct json_object *o);
 void render_doctor(FILE *out, struct json_object *o);
 
+/** render_record - a line of `status` about a recording. */
+void render_record(FILE *out, struct json_object *record);
+
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* render_replay.c - the result of `replay` for people. */
+/* render_replay.c - the result of `replay`, and a recording, for people. */
 #include "core/render_priv.h"
 
 #include <string.h>
@@ -61,4 +61,16 @@ void render_replay(FILE *out, struct json_object *o)
 		fprintf(out, "  %-15s %10lld  %s\n", name, (long long)json_object_get_int64(value),
 			meaning(name));
 	}
+}
+
+void render_record(FILE *out, struct json_object *o)
+{
+	const char *state = render_text(o, "state"), *file = render_text(o, "file");
+	const char *reason = render_text(o, "reason");
+	char line[1024];
+
+	snprintf(line, sizeof(line), "    record: %s, %s: %llu packets, %llu missing%s%s",
+		 state ?: "-", file ?: "-", number(o, "packets"),
+		 number(o, "behind") + number(o, "missed"), reason ? ": " : "", reason ?: "");
+	tcpc_render_line(out, line);
 }

@@ -24,6 +24,7 @@ static const struct meaning ledger_meanings[] = {TCPC_LEDGER_COUNTERS(MEANING){}
 static const struct meaning journal_meanings[] = {TCPC_RETENTION_COUNTERS(MEANING){}};
 static const struct meaning resend_meanings[] = {TCPC_RESEND_COUNTERS(MEANING){}};
 static const struct meaning delivery_meanings[] = {TCPC_DELIVERY_COUNTERS(MEANING){}};
+static const struct meaning record_meanings[] = {TCPC_RECORD_COUNTERS(MEANING){}};
 #undef MEANING
 
 static const struct meaning link_meanings[] = {
@@ -47,7 +48,7 @@ static const struct {
 	{"age", age_meanings},		 {"feedback", feedback_meanings},
 	{"link", link_meanings},	 {"ledger", ledger_meanings},
 	{"journal", journal_meanings},	 {"resend", resend_meanings},
-	{"delivery", delivery_meanings},
+	{"delivery", delivery_meanings}, {"record", record_meanings},
 };
 
 #define N_SECTIONS (sizeof(sections) / sizeof(sections[0]))

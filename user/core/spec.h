@@ -121,6 +121,17 @@ struct tcpc_intercept_spec {
 	enum tcpc_via via; /* copies may come by a tunnel, too */
 };
 
+/** `record`. */
+struct tcpc_record_spec {
+	char iface[IFNAMSIZ];
+	bool stop;
+	const char *file; /* borrowed from the request; NULL with `stop` */
+	bool force;
+	__u64 rotate_bytes, limit_bytes;
+	__u32 rotate_seconds;
+	__u32 keep; /* files; 0: all */
+};
+
 /** `replay`: what is done with the files. Where it goes is an attach_spec, see below. */
 struct tcpc_replay_spec {
 	struct tcpc_attach_spec attach; /* of an interface that is still to be made */
@@ -197,6 +208,8 @@ struct json_object *tcpc_spec_replay_attach(struct json_object *request, const c
 /** Free what a spec owns; the spec itself stays with the caller. Harmless on a zeroed spec. */
 void tcpc_spec_attach_free(struct tcpc_attach_spec *spec);
 void tcpc_spec_replay_free(struct tcpc_replay_spec *spec);
+int tcpc_spec_record(struct json_object *request, struct tcpc_record_spec *ret,
+		     struct tcpc_err *err);
 void tcpc_spec_filter_free(struct tcpc_filter_cmd_spec *spec);
 void tcpc_spec_allow_free(struct tcpc_allow_spec *spec);
 

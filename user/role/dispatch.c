@@ -56,6 +56,18 @@ static void run_feed(struct tcpc_dispatch *d, struct json_object *request, struc
 				 json_object_object_get_ex(options, "end", NULL), reply);
 }
 
+static void run_record(struct tcpc_dispatch *d, struct json_object *request,
+		       struct tcpc_reply *reply)
+{
+	struct tcpc_record_spec spec = {};
+	struct tcpc_err err;
+
+	if (tcpc_spec_record(request, &spec, &err))
+		tcpc_reply_fail(reply, &err);
+	else
+		tcpc_online_record(d->online, &spec, reply);
+}
+
 static void reply_list(struct tcpc_dispatch *d, const char *iface, const char *what,
 		       struct tcpc_reply *reply)
 {
@@ -194,6 +206,7 @@ static void run_stats(struct tcpc_dispatch *d, struct json_object *request,
 	add_if(o, "feedback", tcpc_target_link_stats(d->target));
 	add_if(o, "link", tcpc_online_link_stats(d->online));
 	tcpc_online_delivery_stats(d->online, o);
+	add_if(o, "record", tcpc_online_record_stats(d->online));
 	tcpc_reply_result(reply, o);
 }
 
@@ -243,7 +256,7 @@ static const struct {
 	{"filter", run_filter}, {"intercept", run_intercept}, {"release", run_release},
 	{"allow", run_allow},	{"status", run_status},	      {"stats", run_stats},
 	{"doctor", run_doctor}, {"version", run_version},     {"ledger", run_ledger},
-	{"replay", run_replay}, {"feed", run_feed},
+	{"replay", run_replay}, {"feed", run_feed},	      {"record", run_record},
 };
 
 void tcpc_dispatch(struct tcpc_dispatch *d, struct json_object *request, struct tcpc_reply *reply)

@@ -97,6 +97,7 @@ void online_remove_tap(struct tcpc_online *online, struct tap **at)
 {
 	struct tap *tap = *at;
 
+	record_forget(tap);
 	*at = tap->next;
 	tap_free(tap);
 	if (!online->taps)

@@ -59,6 +59,14 @@ void tcpc_online_replay(struct tcpc_online *online, struct json_object *request,
 void tcpc_online_feed(struct tcpc_online *online, const char *iface, bool end,
 		      struct tcpc_reply *reply);
 
+/** tcpc_online_record - `record`; with the reply goes the socket from which to read it. */
+void tcpc_online_record(struct tcpc_online *online, const struct tcpc_record_spec *spec,
+			struct tcpc_reply *reply);
+
+/** tcpc_online_record_stats - the part `record` of stats (a new object, owned by the caller), or
+ * NULL if nothing was ever recorded. */
+struct json_object *tcpc_online_record_stats(const struct tcpc_online *online);
+
 /** tcpc_online_status - the "online" part of status (a new array, owned by the caller). */
 struct json_object *tcpc_online_status(const struct tcpc_online *online);
 

@@ -234,6 +234,8 @@ static void on_record(void *user, __u64 id, const struct tcpc_journal_head *head
 		.kept = head->kept == TCPC_KEPT_AWAY,
 	};
 
+	if (d->online->n_recordings)
+		record_packet(d->online, head);
 	if (!peer || !peer->ledger) {
 		d->stats.orphans++;
 		tcpc_journal_release(d->journal, id);

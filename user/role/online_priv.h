@@ -19,6 +19,7 @@
  * online_guard.c  budgets, memory, targets in trouble: when less is copied, and when again
  * online_replay.c devices for packets out of files
  * online_tunnel.c devices of tunnels to targets (--via)
+ * online_record.c what is copied, for the command that writes it to files
  */
 #ifndef TCPCOPY_ROLE_ONLINE_PRIV_H
 #define TCPCOPY_ROLE_ONLINE_PRIV_H
@@ -150,6 +151,7 @@ struct tap {
 	struct tcpc_guard_admit admit;
 	__u64 budget_seen; /* connections refused or cut when last looked at */
 	struct tcpc_guard_event budget_event;
+	struct recording *recording; /* the present or last one; NULL: none */
 };
 
 /** What guards this host; all interfaces share it. */
@@ -165,6 +167,14 @@ struct guard {
 
 struct waiter;
 struct replay;
+struct recording;
+
+/** What was recorded, of all interfaces. */
+struct record_counts {
+#define RECORD_FIELD(name, text) __u64 name;
+	TCPC_RECORD_COUNTERS(RECORD_FIELD)
+#undef RECORD_FIELD
+};
 
 struct tcpc_online {
 	struct tcpc_role_config config;
@@ -182,6 +192,8 @@ struct tcpc_online {
 	struct waiter *waiters;
 	struct trials *trials;
 	struct replay *replays;
+	unsigned int n_recordings; /* under way */
+	struct record_counts recorded;
 	uv_timer_t *heartbeat;
 	uv_timer_t *routes;
 	struct tcpc_netwatch *watch;
@@ -485,6 +497,17 @@ void online_trial_receipts(struct peer *peer, const struct tcpc_receipt *receipt
 
 /** online_end_replays - all of them, their taps and devices too. */
 void online_end_replays(struct tcpc_online *online);
+
+/* ---- online_record.c ---- */
+
+/** record_packet - a packet that the journal has read; while there are recordings. */
+void record_packet(struct tcpc_online *online, const struct tcpc_journal_head *head);
+
+/** record_forget - end the recording of @tap, which goes, with all that was copied until now. */
+void record_forget(struct tap *tap);
+
+/** record_show - the recording of @tap as JSON, owned by the caller; NULL if there was none. */
+struct json_object *record_show(const struct tap *tap);
 
 /* ---- online_wait.c ---- */
 

@@ -117,6 +117,8 @@ static struct json_object *show_tap(const struct tap *tap)
 	json_object_object_add(o, "target_guard", json_object_new_boolean(tap->target_guard));
 	json_object_object_add(o, "guard", guard_show(tap));
 	json_object_object_add(o, "targets", targets);
+	if (tap->recording)
+		json_object_object_add(o, "record", record_show(tap));
 	return o;
 }
 
