@@ -11,6 +11,8 @@ set -euo pipefail
 . "$(dirname "$0")/../harness/lab.sh"
 
 RESULT=
+MAIL_PORT=2525 # of a server that speaks first
+GREET=$(dirname "$0")/greet.py
 SMALL= # a file system of 1 MB
 
 on_lab_exit() {
@@ -74,7 +76,10 @@ arrived() {
 lab_up
 lab_nginx online
 lab_nginx target
-copy_up
+daemons_up
+ask target intercept eth0 --port "$PORT,$MAIL_PORT" --engine "$ENGINE"
+attach
+wait_for 5 copying || lab_die "copying does not begin: $(ctl online status)"
 cap=$LAB_DIR/a.pcapng
 
 # ---- what is refused --------------------------------------------------------------------------
@@ -132,6 +137,31 @@ replay "$cap" && arrived "as recorded" "$n"
 replay "$cap" --speed 10 && arrived "10 times as fast" "$n"
 replay "$cap" --top-speed && arrived "top speed" "$n"
 ask online detach eth0
+
+# Where the server speaks first its greeting is in no recording, but how much of it was read before
+# the client spoke is.
+lab_spawn online "$LAB_DIR/mail-online.txt" "$GREET" serve "$MAIL_PORT" 0 60
+lab_spawn target "$LAB_DIR/mail.txt" "$GREET" serve "$MAIL_PORT" 200 60
+mails() {
+	[ "$(wc -l <"$LAB_DIR/mail.txt")" -ge "$1" ]
+}
+for host in online target; do
+	wait_for 5 lab_listening "$host" "$MAIL_PORT" || lab_die "greet.py does not start"
+done
+ask online attach eth0 --to "$(lab_host_port "$TARGET_IP" "$MAIL_PORT")"
+wait_for 5 copying || lab_die "copying does not begin"
+ask online record eth0 -w "$LAB_DIR/mail.pcapng"
+try "mail: no error for the clients" in_ns client "$GREET" ask "$ONLINE_IP" "$MAIL_PORT" 20 10 \
+	greeted >"$LAB_DIR/ask.txt"
+grep . "$LAB_DIR/ask.txt"
+wait_for 10 mails 20 || true
+ask online record eth0 --stop
+ask online detach eth0
+is "mail: at the target" "$(sort "$LAB_DIR/mail.txt" | uniq -c | xargs)" "20 session"
+: >"$LAB_DIR/mail.txt"
+ask online replay "$LAB_DIR/mail.pcapng" --to "$(lab_host_port "$TARGET_IP" "$MAIL_PORT")"
+wait_for 10 mails 20 || true
+is "mail, played again: at the target" "$(sort "$LAB_DIR/mail.txt" | uniq -c | xargs)" "20 session"
 
 # ---- bounds -----------------------------------------------------------------------------------
 

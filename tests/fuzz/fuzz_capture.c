@@ -4,7 +4,7 @@
  * sending. Every frame is either sent or has a reason, what is sent is a packet that can be read
  * again, and memory is bounded by the tables.
  *
- * Input: the file.
+ * Input: the file. Of an odd length: with a filter, and prefixes of clients.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -79,6 +79,8 @@ static void read_all(struct tcpc_capture *c, struct tcpc_replay_flows *flows)
 	struct tcpc_capture_frame frame;
 	struct tcpc_err err = {};
 	__u64 due, before = 0;
+	unsigned int n_ports;
+	__u16 ports[4];
 	int r;
 
 	while ((r = tcpc_capture_next(c, &frame, &err)) == 1) {
@@ -90,18 +92,34 @@ static void read_all(struct tcpc_capture *c, struct tcpc_replay_flows *flows)
 		tcpc_replay_late_add(&late, due);
 	}
 	MUST(!r || (err.text[0] && !strchr(err.text, '\n')));
+	MUST(tcpc_replay_late_share(&late, 500) <= tcpc_replay_late_share(&late, 990));
 	while ((end = tcpc_replay_end_next(flows)))
 		check_sent(tcpc_replay_end(buffer, end, false, 1), tcpc_addr_is_v4(&end->client));
 	MUST(!tcpc_replay_flow_stats(flows)->open);
+	n_ports = tcpc_replay_ports(flows, ports, 4);
+	MUST(n_ports <= 4);
+	for (unsigned int i = 0; i < n_ports; i++)
+		MUST(ports[i] != 80);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
-	static const struct tcpc_filter_spec everybody;
+	struct tcpc_prefix clients[] = {
+		{.addr = tcpc_addr_from_v4(tcpc_htonl(0xc6120000)), .bits = 96 + 15},
+		{.addr.w[0] = tcpc_htonl(0x20010002), .bits = 48},
+	};
+	struct tcpc_prefix excludes[] = {
+		{.addr = tcpc_addr_from_v4(tcpc_htonl(0xc6120063)), .bits = 128},
+	};
+	const struct tcpc_filter_spec everybody = {},
+				      some = {
+					      .clients = {.list = clients, .n = 2},
+					      .excludes = {.list = excludes, .n = 1},
+				      };
 	struct tcpc_replay_flows_config config = {
 		.ports = {tcpc_htons(80)},
 		.n_ports = 1,
-		.filter = &everybody,
+		.filter = size & 1 ? &some : &everybody,
 		.max_connections = 8,
 	};
 	struct tcpc_replay_flows *flows = tcpc_replay_flows_new(&config);
@@ -112,10 +130,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 
 	MUST(flows && fd >= 0 && write(fd, input, size) == (ssize_t)size);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (!tcpc_capture_open(path, NULL, &c, &err))
+	if (!tcpc_capture_open(path, size & 1 ? "tcp or ip6" : NULL, &c, &err))
 		read_all(c, flows);
 	else
-		MUST(err.code == EPROTO && err.text[0] && !strchr(err.text, '\n'));
+		/* Not every type of link knows what the filter asks for. */
+		MUST((err.code == EPROTO || (size & 1 && err.code == EINVAL)) && err.text[0] &&
+		     !strchr(err.text, '\n'));
 	tcpc_capture_close(c);
 	tcpc_replay_flows_free(flows);
 	close(fd);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "core/replay.h"
+#include "tcpcopy/greeting.h"
 
 #define FIRST 0xfffffff0U
 #define SENT (-1)
@@ -267,13 +268,60 @@ static void test_random(void **state)
 	tcpc_replay_flows_free(f);
 }
 
+/* ---- recordings ------------------------------------------------------------------------------ */
+
+/* What stands in a client's first words is an ACK that was left out. @shook: it was not. */
+static void expect_greeted(__u16 greeting, __u8 flags, bool shook, bool want)
+{
+	struct tcpc_replay_flows *flows = new_flows(8);
+	struct tcpc_pkt pkt = packet(1, 80, 0, 0, 0, SYN);
+	const struct tcpc_replay_conn *end, *conn;
+	__u32 ack = 77;
+
+	assert_int_equal(tcpc_replay_take(flows, &pkt, true, &end), SENT);
+	assert_null(tcpc_replay_greeted(flows, &ack));
+	pkt = packet(1, 80, 1, 0, 440, ACK);
+	if (shook)
+		assert_int_equal(tcpc_replay_take(flows, &pkt, true, &end), SENT);
+	pkt = packet(1, 80, 1, 10, 500, ACK | flags);
+	pkt.greeting = greeting;
+	assert_int_equal(tcpc_replay_take(flows, &pkt, true, &end), SENT);
+	conn = tcpc_replay_greeted(flows, &ack);
+	assert_int_equal(!!conn, want);
+	assert_int_equal(ack, want ? 500U - greeting : 77U);
+	if (conn) {
+		assert_int_equal(conn->nxt, FIRST + 1);
+		assert_int_equal(conn->client_port, tcpc_htons(40000));
+	}
+	/* The next words are not the first, whatever stands in them. */
+	pkt = packet(1, 80, 11, 10, 600, ACK);
+	pkt.greeting = greeting;
+	assert_int_equal(tcpc_replay_take(flows, &pkt, true, &end),
+			 flags & FIN ? IS(after_end) : SENT);
+	assert_null(tcpc_replay_greeted(flows, &ack));
+	tcpc_replay_flows_free(flows);
+}
+
+static void test_greetings(void **state)
+{
+	(void)state;
+	expect_greeted(60, 0, false, true);
+	expect_greeted(60, FIN, false, true);
+	expect_greeted(60, 0, true, false);
+	expect_greeted(60, 0x20 /* URG: it is urgent */, false, false);
+	expect_greeted(0, 0, false, false);
+	expect_greeted(TCPC_GREETING_NONE, 0, false, false);
+	expect_greeted(TCPC_GREETING_MAX, 0, false, true);
+	expect_greeted(TCPC_GREETING_YOUNG, 0, false, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whole),  cmocka_unit_test(test_midstream),
-		cmocka_unit_test(test_holes),  cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_who),    cmocka_unit_test(test_bound_and_end),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_greetings),     cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_midstream),     cmocka_unit_test(test_holes),
+		cmocka_unit_test(test_cut),	      cmocka_unit_test(test_who),
+		cmocka_unit_test(test_bound_and_end), cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

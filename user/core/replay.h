@@ -114,6 +114,15 @@ void tcpc_replay_flows_free(struct tcpc_replay_flows *flows);
 int tcpc_replay_take(struct tcpc_replay_flows *flows, const struct tcpc_pkt *pkt, bool whole,
 		     const struct tcpc_replay_conn **ret_end);
 
+/**
+ * tcpc_replay_greeted - does the packet that was taken last need an ACK of its client's before it,
+ * so that it is known how much of the server's greeting had been read?
+ * @ret_ack: that ACK number, in host order.
+ * Returns: the connection as it is without the packet, or NULL. Borrowed until the next packet.
+ */
+const struct tcpc_replay_conn *tcpc_replay_greeted(const struct tcpc_replay_flows *flows,
+						   __u32 *ret_ack);
+
 /** tcpc_replay_end_next - take one open connection out of the table: the capture is over, and its
  * end was not in it. NULL when there is none left; then the table is empty, for the next pass.
  * Borrowed until the next call. */
@@ -181,5 +190,10 @@ size_t tcpc_replay_packet(__u8 *buffer, const struct tcpc_pkt *pkt, __u32 shift)
 /** tcpc_replay_end - the same for the end of a connection: a FIN behind its last byte, or a RST if
  * @reset. Made from nothing. Returns as above. */
 size_t tcpc_replay_end(__u8 *buffer, const struct tcpc_replay_conn *conn, bool reset, __u32 shift);
+
+#define TCPC_REPLAY_ACK_BYTES (TCPC_REPLAY_PAD + TCPC_REPLAY_VNET_BYTES + 60)
+
+/** tcpc_replay_ack - the same for the acknowledgement of @ack. @buffer: TCPC_REPLAY_ACK_BYTES. */
+size_t tcpc_replay_ack(__u8 *buffer, const struct tcpc_replay_conn *conn, __u32 ack, __u32 shift);
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tcpcopy/greeting.h"
 #include "tcpcopy/hash.h"
 #include "tcpcopy/seq.h"
 
@@ -21,6 +22,7 @@ enum {
 	FLOW_CUT = 1 << 2,    /* something is missing: it was ended */
 	FLOW_OVER = 1 << 3,   /* its FIN or RST was seen */
 	FLOW_ACKED = 1 << 4,  /* `acked` is known */
+	FLOW_SHOOK = 1 << 5,  /* an ACK of the client's was seen before it spoke */
 };
 
 #define NONE (~0U)
@@ -47,6 +49,10 @@ struct tcpc_replay_flows {
 	struct port_seen ports[MAX_PORTS_SEEN];
 	unsigned int n_ports;
 	struct tcpc_replay_conn ended;
+	/* The packet that was taken last needs a first ACK before it: as whose, and which one. */
+	bool greeted;
+	struct tcpc_replay_conn greeted_conn;
+	__u32 greeted_ack;
 };
 
 /* ---- the table --------------------------------------------------------------------------------
@@ -277,9 +283,25 @@ static int take_ack(struct tcpc_replay_conn *c, const struct tcpc_pkt *pkt)
 {
 	c->ack = pkt->ack;
 	/* The first one tells whether the server speaks first: the tap wants to see it. */
-	if ((c->flags & FLOW_SYN) && !(c->flags & FLOW_SPOKEN))
-		return -1;
-	return TCPC_REPLAY_SKIP_pure_ack;
+	if (!(c->flags & FLOW_SYN) || (c->flags & FLOW_SPOKEN))
+		return TCPC_REPLAY_SKIP_pure_ack;
+	c->flags |= FLOW_SHOOK;
+	return -1;
+}
+
+/* Recordings have no ACKs, but say in a client's first words how much of a greeting it had read
+ * (greeting.h): as much lies between the ACK that is missing and this one. */
+static void take_greeting(struct tcpc_replay_flows *f, const struct tcpc_replay_conn *c,
+			  const struct tcpc_pkt *pkt)
+{
+	__u32 bytes = tcpc_greeting_bytes(pkt->greeting);
+
+	if (!(c->flags & FLOW_SYN) || (c->flags & (FLOW_SPOKEN | FLOW_SHOOK)) || !bytes ||
+	    (pkt->flags & (TCPC_TCP_SYN | TCPC_TCP_URG)) || pkt->seq != c->una)
+		return;
+	f->greeted = true;
+	f->greeted_conn = *c;
+	f->greeted_ack = pkt->ack - bytes;
 }
 
 static int take_data(struct tcpc_replay_flows *f, struct tcpc_replay_conn *c,
@@ -298,6 +320,7 @@ static int take_data(struct tcpc_replay_flows *f, struct tcpc_replay_conn *c,
 	if (tcpc_seq_lt(c->una, pkt->seq) && (c->flags & FLOW_ACKED) &&
 	    tcpc_seq_lt(c->una, c->acked))
 		return end_here(f, c, TCPC_REPLAY_SKIP_hole, ret_end);
+	take_greeting(f, c, pkt);
 	advance(c, pkt->seq, end);
 	if (pkt->payload_bytes)
 		c->flags |= FLOW_SPOKEN;
@@ -370,6 +393,7 @@ int tcpc_replay_take(struct tcpc_replay_flows *f, const struct tcpc_pkt *pkt, bo
 	int r;
 
 	*ret_end = NULL;
+	f->greeted = false;
 	if (!has_port(f, pkt->dport)) {
 		if (has_port(f, pkt->sport)) {
 			note_server(f, pkt);
@@ -386,6 +410,15 @@ int tcpc_replay_take(struct tcpc_replay_flows *f, const struct tcpc_pkt *pkt, bo
 	}
 	r = check_client(f->config.filter, &pkt->saddr);
 	return r < 0 ? take_client(f, pkt, whole, ret_end) : r;
+}
+
+const struct tcpc_replay_conn *tcpc_replay_greeted(const struct tcpc_replay_flows *f,
+						   __u32 *ret_ack)
+{
+	if (!f->greeted)
+		return NULL;
+	*ret_ack = f->greeted_ack;
+	return &f->greeted_conn;
 }
 
 /* ---- the end ----------------------------------------------------------------------------------

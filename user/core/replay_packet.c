@@ -104,7 +104,9 @@ size_t tcpc_replay_packet(__u8 *buffer, const struct tcpc_pkt *pkt, __u32 shift)
 	return TCPC_REPLAY_VNET_BYTES + bytes;
 }
 
-size_t tcpc_replay_end(__u8 *buffer, const struct tcpc_replay_conn *conn, bool reset, __u32 shift)
+/* A packet without options and payload, made from nothing. */
+static size_t bare(__u8 *buffer, const struct tcpc_replay_conn *conn, __u32 ack, __u8 flags,
+		   __u32 shift)
 {
 	bool v4 = tcpc_addr_is_v4(&conn->client);
 	struct tcpc_pkt pkt = {
@@ -124,9 +126,20 @@ size_t tcpc_replay_end(__u8 *buffer, const struct tcpc_replay_conn *conn, bool r
 		memcpy(ip + 8, &conn->client, 16);
 	memcpy(tcp, &conn->client_port, 2);
 	memcpy(tcp + 2, &conn->server_port, 2);
-	put_be32(tcp + 8, conn->ack);
+	put_be32(tcp + 8, ack);
 	tcp[12] = (TCP_MIN_BYTES / 4) << 4;
-	tcp[13] = TCPC_TCP_ACK | (reset ? TCPC_TCP_RST : TCPC_TCP_FIN);
+	tcp[13] = flags;
 	put_be16(tcp + 14, 0xffff);
 	return tcpc_replay_packet(buffer, &pkt, shift);
+}
+
+size_t tcpc_replay_end(__u8 *buffer, const struct tcpc_replay_conn *conn, bool reset, __u32 shift)
+{
+	return bare(buffer, conn, conn->ack, TCPC_TCP_ACK | (reset ? TCPC_TCP_RST : TCPC_TCP_FIN),
+		    shift);
+}
+
+size_t tcpc_replay_ack(__u8 *buffer, const struct tcpc_replay_conn *conn, __u32 ack, __u32 shift)
+{
+	return bare(buffer, conn, ack, TCPC_TCP_ACK, shift);
 }

@@ -47,10 +47,10 @@ static void watch_signals(void)
  */
 
 /* Returns 0, -EIO if the device has gone, other -errno if this packet was refused. */
-static int write_packet(struct replay_player *p, size_t bytes)
+static int write_packet(struct replay_player *p, const __u8 *buffer, size_t bytes)
 {
 	for (int i = 0; i < TRIES; i++) {
-		if (write(p->fd, p->buffer + TCPC_REPLAY_PAD, bytes) == (ssize_t)bytes)
+		if (write(p->fd, buffer + TCPC_REPLAY_PAD, bytes) == (ssize_t)bytes)
 			return 0;
 		if (errno == EBADFD || errno == EIO)
 			return -EIO;
@@ -108,10 +108,22 @@ static int send_end(struct replay_player *p, const struct tcpc_replay_conn *conn
 
 	if (r)
 		return r;
-	r = write_packet(p, bytes);
+	r = write_packet(p, p->buffer, bytes);
 	replay_note_sent(p, 0);
 	p->ends += !r;
 	return r == -EIO ? device_gone(p, err) : 0;
+}
+
+/* What a recording has left out, and the tap has to see first. If it cannot be written the packet
+ * behind it tells. */
+static void send_ack(struct replay_player *p)
+{
+	__u8 buffer[TCPC_REPLAY_ACK_BYTES] __attribute__((aligned(8)));
+	__u32 ack;
+	const struct tcpc_replay_conn *conn = tcpc_replay_greeted(p->flows, &ack);
+
+	if (conn)
+		write_packet(p, buffer, tcpc_replay_ack(buffer, conn, ack, p->shift));
 }
 
 static int send_packet(struct replay_player *p, const struct tcpc_pkt *pkt, __u64 time_ns,
@@ -125,7 +137,8 @@ static int send_packet(struct replay_player *p, const struct tcpc_pkt *pkt, __u6
 	if (r)
 		return r;
 	now_ns = replay_now_ns();
-	r = write_packet(p, bytes);
+	send_ack(p);
+	r = write_packet(p, p->buffer, bytes);
 	if (r == -EIO)
 		return device_gone(p, err);
 	if (r) {
