@@ -4,6 +4,7 @@
 
     captures.py big FILE BYTES REQUESTS    mostly a server's answers; sparse on disk
     captures.py shapes DIR FILE            FILE in other shapes, and broken
+    captures.py uploads FILE BYTES REQUEST  clients' halves alone; prints how many requests
 """
 import os
 import socket
@@ -65,6 +66,28 @@ def big(path, want, requests):
         out.truncate()
 
 
+def uploads(path, want, size):
+    """16 clients in turns, each with a body of this size in a merged packet a request."""
+    body = bytes(size)
+    head = b"POST /post HTTP/1.1\r\nHost: replay\r\nContent-Length: %d\r\n\r\n" % size
+    clients = [[20000 + i, 1000, 5000] for i in range(16)]
+    written, count = 24, 0
+    with open(path, "wb") as out:
+        out.write(header(1))
+        for client in clients:
+            out.write(frame(0, ETHER + b"\x08\0" + packet(client[0], PORT, 999, 0, SYN)))
+        while written < want:
+            client = clients[count % len(clients)]
+            data = frame(count * 100, ETHER + b"\x08\0" + packet(
+                client[0], PORT, client[1], client[2], PSH | ACK, head + body))
+            out.write(data)
+            client[1] += len(head) + size
+            client[2] += 100  # less than any answer: the target need not be waited for
+            written += len(data)
+            count += 1
+    print(count)
+
+
 def read(path):
     """(seconds, microseconds, IP packet) of an Ethernet capture of tcpdump's."""
     data = open(path, "rb").read()
@@ -89,23 +112,30 @@ def pcapng(packets):
     return out
 
 
+def typed(before, ip):
+    """The link header for what follows: the EtherType IPv4, if there is one, is a place holder."""
+    return before.replace(b"\x08\0", b"\x86\xdd") if ip[0] >> 4 == 6 else before
+
+
 def shapes(where, path):
     packets = list(read(path))
 
-    def put(name, link, before, cut=None, snap=262144):
+    def put(name, link, before, cut=None, snap=262144, pause=0):
         with open(os.path.join(where, name), "wb") as out:
             out.write(header(link, snap))
-            for sec, usec, ip in packets:
-                data = before + ip
+            for i, (sec, usec, ip) in enumerate(packets):
+                data = typed(before, ip) + ip
                 kept = data[:cut]
-                out.write(struct.pack("<IIII", sec, usec, len(kept), len(data)) + kept)
+                out.write(struct.pack("<IIII", sec + i * pause, usec, len(kept), len(data)) + kept)
 
     put("vlan.pcap", 1, ETHER + b"\x81\0\0\5\x08\0")
+    put("vlans.pcap", 1, ETHER + b"\x88\xa8\0\7\x81\0\0\5\x08\0")
     put("cooked.pcap", 113, b"\0" * 14 + b"\x08\0")
     put("cooked2.pcap", 276, b"\x08\0" + b"\0" * 18)
     put("raw.pcap", 101, b"")
     put("null.pcap", 0, b"\2\0\0\0")
-    put("snap.pcap", 1, ETHER + b"\x08\0", 68, 68)
+    put("snap.pcap", 1, ETHER + b"\x08\0", 96, 96)
+    put("pauses.pcap", 101, b"", pause=3)
     put("wifi.pcap", 105, b"\0" * 32)
     whole = open(path, "rb").read()
 
@@ -128,5 +158,7 @@ def shapes(where, path):
 
 if sys.argv[1] == "big":
     big(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+elif sys.argv[1] == "uploads":
+    uploads(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
 else:
     shapes(sys.argv[2], sys.argv[3])
