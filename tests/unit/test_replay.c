@@ -36,6 +36,9 @@ static void test_pace_table(void **state)
 		{1000, 50 * MS, {{S, 0}, {9 * S, 50 * MS}, {9 * S + MS, 51 * MS}}},
 		/* a clock set back goes on from there */
 		{1000, 0, {{100 * S, 0}, {50 * S, 0}, {51 * S, S}}},
+		/* nonsense: never back to the past */
+		{1000, 0, {{1, 0}, {~0ULL, 1ULL << 63}, {1, 1ULL << 63}, {~0ULL, 1ULL << 63}}},
+		{100, 0, {{1, 0}, {1ULL << 61, 1ULL << 63}, {1ULL << 62, 1ULL << 63}}},
 		/* no clock at all */
 		{0, 0, {{100 * S, 0}, {500 * S, 0}}},
 		/* nonsense far in the future stays there, and does not come round */

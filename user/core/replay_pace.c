@@ -3,7 +3,8 @@
 #include "core/replay.h"
 
 #define SECOND_NS 1000000000ULL
-#define STEPS 16 /* of each power of two */
+#define MAX_NS (1ULL << 63) /* 292 years: nothing that is added to it comes round to the past */
+#define STEPS 16	    /* of each power of two */
 #define STEP_BITS 4
 
 /* Captures of several queues are out of order by a little: that is no pause, and the time until the
@@ -19,22 +20,31 @@ static __u64 pause_before(struct tcpc_replay_pace *p, __u64 capture_ns)
 	return pause;
 }
 
+static __u64 sum(__u64 at_ns, __u64 pause)
+{
+	return pause < MAX_NS - at_ns ? at_ns + pause : MAX_NS;
+}
+
 __u64 tcpc_replay_pace_next(struct tcpc_replay_pace *p, __u64 capture_ns)
 {
+	unsigned __int128 due;
+
 	if (!p->speed)
 		return 0;
 	if (!p->begun)
 		p->last_ns = capture_ns;
 	p->begun = true;
-	p->at_ns += pause_before(p, capture_ns);
+	p->at_ns = sum(p->at_ns, pause_before(p, capture_ns));
 	/* 128 bits: a nonsensical time stamp must not come round to the past. */
-	return (unsigned __int128)p->at_ns * TCPC_REPLAY_SPEED_ONE / p->speed;
+	due = (unsigned __int128)p->at_ns * TCPC_REPLAY_SPEED_ONE / p->speed;
+	return due < MAX_NS ? due : MAX_NS;
 }
 
 void tcpc_replay_pace_join(struct tcpc_replay_pace *p)
 {
 	if (p->begun)
-		p->at_ns += p->max_gap_ns && p->max_gap_ns < SECOND_NS ? p->max_gap_ns : SECOND_NS;
+		p->at_ns = sum(p->at_ns, p->max_gap_ns && p->max_gap_ns < SECOND_NS ? p->max_gap_ns
+										    : SECOND_NS);
 	p->begun = false;
 }
 
