@@ -82,12 +82,17 @@ kernel_things() {
 	inside find /sys/fs/bpf -mindepth 1 ! -name '*.debug'
 }
 
+# What the sandbox took away would be an EPERM in the log or with doctor.
+lacks_no_right() {
+	! (inside tcpcopyctl doctor eth0; journal) 2>&1 | grep -i 'not permitted\|permission denied'
+}
+
 journal() {
 	inside journalctl --no-pager -o cat -u tcpcopyd
 }
 
 life() {
-	local pid
+	local pid via
 	inside systemctl start tcpcopyd || true
 	is "without a key: not started, and no failure" "$(show ActiveState) $(show ConditionResult)" \
 		"inactive no"
@@ -100,6 +105,13 @@ life() {
 	inside sh -c "echo 'allow add 198.18.99.0/24' >>$CONF"
 	try "systemctl reload" inside systemctl reload tcpcopyd
 	try "what is new is in force" wait_for 10 allows 198.18.99.0/24
+	# The other role, with all that it opens in the kernel: programs, journal, raw sockets, a device.
+	for via in "" "--via vxlan"; do
+		# shellcheck disable=SC2086 # words
+		try "attach $via" inside tcpcopyctl attach eth0 --to "$ONLINE_IP:81" $via
+		try "doctor finds no failure of rights" lacks_no_right
+		try "detach" inside tcpcopyctl detach eth0
+	done
 	pid=$(show MainPID)
 	inside systemctl kill -s KILL tcpcopyd
 	try "kill -9: started again" wait_for 20 restarted
