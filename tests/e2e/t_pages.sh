@@ -133,6 +133,7 @@ before() {
 after() {
 	case $2 in
 	"tcpcopyctl attach eth0 --to 10.0.0.9:8080" | *" --percent 100 "*) ;;
+	"tcpcopyctl attach "*" --via vxlan") ;;
 	*) return 0 ;;
 	esac
 	wait_for 5 copying || true
@@ -155,9 +156,17 @@ fenced() {
 		"$TOP/$1" | grep -v '\[--')
 }
 
+has_vxlan() {
+	in_ns sw ip link add probe0 type vxlan id 1 dstport 4789 && ip -n "$LAB_ID-sw" link del probe0
+}
+
 page() {
 	local page=$1 host line hosts n=0
 	while read -r host line; do
+		if [[ $line == *"--via vxlan"* ]] && ! has_vxlan 2>/dev/null; then
+			skip "$page: $line: this needs VXLAN devices (CONFIG_VXLAN)"
+			continue
+		fi
 		hosts=$host
 		[ "$host" != both ] || hosts="online target"
 		for host in $hosts; do
