@@ -14,6 +14,7 @@
 #include "guard.bpf.h"
 #include "journal.bpf.h"
 #include "leave.bpf.h"
+#include "other.bpf.h"
 #include "pick.bpf.h"
 #include "tcpcopy/greeting.h"
 #include "tcpcopy/rewrite.h"
@@ -80,6 +81,10 @@ static __always_inline void tap_packet(struct __sk_buff *skb, enum tcpc_link lin
 	int result;
 
 	COUNT(st, seen);
+	if (is_for_other(skb, link)) {
+		COUNT(st, no_service);
+		return;
+	}
 	result = read_headers(skb, link, &pkt);
 	if (result != TCPC_PARSE_OK) {
 		COUNT_PARSE_FAILURE(st, result);

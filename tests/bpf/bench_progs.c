@@ -62,6 +62,7 @@ static void set_service(__u32 flags, __u64 lease_until_ns, int copy_ifindex)
 	};
 	__u32 zero = 0;
 
+	bench.online->bss->copied_ports[SERVICE_PORT / 64] |= 1ULL << SERVICE_PORT % 64;
 	write_map(bench.online->maps.services, &key, &service);
 	write_map(bench.online->maps.config, &zero, &config);
 }

@@ -70,6 +70,7 @@ static inline void online_service(const struct tcpc_service *service)
 {
 	struct tcpc_service_key key = {lab.live, tcpc_htons(SERVICE_PORT), 0};
 
+	lab.skel->bss->copied_ports[SERVICE_PORT / 64] |= 1ULL << SERVICE_PORT % 64;
 	online_write(lab.skel->maps.services, &key, service);
 }
 

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <bpf/bpf.h>
 
 #include "online.skel.h"
+#include "tcpcopy/bytes.h"
 #include "tcpcopy/known.h"
 
 #define N_PINS 6
@@ -221,12 +223,32 @@ struct bpf_map *tcpc_dp_online_map(struct tcpc_dp_online *dp, const char *name)
 	return bpf_object__find_map_by_name(dp->skel->obj, name);
 }
 
+/* Is the port copied on some interface? */
+static bool is_copied(struct tcpc_dp_online *dp, __be16 port)
+{
+	int fd = bpf_map__fd(dp->skel->maps.services);
+	struct tcpc_service_key key, *before = NULL;
+
+	for (; !bpf_map_get_next_key(fd, before, &key); before = &key)
+		if (key.port == port)
+			return true;
+	return false;
+}
+
 int tcpc_dp_online_service(struct tcpc_dp_online *dp, int ifindex, __be16 port,
 			   const struct tcpc_service *service, struct tcpc_err *err)
 {
 	struct tcpc_service_key key = {.ifindex = ifindex, .port = port};
+	__u64 *ports = &dp->skel->bss->copied_ports[tcpc_ntohs(port) / 64];
+	__u64 bit = 1ULL << tcpc_ntohs(port) % 64;
+	int r;
 
-	return tcpc_datapath_write(dp->skel->maps.services, &key, service, "services", err);
+	if (service)
+		*ports |= bit;
+	r = tcpc_datapath_write(dp->skel->maps.services, &key, service, "services", err);
+	if (!is_copied(dp, port))
+		*ports &= ~bit;
+	return r;
 }
 
 int tcpc_dp_online_targets(struct tcpc_dp_online *dp, int ifindex,
