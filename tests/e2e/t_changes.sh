@@ -4,6 +4,7 @@
 # should be copied, none is copied that should not be, no connection is cut in two, and no client
 # notices anything (invariant 7: a change is in force when it is answered, and whole).
 # engines: nfqueue tc
+# mostly waits
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

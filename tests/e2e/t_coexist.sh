@@ -4,6 +4,7 @@
 # them, XDP, clsact filters, iptables and nft rules. Everything keeps working, theirs and ours, and
 # only what is ours is ever removed.
 # engines: nfqueue tc
+# mostly waits
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

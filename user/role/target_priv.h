@@ -319,6 +319,7 @@ bool tunnel_end_here(const struct intercept *intercept, const struct tcpc_addr *
 
 /** tunnel_end_mend - make devices again that are gone; follow the addresses of interfaces. */
 void tunnel_end_mend(struct tcpc_target_role *role);
+
 /* ---- target_pressure.c ---- */
 
 /** pressure_open - look after it while there is a link. NULL: out of memory. */
