@@ -84,8 +84,12 @@ static int ask(const struct options *options, struct json_object *request, struc
 	       struct tcpc_err *err)
 {
 	const char *text = json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN);
+	const char *command = command_of(request);
+	/* Who writes a recording stays behind when the answer has come. */
+	bool records = !strcmp(command, "record") && !has_option(request, "stop");
 	char *line = NULL;
-	int status = tcpc_patience_ask(options->path, command_of(request), text, &line, err);
+	int status = records ? tcpc_record_run(options->path, request, &line, err)
+			     : tcpc_patience_ask(options->path, command, text, &line, err);
 
 	if (status)
 		return status;
@@ -337,25 +341,6 @@ static int run_replay(const struct options *options, struct json_object *request
 	return result ? complain(&err) : fail(options, &err);
 }
 
-/* The answer comes once the daemon has begun; who writes the file then stays behind. */
-static int run_record(const struct options *options, struct json_object *request)
-{
-	struct answer answer;
-	struct tcpc_err err;
-	char *line = NULL;
-	int status = tcpc_record_run(options->path, request, &line, &err);
-
-	if (!status && parse_answer(line, &answer, &err)) {
-		free(line);
-		return fail(options, &err);
-	}
-	if (status)
-		return fail(options, &err);
-	status = show(options, command_of(request), &answer);
-	answer_free(&answer);
-	return status;
-}
-
 static void show_version_json(struct json_object *daemon)
 {
 	struct json_object *root = json_object_new_object(), *o = json_object_new_object();
@@ -402,8 +387,6 @@ static int run(const struct options *options, struct json_object *request)
 		return run_version(options, request);
 	if (!strcmp(command, "replay"))
 		return run_replay(options, request);
-	if (!strcmp(command, "record") && !has_option(request, "stop"))
-		return run_record(options, request);
 	if (has_option(request, "watch") && !options->json && isatty(STDOUT_FILENO))
 		return run_screen(options, request);
 	if (has_option(request, "watch"))

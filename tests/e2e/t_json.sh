@@ -65,7 +65,12 @@ at_work() {
 	requests_made 5
 	answer text online target add eth0 "$LAB_NET.77:$PORT"
 	answer ledger online ledger
+	answer status online status
+	answer "filter list" online filter list
+	answer stats online stats
+	answer text online record eth0 -w "$LAB_DIR/recording"
 	every online
+	answer text online record eth0 --stop
 	every target
 	answer text online target del eth0 "$LAB_NET.77:$PORT" --drain 0
 	answer text online detach eth0

@@ -220,7 +220,7 @@ static void test_bad_words(void **state)
 		{"record eth0 -w a --rotate-mb x", "--rotate-mb is a number from 1"},
 		{"record eth0 -w a --rotate-mb 2000", "--limit-mb 1024"},
 		{"record eth0 -w a --limit-mb 99999999999", "--limit-mb is a number"},
-		{"status -w a", "too many words"},
+		{"status -w a", "two dashes"},
 	};
 
 	(void)state;
