@@ -16,6 +16,7 @@
 #include <sodium.h>
 
 #include "core/command.h"
+#include "core/netns.h"
 #include "core/paint.h"
 #include "core/render.h"
 #include "edge/ask.h"
@@ -25,9 +26,12 @@
 #include "role/replay.h"
 #include "tcpcopy/abi.h"
 
+#define DEFAULT_RUN_DIR "/run/tcpcopy"
+
 struct options {
-	const char *run_dir;
+	const char *run_dir, *netns; /* the latter NULL: this one */
 	bool json;
+	char dir[TCPC_ASK_PATH_BYTES]; /* of the daemon in @netns */
 	char path[TCPC_ASK_PATH_BYTES];
 };
 
@@ -91,6 +95,12 @@ static int ask(const struct options *options, struct json_object *request, struc
 	int status = records ? tcpc_record_run(options->path, request, &line, err)
 			     : tcpc_patience_ask(options->path, command, text, &line, err);
 
+	if ((status == -ENOENT || status == -ECONNREFUSED) && options->netns)
+		tcpc_err_set(
+			err, err->code,
+			"no daemon for network namespace %.80s at %.200s: start one, `tcpcopyd "
+			"--netns %.80s`",
+			options->netns, options->run_dir, options->netns);
 	if (status)
 		return status;
 	status = parse_answer(line, ret, err);
@@ -130,6 +140,8 @@ static int sweep(const struct options *options, struct json_object *request, str
 				    "warn",
 				    "--sweep",
 				    online ? "online" : "target",
+				    options->netns ? "--netns" : NULL,
+				    options->netns,
 				    NULL};
 	int status = tcpc_ask_program((char *const *)argv, &line, err);
 
@@ -422,7 +434,8 @@ static int parse_options(int argc, const char *const *argv, struct options *opti
 		else if (strcmp(argv[i], "--run-dir"))
 			return tcpc_err_set(err, EINVAL,
 					    "unknown option '%s' before the command; "
-					    "known are --run-dir DIR, --json, --help",
+					    "known are --run-dir DIR, --netns NETNS, --json, "
+					    "--help",
 					    argv[i]);
 		else if (++i == argc)
 			return tcpc_err_set(err, EINVAL,
@@ -459,14 +472,41 @@ static int usage(FILE *out, const char *command, int status)
 	return status;
 }
 
-static int parse_and_run(int argc, const char *const *argv)
+/* Take --netns out of @argv, wherever it stands: commands know nothing of it. */
+static int take_netns(int *argc, const char **argv, struct options *options, struct tcpc_err *err)
 {
-	struct options options = {.run_dir = "/run/tcpcopy"};
+	int n = 1;
+
+	for (int i = 1; i < *argc; i++) {
+		if (!strncmp(argv[i], "--netns=", 8))
+			options->netns = argv[i] + 8;
+		else if (strcmp(argv[i], "--netns"))
+			argv[n++] = argv[i];
+		else if (++i < *argc)
+			options->netns = argv[i];
+		else
+			return tcpc_err_set(err, EINVAL,
+					    "--netns needs a network namespace: its name, a path, "
+					    "or the number of a process in it");
+	}
+	*argc = n;
+	if (!options->netns)
+		return 0;
+	options->run_dir = options->dir;
+	return tcpc_netns_dir(DEFAULT_RUN_DIR, options->netns, options->dir, sizeof(options->dir),
+			      err);
+}
+
+static int parse_and_run(int argc, const char **argv)
+{
+	struct options options = {.run_dir = DEFAULT_RUN_DIR};
 	struct json_object *request = NULL;
 	const char *command;
 	struct tcpc_err err;
 	int next = argc, status;
 
+	if (take_netns(&argc, argv, &options, &err))
+		return complain(&err);
 	if (wants_help(argc, argv, &command))
 		return usage(stdout, command, 0);
 	if (parse_options(argc, argv, &options, &next, &err))
@@ -482,7 +522,7 @@ static int parse_and_run(int argc, const char *const *argv)
 
 int main(int argc, char **argv)
 {
-	int status = parse_and_run(argc, (const char *const *)argv), code = 0;
+	int status = parse_and_run(argc, (const char **)argv), code = 0;
 
 	/* A full disk must not look like success. */
 	if (fflush(stdout))

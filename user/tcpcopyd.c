@@ -21,6 +21,7 @@
 #include "edge/key.h"
 #include "edge/lock.h"
 #include "edge/log.h"
+#include "edge/netns.h"
 #include "edge/notify.h"
 #include "edge/privilege.h"
 #include "edge/probe.h"
@@ -334,6 +335,8 @@ static int check_machine(struct daemon *d, struct tcpc_err *err)
 		return tcpc_err_set(err, EIO, "libsodium cannot be initialised");
 	tcpc_privilege_hide();
 	r = tcpc_privilege_check(err);
+	if (!r && d->options.netns)
+		r = tcpc_netns_enter(d->options.netns, err);
 	if (!r && !d->options.sweep)
 		r = tcpc_datapath_probe(err) ?: load_key(d, err);
 	r = r ?: tcpc_privilege_join(d->options.group, &d->group, err);

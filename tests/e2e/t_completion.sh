@@ -98,7 +98,7 @@ check_shell() {
 	words=$(commands)
 	[ "$sh" = zsh ] || words=$(grep '^re' <<<"$words")
 	offers "$sh" "commands that begin with re" "$words" tcpcopyctl --json re
-	offers "$sh" "options before the command" "$(printf -- '--help\n--json\n--run-dir')" tcpcopyctl --
+	offers "$sh" "options before the command" "$(printf -- '--help\n--json\n--netns\n--run-dir')" tcpcopyctl --
 	for command in $(commands); do
 		offers "$sh" "options of $command" "$(options "$command")" tcpcopyctl "$command" --
 	done

@@ -87,6 +87,25 @@ copies_flow() {
 	[ "$(ctl_json "$1" '.result.online[0].copying' status 2>/dev/null)" = true ]
 }
 
+# in_the_box NETNS: a daemon on the online host that enters the container.
+in_the_box() {
+	local log=$LAB_DIR/daemon-box.log
+	lab_spawn online "$log" "$TCPC_BUILD/tcpcopyd" --netns "$1" --run-dir "$(run_dir box)" \
+		--bpffs "$(pins box)" "${LAB_AUTH[@]}"
+	DAEMON_PID[box]=$LAST_PID
+	wait_for 5 ctl_answers box || lab_die "no daemon in the container: $(tail -n 3 "$log")"
+}
+
+refused_netns() {
+	local ctl=$TCPC_BUILD/tcpcopyctl
+	is "a namespace that is not there" \
+		"$("$TCPC_BUILD/tcpcopyd" --netns no-such-box --insecure 2>&1 |
+			grep -c 'cannot enter network namespace no-such-box')" 1
+	is "without a daemon there: what to start" \
+		"$("$ctl" attach eth0 --netns "$LAB_ID-box" --to "$TARGET_IP:$PORT" 2>&1 |
+			grep -c "start one, .tcpcopyd --netns $LAB_ID-box")" 1
+}
+
 lab_up
 head -c 32768 /dev/zero | tr '\0' 'y' >"$LAB_DIR/32k"
 bridge_up online 2 "$ONLINE_MAC"
@@ -112,10 +131,27 @@ attached online eth0 --port "$PUBLISHED"
 all_arrive "a container's published port" box "$PUBLISHED"
 ask online detach eth0
 
-# The container's own leg, by a daemon in its network namespace: its copies are forwarded.
-lab_daemon box
+# The container's own leg, by a daemon that was started on the host and goes there (--netns): its
+# copies are forwarded by the host.
+in_the_box "$LAB_ID-box"
 attached box eth0
-all_arrive "a container's leg" box "$PUBLISHED"
+all_arrive "a container's leg, by its name" box "$PUBLISHED"
+is "a daemon elsewhere knows nothing of it" \
+	"$(ctl_json online '.result.online | length' status)" 0
+daemon_stop box || true
+refused_netns
+
+# A target in a container, which is named by a process of its own.
+in_the_box "$(<"$LAB_DIR/nginx-box/nginx.pid")"
+ask box intercept eth0 --port "$PORT"
+TARGET_IP=$BOX_NET.2
+attached online br0
+: >"$LAB_DIR/nginx-box/access.log"
+try "to a container: the client is served" asks 10 "$PORT"
+wait_for 5 requests_are box 30 || true
+is "to a container: requests there" "$(requests box)" 30
+ask online detach br0
+is "released" "$(ctl box release eth0)" "eth0 is released"
 daemon_stop box || true
 
 [ "$TAP_FAILED" -eq 0 ] || show_counters

@@ -29,7 +29,7 @@ here() {
 	sed -e "s|10\.0\.0\.9|$TARGET_IP|g; s|10\.0\.0\.10|$OTHER_IP|g; s|10\.0\.0\.2|$ONLINE_IP|g" \
 		-e "s|/etc/tcpcopy|$LAB_DIR/etc-$1|g; s|/run/tcpcopy-1|$LAB_DIR/run-1|g" \
 		-e "s|/run/tcpcopy|$(run_dir "$1")|g; s|/sys/fs/bpf/tcpcopy|$(pins "$1")|g" \
-		-e "s|/proc/PID/|/proc/$pid/|g" <<<"$2"
+		-e "s|--netns PID|--netns $pid|g" <<<"$2"
 }
 
 # tools HOST: what is installed there, and the programs that the pages use and a lab has not.
@@ -109,8 +109,8 @@ run() {
 	read -r -a words <<<"${line%% #*}"
 	case $line in
 	make\ *) build "${words[@]}" ;;
+	tcpcopyd\ --netns*) other_daemon "$host" "$line" ;;
 	tcpcopyd\ *) daemon "$host" "${words[@]:1}" ;;
-	nsenter*tcpcopyd\ *) other_daemon "$host" "$line" ;;
 	systemctl\ *) systemctl_ "$host" "${words[@]:1}" ;;
 	*--watch*)
 		in_ns "$host" env PATH="$LAB_DIR/bin-$host:$PATH" timeout 0.7 bash -c "exec $line" ||

@@ -365,7 +365,7 @@ static void test_usage_of_all(void **state)
 	(void)state;
 	assert_string_equal(text, other);
 	assert_int_equal(
-		strncmp(text, "usage: tcpcopyctl [--run-dir DIR=/run/tcpcopy] [--json] COMM", 60),
+		strncmp(text, "usage: tcpcopyctl [--run-dir DIR=/run/tcpcopy] [--netns NETNS]", 62),
 		0);
 	for (size_t i = 0; i < COUNT_OF(usages); i++) {
 		char begin[32];

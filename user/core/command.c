@@ -355,7 +355,8 @@ void tcpc_command_usage(FILE *out, const char *command)
 		print_command(out, c);
 		return;
 	}
-	fprintf(out, "usage: tcpcopyctl [--run-dir DIR=/run/tcpcopy] [--json] COMMAND ...\n"
+	fprintf(out, "usage: tcpcopyctl [--run-dir DIR=/run/tcpcopy] [--netns NETNS] [--json] "
+		     "COMMAND ...\n"
 		     "commands (`tcpcopyctl COMMAND --help` for one):\n");
 	for (size_t i = 0; command_at(i); i++)
 		if (command_at(i)->help)

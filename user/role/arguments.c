@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "core/netns.h"
 #include "edge/log.h"
 
 #define MAX_RUN_DIR (sizeof(((struct sockaddr_un *)0)->sun_path) - sizeof("/tcpcopyd.sock"))
@@ -16,7 +17,7 @@ static void usage(FILE *out)
 	fprintf(out, "usage: tcpcopyd [--run-dir DIR=" TCPC_DEFAULT_RUN_DIR
 		     "] [--bpffs DIR=" TCPC_DEFAULT_BPFFS "]\n"
 		     "                [--config FILE] [--key FILE | --insecure] [--group NAME]\n"
-		     "                [--log-level error|warn|info|debug]\n");
+		     "                [--netns NETNS] [--log-level error|warn|info|debug]\n");
 }
 
 /* What option @c and its value say. Returns as tcpc_arguments_parse(). */
@@ -36,6 +37,8 @@ static int take(struct tcpc_arguments *o, int c, char **argv, struct tcpc_err *e
 		o->insecure = true;
 	else if (c == 'g')
 		o->group = optarg;
+	else if (c == 'n')
+		o->netns = optarg;
 	else if (c == 'l')
 		return tcpc_log_set_level(optarg, err);
 	else if (c == 'h')
@@ -90,6 +93,25 @@ static int check(const struct tcpc_arguments *o, const char *rest, struct tcpc_e
 	return check_paths(o, err);
 }
 
+/* A daemon in another network namespace has directories of its own, unless others are named. */
+static int move_dirs(struct tcpc_arguments *o, struct tcpc_err *err)
+{
+	int r = 0;
+
+	if (!o->netns)
+		return 0;
+	if (!strcmp(o->run_dir, TCPC_DEFAULT_RUN_DIR)) {
+		r = tcpc_netns_dir(o->run_dir, o->netns, o->netns_run_dir, sizeof(o->netns_run_dir),
+				   err);
+		o->run_dir = o->netns_run_dir;
+	}
+	if (!r && !strcmp(o->bpffs, TCPC_DEFAULT_BPFFS)) {
+		r = tcpc_netns_dir(o->bpffs, o->netns, o->netns_bpffs, sizeof(o->netns_bpffs), err);
+		o->bpffs = o->netns_bpffs;
+	}
+	return r;
+}
+
 int tcpc_arguments_parse(int argc, char **argv, struct tcpc_arguments *ret, struct tcpc_err *err)
 {
 	static const struct option table[] = {
@@ -99,6 +121,7 @@ int tcpc_arguments_parse(int argc, char **argv, struct tcpc_arguments *ret, stru
 		{"key", required_argument, NULL, 'k'},
 		{"insecure", no_argument, NULL, 'i'},
 		{"group", required_argument, NULL, 'g'},
+		{"netns", required_argument, NULL, 'n'},
 		{"log-level", required_argument, NULL, 'l'},
 		{"sweep", required_argument, NULL, 's'}, /* for tcpcopyctl, and ExecStopPost= */
 		{"help", no_argument, NULL, 'h'},
@@ -112,7 +135,8 @@ int tcpc_arguments_parse(int argc, char **argv, struct tcpc_arguments *ret, stru
 	while (!r && (c = getopt_long(argc, argv, ":h", table, NULL)) != -1)
 		r = take(&o, c, argv, err);
 	r = r ?: check(&o, optind < argc ? argv[optind] : NULL, err);
-	if (!r)
-		*ret = o;
-	return r;
+	if (r)
+		return r;
+	*ret = o;
+	return move_dirs(ret, err);
 }

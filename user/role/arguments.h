@@ -17,8 +17,10 @@
 struct tcpc_arguments {
 	const char *run_dir, *bpffs; /* never NULL */
 	const char *config, *key, *group;
+	const char *netns; /* network namespace to work in, see core/netns.h */
 	const char *sweep; /* "online", "target": clear what a daemon left that is gone, and end */
 	bool insecure;
+	char netns_run_dir[128], netns_bpffs[128]; /* what the first two are with @netns */
 };
 
 /**
