@@ -12,6 +12,8 @@ set -euo pipefail
 # shellcheck source=tests/harness/router.sh
 . "$(dirname "$0")/../harness/router.sh"
 
+HERE=$(dirname "$0")
+
 counter() {
 	ctl_json "$1" ".result.$2" stats
 }
@@ -66,13 +68,25 @@ without() {
 	ask online detach eth0
 }
 
-# stranger: a packet for a port that nobody intercepts, and one for another address, in a tunnel.
+# stranger: what is no copy ends where it comes out of a tunnel: at the target a packet to another port
+# and one to another address; at the online host, whose device only sends, anything.
 stranger() {
-	local before
+	local before dev=tcpcvx$LAB_FAMILY
 	before=$(counter target target.tunnel_foreign)
-	in_ns online "$LAB_HERE/../e2e/tunnel_stranger.py" "$TARGET_IP" "$(lab_addr 0)" "$PORT"
+	in_ns online "$HERE/tunnel_stranger.py" "$TARGET_IP" 36524 ff:ff:ff:ff:ff:ff \
+		"$TARGET_IP:$((PORT + 1))" "$(lab_addr 0):$PORT"
 	wait_for 5 strangers_are $((before + 2)) || true
 	is "out of the tunnel: what is no copy" $(($(counter target target.tunnel_foreign) - before)) 2
+	in_ns client "$HERE/tunnel_stranger.py" "$ONLINE_IP" 36525 \
+		"$(ip -n "$LAB_ID-online" -j link show "$dev" | jq -r '.[0].address')" \
+		"$ONLINE_IP:$PORT"
+	try "a packet reaches the online host's own device" wait_for 5 received "$dev"
+	is "connections that it opens there" \
+		"$(in_ns online ss -Htn state syn-recv "sport = :$PORT" | wc -l)" 0
+}
+
+received() {
+	[ "$(ip -n "$LAB_ID-online" -j -s link show "$1" | jq '.[0].stats64.rx.packets')" -gt 0 ]
 }
 
 strangers_are() {

@@ -120,6 +120,12 @@ int tcpc_dp_online_mirror(struct tcpc_dp_online *dp, int ifindex,
 			  const struct tcpc_mirror_spec *how, struct tcpc_attachment *ret,
 			  struct tcpc_err *err);
 
+/** tcpc_dp_online_deafen - let nothing come in by the device of a tunnel, which only sends. It
+ * stays when this process is killed, for the device does: who reaches the tunnel's port could else
+ * put any packet into this host. */
+int tcpc_dp_online_deafen(struct tcpc_dp_online *dp, int ifindex, struct tcpc_attachment *ret,
+			  struct tcpc_err *err);
+
 /** tcpc_dp_online_lease - let the tap copy until @until_ns (CLOCK_MONOTONIC). No system call. */
 void tcpc_dp_online_lease(struct tcpc_dp_online *dp, __u64 until_ns);
 

@@ -161,6 +161,19 @@ int tcpc_dp_online_swallow(struct tcpc_dp_online *dp, int ifindex, int *ret_fd,
 					 err);
 }
 
+int tcpc_dp_online_deafen(struct tcpc_dp_online *dp, int ifindex, struct tcpc_attachment *ret,
+			  struct tcpc_err *err)
+{
+	int r = tcpc_datapath_attach(bpf_program__fd(dp->skel->progs.swallow), ifindex, false,
+				     TCPC_HOOK_TC, ret, err);
+
+	if (!r && ret->kind == TCPC_ATTACH_TCX)
+		r = tcpc_datapath_keep(dp->dir, "swallow", ret, err);
+	else if (!r)
+		tcpc_datapath_note(dp->dir, bpf_map__fd(dp->skel->maps.config), ret);
+	return r;
+}
+
 void tcpc_dp_online_lease(struct tcpc_dp_online *dp, __u64 until_ns)
 {
 	__atomic_store_n(&dp->config->lease_until_ns, until_ns, __ATOMIC_RELAXED);

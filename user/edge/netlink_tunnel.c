@@ -74,7 +74,7 @@ int tcpc_tunnel_create(const char *name, const char *alias, __u32 vni, bool ipv6
 	int r = create(name, vni, ipv6), ifindex;
 
 	if (!r) {
-		r = netlink_set_link(name, alias, true, &ifindex);
+		r = netlink_set_link(name, alias, false, &ifindex);
 		if (r && !netlink_get_link(name, 0, &iface))
 			tcpc_netlink_delete(iface.ifindex, NULL); /* @r says more */
 	}
@@ -83,6 +83,21 @@ int tcpc_tunnel_create(const char *name, const char *alias, __u32 vni, bool ipv6
 				    strerror(-r), hint(r));
 	*ret_ifindex = ifindex;
 	return 0;
+}
+
+int tcpc_tunnel_up(int ifindex, struct tcpc_err *err)
+{
+	char buf[NETLINK_REQUEST_BYTES] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh = netlink_request(buf, RTM_NEWLINK, NLM_F_ACK);
+	struct ifinfomsg *ifi = put_link(nlh);
+	int r;
+
+	ifi->ifi_index = ifindex;
+	ifi->ifi_flags = ifi->ifi_change = IFF_UP;
+	r = netlink_transact(nlh, NULL, NULL);
+	return r ? tcpc_err_set(err, -r, "cannot bring the tunnel's device up: %s%s", strerror(-r),
+				hint(r))
+		 : 0;
 }
 
 /* A line of the device's forwarding database (bridge fdb). */

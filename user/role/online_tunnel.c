@@ -42,6 +42,9 @@ static int make_device(struct tcpc_online *online, int v4, struct tcpc_err *err)
 	int r = tcpc_tunnel_create(device_names[v4], online->alias, TCPC_TUNNEL_VNI_SENDER, !v4,
 				   &t->ifindex, err);
 
+	/* It sends only. What comes in ends there, and nothing does before that is so. */
+	r = r ?: tcpc_dp_online_deafen(online->dp, t->ifindex, &t->deaf, err);
+	r = r ?: tcpc_tunnel_up(t->ifindex, err);
 	for (unsigned int i = 0; i < t->n_hosts && !r; i++)
 		r = tcpc_tunnel_host(t->ifindex, &t->hosts[i].addr, true, err);
 	if (!r)
@@ -55,6 +58,7 @@ static void drop_device(struct tcpc_online *online, struct tunnel *tunnel)
 
 	if (tunnel->ifindex && tcpc_netlink_delete(tunnel->ifindex, &err) && err.code != ENODEV)
 		tcpc_log_warn("the tunnel's device stays: %s", err.text);
+	tcpc_attachment_close(&tunnel->deaf);
 	tunnel->ifindex = 0;
 	tell_delivery(online);
 }
@@ -126,7 +130,7 @@ static void mend(struct tcpc_online *online, int v4)
 
 	if (!t->n_hosts || (t->ifindex && if_indextoname(t->ifindex, name)))
 		return;
-	t->ifindex = 0;
+	drop_device(online, t);
 	if (!make_device(online, v4, &err)) {
 		tcpc_log_warn("the tunnel's device %s was gone; made again", device_names[v4]);
 		return;

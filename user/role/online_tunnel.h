@@ -7,6 +7,7 @@
 
 #include "core/err.h"
 #include "core/text.h"
+#include "edge/datapath.h"
 #include "tcpcopy/addr.h"
 
 struct delivery;
@@ -23,6 +24,7 @@ struct tunnel_host {
 /** The device of the tunnels to all targets of one family. */
 struct tunnel {
 	int ifindex; /* 0: there is none */
+	struct tcpc_attachment deaf;
 	struct tunnel_host *hosts;
 	unsigned int n_hosts;
 	char absent[TCPC_ERR_BYTES]; /* why it could not be made again */

@@ -18,13 +18,13 @@ static void drop_device(struct tunnel_end *end)
 {
 	struct tcpc_err err;
 
-	tcpc_attachment_close(&end->attachment);
 	if (end->ifindex && tcpc_netlink_delete(end->ifindex, &err) && err.code != ENODEV)
 		tcpc_log_warn("the tunnel's device stays: %s", err.text);
+	tcpc_attachment_close(&end->attachment);
 	end->ifindex = 0;
 }
 
-/* Nothing comes out of it before the program is there: no host is told before. */
+/* Nothing comes out of it before the program is there. */
 static int make_device(struct tcpc_target_role *role, int v4, struct tcpc_err *err)
 {
 	struct tunnel_end *end = &role->tunnels[v4];
@@ -34,6 +34,7 @@ static int make_device(struct tcpc_target_role *role, int v4, struct tcpc_err *e
 	snprintf(alias, sizeof(alias), "tcpcopyd:%s", role->config.run_dir);
 	r = tcpc_tunnel_create(device_names[v4], alias, TCPC_TUNNEL_VNI, !v4, &end->ifindex, err);
 	r = r ?: tcpc_dp_target_untunnel(role->dp, end->ifindex, &end->attachment, err);
+	r = r ?: tcpc_tunnel_up(end->ifindex, err);
 	if (r)
 		drop_device(end);
 	return r;
