@@ -16,17 +16,16 @@
 #include <sodium.h>
 
 #include "core/command.h"
-#include "core/netns.h"
 #include "core/paint.h"
 #include "core/render.h"
 #include "edge/ask.h"
 #include "edge/key.h"
+#include "role/arguments.h"
+#include "role/elsewhere.h"
 #include "role/patience.h"
 #include "role/record.h"
 #include "role/replay.h"
 #include "tcpcopy/abi.h"
-
-#define DEFAULT_RUN_DIR "/run/tcpcopy"
 
 struct options {
 	const char *run_dir, *netns; /* the latter NULL: this one */
@@ -95,14 +94,8 @@ static int ask(const struct options *options, struct json_object *request, struc
 	int status = records ? tcpc_record_run(options->path, request, &line, err)
 			     : tcpc_patience_ask(options->path, command, text, &line, err);
 
-	if ((status == -ENOENT || status == -ECONNREFUSED) && options->netns)
-		tcpc_err_set(
-			err, err->code,
-			"no daemon for network namespace %.80s at %.200s: start one, `tcpcopyd "
-			"--netns %.80s`",
-			options->netns, options->run_dir, options->netns);
 	if (status)
-		return status;
+		return tcpc_elsewhere_explain(options->netns, options->run_dir, err);
 	status = parse_answer(line, ret, err);
 	if (status)
 		free(line);
@@ -472,40 +465,16 @@ static int usage(FILE *out, const char *command, int status)
 	return status;
 }
 
-/* Take --netns out of @argv, wherever it stands: commands know nothing of it. */
-static int take_netns(int *argc, const char **argv, struct options *options, struct tcpc_err *err)
-{
-	int n = 1;
-
-	for (int i = 1; i < *argc; i++) {
-		if (!strncmp(argv[i], "--netns=", 8))
-			options->netns = argv[i] + 8;
-		else if (strcmp(argv[i], "--netns"))
-			argv[n++] = argv[i];
-		else if (++i < *argc)
-			options->netns = argv[i];
-		else
-			return tcpc_err_set(err, EINVAL,
-					    "--netns needs a network namespace: its name, a path, "
-					    "or the number of a process in it");
-	}
-	*argc = n;
-	if (!options->netns)
-		return 0;
-	options->run_dir = options->dir;
-	return tcpc_netns_dir(DEFAULT_RUN_DIR, options->netns, options->dir, sizeof(options->dir),
-			      err);
-}
-
 static int parse_and_run(int argc, const char **argv)
 {
-	struct options options = {.run_dir = DEFAULT_RUN_DIR};
+	struct options options = {.run_dir = TCPC_DEFAULT_RUN_DIR};
 	struct json_object *request = NULL;
 	const char *command;
 	struct tcpc_err err;
 	int next = argc, status;
 
-	if (take_netns(&argc, argv, &options, &err))
+	if (tcpc_elsewhere_take(&argc, argv, options.dir, sizeof(options.dir), &options.netns,
+				&options.run_dir, &err))
 		return complain(&err);
 	if (wants_help(argc, argv, &command))
 		return usage(stdout, command, 0);

@@ -136,6 +136,9 @@ fi
 is "exchanges lost" "$(ctl_json online '.result.total.exchanges.lost' ledger)" 0
 compare "packets out of the tunnel" "$(counter target target.tunnelled)" ">" 1000
 [ "$TAP_FAILED" -eq 0 ] || show_counters
+is "doctor's probes from here and from a client: arrive" \
+	"$(ctl_json online '[.result.findings[] | select(.check == "probe") | .level] | join(" ")' \
+		doctor eth0)" "ok ok"
 stranger
 
 daemon_kill online

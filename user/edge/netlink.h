@@ -94,4 +94,25 @@ bool tcpc_netlink_has_xdp(int ifindex);
  * @ret: room for @max.  Returns: how many there are (may exceed @max), or -errno. */
 int tcpc_netlink_addresses(int ifindex, struct tcpc_addr *ret, int max, struct tcpc_err *err);
 
+/* ---- devices of tunnels between online hosts and targets (--via), netlink_tunnel.c ---- */
+
+/**
+ * tcpc_netlink_tunnel - make a VXLAN device that learns nothing and has no host to send to yet,
+ * down.
+ * @ipv6: of the packets that it makes.  @vni, TCPC_TUNNEL_PORT: see tunnel.h.
+ * @alias: written on it, marks it as ours.
+ * Returns 0 or -errno; on failure nothing is left. -EOPNOTSUPP: the kernel has no VXLAN.
+ */
+int tcpc_netlink_tunnel(const char *name, const char *alias, __u32 vni, bool ipv6, int *ret_ifindex,
+			struct tcpc_err *err);
+
+/** tcpc_netlink_tunnel_up - bring it up, once a program watches what comes in. Returns 0 or -errno.
+ */
+int tcpc_netlink_tunnel_up(int ifindex, struct tcpc_err *err);
+
+/** tcpc_netlink_tunnel_host - what is for @host, an address of the device's family, goes there
+ * (@present), or nowhere. Returns 0 or -errno; a host that was not there can be taken away. */
+int tcpc_netlink_tunnel_host(int ifindex, const struct tcpc_addr *host, bool present,
+			     struct tcpc_err *err);
+
 #endif

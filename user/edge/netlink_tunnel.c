@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* netlink_tunnel.c - see netlink_tunnel.h. */
-#include "edge/netlink_tunnel.h"
+/* netlink_tunnel.c - see netlink.h. */
 
 #include <string.h>
 #include <linux/if_link.h>
@@ -67,8 +66,8 @@ static const char *hint(int code)
 	}
 }
 
-int tcpc_tunnel_create(const char *name, const char *alias, __u32 vni, bool ipv6, int *ret_ifindex,
-		       struct tcpc_err *err)
+int tcpc_netlink_tunnel(const char *name, const char *alias, __u32 vni, bool ipv6, int *ret_ifindex,
+			struct tcpc_err *err)
 {
 	struct tcpc_iface iface;
 	int r = create(name, vni, ipv6), ifindex;
@@ -85,7 +84,7 @@ int tcpc_tunnel_create(const char *name, const char *alias, __u32 vni, bool ipv6
 	return 0;
 }
 
-int tcpc_tunnel_up(int ifindex, struct tcpc_err *err)
+int tcpc_netlink_tunnel_up(int ifindex, struct tcpc_err *err)
 {
 	char buf[NETLINK_REQUEST_BYTES] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh = netlink_request(buf, RTM_NEWLINK, NLM_F_ACK);
@@ -122,7 +121,8 @@ static struct nlmsghdr *put_host(char buf[NETLINK_REQUEST_BYTES], __u16 type, __
 	return nlh;
 }
 
-int tcpc_tunnel_host(int ifindex, const struct tcpc_addr *host, bool present, struct tcpc_err *err)
+int tcpc_netlink_tunnel_host(int ifindex, const struct tcpc_addr *host, bool present,
+			     struct tcpc_err *err)
 {
 	char buf[NETLINK_REQUEST_BYTES] __attribute__((aligned(8))), text[TCPC_TEXT_BYTES];
 	struct nlmsghdr *nlh;

@@ -44,6 +44,14 @@ static void check_mtu(struct doctor *run, const struct tap *tap, const struct ta
 	if (!target->route.mtu || tcpc_netlink_iface(tap->iface, &iface, &err) ||
 	    iface.mtu <= target->route.mtu)
 		return;
+	if (target->route.tunnel) {
+		doctor_add(
+			run, DOCTOR_OK, "MTU", "",
+			"%s has %u, the tunnel to %s takes %u: larger packets travel in two pieces "
+			"(counter tunnel_cut)",
+			tap->iface, iface.mtu, name, target->route.mtu);
+		return;
+	}
 	mtu_fix(target, iface.mtu, fix);
 	doctor_add(run, DOCTOR_WARN, "MTU", fix,
 		   "%s has %u, the way to %s %u: larger packets are not copied (counter too_big)",

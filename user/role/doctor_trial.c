@@ -10,8 +10,8 @@
 
 #define NO_SPOOFING                                                                                \
 	"allow foreign sources on this way: switch off source checks (anti-spoofing, port "        \
-	"security, source/destination check) of switch, hypervisor or cloud, or copy within one "  \
-	"network"
+	"security, source/destination check) of switch, hypervisor or cloud, copy within one "     \
+	"network, or through a tunnel (--via vxlan of intercept and attach)"
 
 /* Words for one SYN: whence and where to. */
 static void name_it(const struct online_trial *t, char *ret, size_t size)

@@ -17,8 +17,7 @@
  * online_ramp.c   a share that is raised bit by bit
  * online_choose.c which connections go to which targets, and that they stay with them
  * online_guard.c  budgets, memory, targets in trouble: when less is copied, and when again
- * online_replay.c devices for packets out of files
- * online_tunnel.c devices of tunnels to targets (--via)
+ * online_replay.c devices for packets out of files; online_tunnel.c those of tunnels
  * online_record.c what is copied, for the command that writes it to files
  */
 #ifndef TCPCOPY_ROLE_ONLINE_PRIV_H
@@ -26,7 +25,6 @@
 
 #include "core/guard.h"
 #include "core/split.h"
-#include "edge/datapath.h"
 #include "edge/link.h"
 #include "edge/netlink.h"
 #include "edge/netwatch.h"

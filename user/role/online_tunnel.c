@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "edge/log.h"
-#include "edge/netlink_tunnel.h"
 #include "tcpcopy/tunnel.h"
 
 static const char *const device_names[2] = {"tcpcvx6", "tcpcvx4"};
@@ -39,14 +38,14 @@ static struct tunnel_host *find_host(struct tunnel *tunnel, const struct tcpc_ad
 static int make_device(struct tcpc_online *online, int v4, struct tcpc_err *err)
 {
 	struct tunnel *t = &online->tunnels[v4];
-	int r = tcpc_tunnel_create(device_names[v4], online->alias, TCPC_TUNNEL_VNI_SENDER, !v4,
-				   &t->ifindex, err);
+	int r = tcpc_netlink_tunnel(device_names[v4], online->alias, TCPC_TUNNEL_VNI_SENDER, !v4,
+				    &t->ifindex, err);
 
 	/* It sends only. What comes in ends there, and nothing does before that is so. */
 	r = r ?: tcpc_dp_online_deafen(online->dp, t->ifindex, &t->deaf, err);
-	r = r ?: tcpc_tunnel_up(t->ifindex, err);
+	r = r ?: tcpc_netlink_tunnel_up(t->ifindex, err);
 	for (unsigned int i = 0; i < t->n_hosts && !r; i++)
-		r = tcpc_tunnel_host(t->ifindex, &t->hosts[i].addr, true, err);
+		r = tcpc_netlink_tunnel_host(t->ifindex, &t->hosts[i].addr, true, err);
 	if (!r)
 		tell_delivery(online);
 	return r;
@@ -74,7 +73,7 @@ static int add_host(struct tcpc_online *online, struct tunnel *t, const struct t
 		return tcpc_err_set(err, ENOMEM, "out of memory");
 	t->hosts = more;
 	r = t->ifindex ? 0 : make_device(online, tcpc_addr_is_v4(addr), err);
-	r = r ?: tcpc_tunnel_host(t->ifindex, addr, true, err);
+	r = r ?: tcpc_netlink_tunnel_host(t->ifindex, addr, true, err);
 	if (!r)
 		t->hosts[t->n_hosts++] = (struct tunnel_host){.addr = *addr};
 	else if (!t->n_hosts)
@@ -105,7 +104,7 @@ void tunnel_put(struct tcpc_online *online, const struct tcpc_addr *addr)
 		drop_device(online, t);
 		free(t->hosts);
 		t->hosts = NULL;
-	} else if (t->ifindex && tcpc_tunnel_host(t->ifindex, addr, false, &err)) {
+	} else if (t->ifindex && tcpc_netlink_tunnel_host(t->ifindex, addr, false, &err)) {
 		tcpc_log_warn("%s", err.text);
 	}
 }

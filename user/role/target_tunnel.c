@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "edge/log.h"
-#include "edge/netlink_tunnel.h"
 #include "tcpcopy/tunnel.h"
 
 static const char *const device_names[2] = {"tcpcvt6", "tcpcvt4"};
@@ -32,9 +31,9 @@ static int make_device(struct tcpc_target_role *role, int v4, struct tcpc_err *e
 	int r;
 
 	snprintf(alias, sizeof(alias), "tcpcopyd:%s", role->config.run_dir);
-	r = tcpc_tunnel_create(device_names[v4], alias, TCPC_TUNNEL_VNI, !v4, &end->ifindex, err);
+	r = tcpc_netlink_tunnel(device_names[v4], alias, TCPC_TUNNEL_VNI, !v4, &end->ifindex, err);
 	r = r ?: tcpc_dp_target_untunnel(role->dp, end->ifindex, &end->attachment, err);
-	r = r ?: tcpc_tunnel_up(end->ifindex, err);
+	r = r ?: tcpc_netlink_tunnel_up(end->ifindex, err);
 	if (r)
 		drop_device(end);
 	return r;
