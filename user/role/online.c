@@ -3,6 +3,7 @@
  * online.c - the online host's role: life of the datapath, heartbeat, commands. See online.h.
  */
 #include "role/online_priv.h"
+#include "role/online_mirror.h"
 
 #include <stdio.h>
 #include <stdlib.h>

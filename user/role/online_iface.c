@@ -7,6 +7,7 @@
  * configuration tool makes anew is meant to be the same.
  */
 #include "role/online_priv.h"
+#include "role/online_mirror.h"
 
 #include <net/if_arp.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * online_mirror.c - what --hook xdp needs beside a tap: a port without traffic of this host's own,
- * and the link addresses that the kernel would write by itself behind TC. See online_priv.h.
+ * and the link addresses that the kernel would write by itself behind TC. See online_mirror.h.
  */
-#include "role/online_priv.h"
+#include "role/online_mirror.h"
 
 #include <string.h>
 #include <arpa/inet.h>
@@ -109,8 +109,13 @@ static void spare_journal(struct tcpc_attach_spec *spec)
 	struct tcpc_err err;
 
 	for (__u32 i = 0; i < spec->n_targets; i++)
-		if (!tcpc_netlink_route(&spec->targets[i].addr, &route, &err) && route.local)
+		if (!tcpc_netlink_route(&spec->targets[i].addr, &route, &err) && route.local &&
+		    spec->recovery) {
+			tcpc_log_info("%s: copies to this host itself have no way on which they "
+				      "could be lost: recovery is off",
+				      spec->iface);
 			spec->recovery = false;
+		}
 }
 
 int mirror_check(const struct tcpc_iface *iface, struct tcpc_attach_spec *spec,

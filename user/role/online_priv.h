@@ -276,32 +276,6 @@ bool keep_is_due(const struct target *target);
 /** keep_explain - add to @reason, of @size bytes, why the target is not @ready, what that means. */
 void keep_explain(const struct target *target, bool ready, char *reason, size_t size);
 
-/* ---- online_mirror.c ---- */
-
-/** mirror_check - may XDP take what comes in by @iface? Not if this host itself uses it: XDP cannot
- * clone. Targets of @spec do not count. Where one is this host itself recovery is taken out: there
- * is no way between. Returns 0 or -EBUSY, -EPROTONOSUPPORT. */
-int mirror_check(const struct tcpc_iface *iface, struct tcpc_attach_spec *spec,
-		 struct tcpc_err *err);
-
-/** mirror_check_local - may @tap send to @addr of this host? With XDP, if it is an address of the
- * port itself: `align` looks at what comes in there. Returns 0, -EADDRNOTAVAIL, other -errno. */
-int mirror_check_local(const struct tap *tap, const struct tcpc_addr *addr, struct tcpc_err *err);
-
-/** mirror_check_target - is one more target, with this route, one too many? Returns 0 or
- * -EOPNOTSUPP. */
-int mirror_check_target(const struct tap *tap, const struct tcpc_route *route,
-			struct tcpc_err *err);
-
-/** mirror_hook - attach to the interface, as asked for. Returns 0 or -errno. */
-int mirror_hook(struct tap *tap, struct tcpc_err *err);
-
-/** mirror_refresh - look up link addresses. Returns true if what is known of one has changed. */
-bool mirror_refresh(struct tap *tap);
-
-/** mirror_tick - each heartbeat: look again for what is not known yet. */
-void mirror_tick(struct tcpc_online *online);
-
 /* ---- online_peer.c ---- */
 
 /** peer_get - the link to @host:@port, opened if need be. Counts a reference. */

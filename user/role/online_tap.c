@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* online_tap.c - one attached interface of the online host, see online_priv.h. */
 #include "role/online_priv.h"
+#include "role/online_mirror.h"
 
 #include <stdio.h>
 #include <stdint.h>
