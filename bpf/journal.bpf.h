@@ -87,7 +87,7 @@ static __always_inline void journal_origin(struct tcpc_journal_head *head,
 
 static __always_inline void journal_fill(struct tcpc_journal_head *head, JOURNAL_CTX *ctx,
 					 const struct tcpc_pkt *pkt,
-					 const struct tcpc_target *target, int cut)
+					 const struct tcpc_target *target, __u32 kept)
 {
 	head->time_ns = bpf_ktime_get_ns();
 	head->flow.client = pkt->saddr;
@@ -101,9 +101,7 @@ static __always_inline void journal_fill(struct tcpc_journal_head *head, JOURNAL
 	head->target_id = target->id;
 	head->ifindex = target->ifindex;
 	head->tap_ifindex = ctx->ingress_ifindex;
-	head->kept = !(target->flags & TCPC_TARGET_READY) ? TCPC_KEPT_AWAY
-		     : cut				  ? TCPC_KEPT_CUT
-							  : TCPC_KEPT_NOT;
+	head->kept = target->flags & TCPC_TARGET_READY ? kept : TCPC_KEPT_AWAY;
 	head->segment_bytes = JOURNAL_SEGMENT(ctx);
 	head->l4_off = pkt->l4_off - pkt->l3_off;
 	head->tcp_bytes = pkt->tcp_bytes;
@@ -119,11 +117,11 @@ static __always_inline __u64 journal_wake_flags(struct tcpc_online_config *cfg)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
-/* Note the copy @ctx of @pkt, rewritten for @target, its IP header now at @l3_off. @cut: it does
- * not leave, the daemon is to cut it. Returns 0, or -1 and counts why not: a copy that leaves does
- * so all the same. */
+/* Note the copy @ctx of @pkt, rewritten for @target, its IP header now at @l3_off. @kept: why it
+ * does not leave though the target can be reached, enum tcpc_kept. Returns 0, or -1 and counts why
+ * not: a copy that leaves does so all the same. */
 static __always_inline int journal_copy(JOURNAL_CTX *ctx, __u32 l3_off, const struct tcpc_pkt *pkt,
-					const struct tcpc_target *target, int cut,
+					const struct tcpc_target *target, __u32 kept,
 					struct tcpc_online_config *cfg,
 					struct tcpc_online_stats *st)
 {
@@ -146,7 +144,7 @@ static __always_inline int journal_copy(JOURNAL_CTX *ctx, __u32 l3_off, const st
 		return -1;
 	}
 	head->ip_bytes = len;
-	journal_fill(head, ctx, pkt, target, cut);
+	journal_fill(head, ctx, pkt, target, kept);
 	journal_origin(head, pkt);
 	bpf_ringbuf_submit(head, journal_wake_flags(cfg));
 	return 0;

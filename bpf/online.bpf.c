@@ -200,21 +200,29 @@ static __always_inline void pop_vlan_tags(struct __sk_buff *skb)
 			bpf_skb_vlan_pop(skb);
 }
 
-/* Note the copy of @pkt, which is ready to leave, if it is to be noted. @cut: of fit_mtu. Returns 0
- * if it may leave; it may not while the target cannot be reached (invariant 2). */
+/* Note the copy of @pkt, which is ready to leave, if it is to be noted. @kept: why it does not
+ * leave though it could, enum tcpc_kept. Returns 0 if it may leave; it may not while the target
+ * cannot be reached (invariant 2). */
 static __always_inline int note_copy(struct __sk_buff *skb, enum tcpc_link link,
 				     const struct tcpc_pkt *pkt, const struct tcpc_target *target,
-				     int cut, struct tcpc_online_config *cfg,
+				     __u32 kept, int cut, struct tcpc_online_config *cfg,
 				     struct tcpc_online_stats *st)
 {
 	int err = -1;
 
 	if (target->flags & TCPC_TARGET_JOURNAL)
 		err = journal_copy(skb, link == TCPC_LINK_NONE ? ETH_HLEN : pkt->l3_off, pkt,
-				   target, cut, cfg, st);
+				   target, kept, cfg, st);
 	if (cut && err) {
 		COUNT(st, too_big);
 		return -1;
+	}
+	if (kept > TCPC_KEPT_LATER && target->flags & TCPC_TARGET_READY) {
+		if (!err) {
+			COUNT(st, spread);
+			return -1;
+		}
+		COUNT(st, spread_failed);
 	}
 	return count_copy(target, pkt, err, st) || cut ? -1 : 0;
 }
@@ -227,7 +235,7 @@ static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link li
 					struct tcpc_online_stats *st)
 {
 	struct tcpc_online_config *cfg = bpf_map_lookup_elem(&config, &zero);
-	__u32 mark = skb->cb[CB_GREETING];
+	__u32 mark = skb->cb[CB_GREETING], kept;
 	struct tcpc_pkt pkt;
 	int result, cut;
 
@@ -242,6 +250,7 @@ static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link li
 		return -1;
 	if (begin_job(skb, set, target, &pkt))
 		return -1;
+	kept = spread_of(skb, set);
 	if (gate_closed(target, &pkt, cfg, mark, st))
 		return -1;
 	cut = fit_mtu(skb, &pkt, target, st);
@@ -253,7 +262,11 @@ static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link li
 		COUNT(st, rewrite_failed);
 		return -1;
 	}
-	return note_copy(skb, link, &pkt, target, cut, cfg, st);
+	return note_copy(skb, link, &pkt, target,
+			 kept
+				 ?: cut ? TCPC_KEPT_CUT
+					: TCPC_KEPT_NOT,
+			 cut, cfg, st);
 }
 
 static __always_inline int send_copy(struct __sk_buff *skb, enum tcpc_link link,

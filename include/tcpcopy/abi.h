@@ -17,7 +17,7 @@
 #include "tcpcopy/abi_counters.h"
 #include "tcpcopy/abi_guard.h"
 
-#define TCPC_ABI_VERSION 6
+#define TCPC_ABI_VERSION 7
 
 #define TCPC_MAX_PORTS 15 /* what one iptables multiport match can name */
 #define TCPC_MAX_TARGETS 16
@@ -93,9 +93,10 @@ struct tcpc_target {
 };
 
 struct tcpc_target_set {
-	__u32 n_targets;
-	__u16 copies; /* to each target; 0: one */
-	__u16 flags;  /* TCPC_SET_* */
+	__u16 n_targets;
+	__u16 spread_ms; /* copies but the first leave up to so much later; 0: at once */
+	__u16 copies;	 /* to each target; 0: one */
+	__u16 flags;	 /* TCPC_SET_* */
 	struct tcpc_target target[TCPC_MAX_TARGETS];
 	struct tcpc_pool pool[2]; /* of IPv6 and of IPv4; with TCPC_SET_MAPPED */
 };
@@ -209,8 +210,10 @@ struct tcpc_flow {
 /* clang-format on */
 
 /* Why a copy in `journal` has not left: the target cannot be reached now; it is too large by
- * itself, so the daemon sends it, in pieces. */
-enum tcpc_kept { TCPC_KEPT_NOT, TCPC_KEPT_AWAY, TCPC_KEPT_CUT, __TCPC_KEPT_MAX };
+ * itself, so the daemon sends it, in pieces; from LATER on: the daemon sends it, so many ms later.
+ */
+enum tcpc_kept { TCPC_KEPT_NOT, TCPC_KEPT_AWAY, TCPC_KEPT_CUT, TCPC_KEPT_LATER };
+#define TCPC_MAX_SPREAD_MS 60000
 
 /** Online: one copy, in `journal`. Its packet of @ip_bytes follows, from the IP header on, as it
  * left but for the addresses in its IP header: these, and the ports here, are those with which it

@@ -76,7 +76,9 @@
 	X(redirect_failed, "mirrored: copies that the outgoing device did not take from XDP")      \
 	X(unwrapped, "mirrored packets that came in VXLAN, GRE or ERSPAN")                         \
 	X(other_vni, "skipped: not wrapped, or with another number than --vni")                    \
-	X(tunnel_cut, "copies too large for the tunnel in one piece: they travel in two")
+	X(tunnel_cut, "copies too large for the tunnel in one piece: they travel in two")          \
+	X(spread, "copies that leave later, through the daemon (--spread)")                        \
+	X(spread_failed, "of the copied: left at once, there was no room to keep them (--spread)")
 
 #define TCPC_TARGET_COUNTERS(X)                                                                    \
 	X(seen, "packets that align looked at")                                                    \
@@ -179,7 +181,8 @@
 	X(withheld, "not sent again: the target does not intercept now, or has the client in its " \
 		    "allow-list")                                                                  \
 	X(orphans, "copies noted for a target that was removed before they were read")             \
-	X(breaks_failed, "connections given up that could not be told to the target: later")
+	X(breaks_failed, "connections given up that could not be told to the target: later")       \
+	X(spread_waiting, "copies that wait for their time now (--spread)")
 
 /* `record`. */
 #define TCPC_RECORD_COUNTERS(X)                                                                    \

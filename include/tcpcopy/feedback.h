@@ -16,7 +16,7 @@
 #include "tcpcopy/addr.h"
 #include "tcpcopy/bytes.h"
 
-#define TCPC_FEEDBACK_PROTOCOL 3
+#define TCPC_FEEDBACK_PROTOCOL 4
 
 #define TCPC_FEEDBACK_MAGIC "TCPCLINK"
 #define TCPC_FEEDBACK_MAGIC_BYTES 8
@@ -55,6 +55,7 @@ enum tcpc_feedback_type {
 	TCPC_FEEDBACK_SHED,
 	TCPC_FEEDBACK_BREAK,
 	TCPC_FEEDBACK_TRIAL,
+	TCPC_FEEDBACK_SUMS,
 	__TCPC_FEEDBACK_TYPE_MAX,
 };
 

@@ -192,6 +192,33 @@ static void test_many(void **state)
 	tcpc_attachment_close(&copy);
 }
 
+/* Copies that are to leave later are noted and do not leave; when nothing more can be noted they
+ * leave at once. The first copy always does. */
+static void test_spread(void **state)
+{
+	const struct frame_spec data = {DATA};
+	struct tcpc_target_set set = set_of(4, 2, TCPC_SET_MAPPED, 0xffff);
+	struct tcpc_online_stats before, after;
+	const __u32 ring = TCPC_JOURNAL_RING_MIN / 256;
+
+	(void)state;
+	need_netns();
+	set.spread_ms = 500;
+	set.target[0].flags |= TCPC_TARGET_JOURNAL;
+	online_targets(&set);
+	before = stats_now();
+	run_copy("the first", &data, 0, 0, VERDICT_REDIRECT);
+	run_copy("another", &data, 1, 77, VERDICT_DROP);
+	after = stats_now();
+	expect_u64("spread", "spread", after.spread, before.spread + 1);
+	expect_u64("spread", "copied", after.copied, before.copied + 1);
+	for (__u32 i = 0; i < ring + 10; i++)
+		run_copy("until the ring is full", &data, 0, 0, VERDICT_REDIRECT);
+	run_copy("no room", &data, 1, 77, VERDICT_REDIRECT);
+	expect_u64("no room", "spread_failed", stats_now().spread_failed, before.spread_failed + 1);
+	expect_u64("no room", "spread", stats_now().spread, before.spread + 1);
+}
+
 /* Places of the set that are empty cost no copies: two targets behind fourteen, each with as many
  * as there can be, get all of them. */
 static void expect_spaced(__u16 copies, __u32 chosen, int wire, int out)
@@ -260,6 +287,7 @@ int main(void)
 		{"test_sources (sum of the device)", test_sources, variant_v4_sum, NULL, NULL},
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_spaced),
+		cmocka_unit_test(test_spread),
 		cmocka_unit_test(test_collisions),
 	};
 

@@ -32,7 +32,7 @@ def listen(port, greeting):
 
 def preamble(protocol):
     """Magic, protocol, flags, ABI, public key: see docs/protocol-feedback.md."""
-    return b"TCPCLINK" + struct.pack("!HHI", int(protocol), 0, 6) + os.urandom(32)
+    return b"TCPCLINK" + struct.pack("!HHI", int(protocol), 0, 7) + os.urandom(32)
 
 
 def queue(number):

@@ -137,6 +137,18 @@ for host in "${HOSTS[@]}"; do
 			ctl_json "$host" '.result.total.exchanges.lost' ledger)" "0 0"
 done
 
+# What each of them has copied, as they say themselves once a second.
+hosts_say() {
+	[ "$(ctl_json target "[.result.hosts[].$1] | add" status)" = "$2" ]
+}
+try "the target shows all that the hosts copied" wait_for 5 hosts_say exchanges "$ALL"
+is "hosts, and what each has copied" "$(ctl_json target '[.result.hosts[].exchanges] | sort |
+	map(tostring) | join(" ")' status)" \
+	"$((ALL / 3)) $((ALL / 3)) $((ALL / 3))"
+is "connections opened, requests lost" "$(ctl_json target '[.result.hosts | (map(.opened), map(.lost)) |
+	add | tostring] | join(" ")' status)" "$((PORTS * 3)) 0"
+try "status shows them" grep -q "ONLINE HOST" <(ctl target status)
+
 logs_reset
 attach_each "$ALL_POOLS"
 try "one pool for all: the balancer has its answers" balance 21000

@@ -145,6 +145,7 @@ static enum tcpc_feedback_reason on_frame(struct tcpc_link_peer *peer, enum tcpc
 	enum tcpc_feedback_reason reason;
 	__u8 again[TCPC_FEEDBACK_BODY_MAX];
 	struct tcpc_feedback_writer w;
+	struct tcpc_feedback_sums sums;
 	struct tcpc_break broken;
 	__u32 serial, n;
 
@@ -155,6 +156,14 @@ static enum tcpc_feedback_reason on_frame(struct tcpc_link_peer *peer, enum tcpc
 		reason = tcpc_feedback_get_break(body, &broken);
 		w = tcpc_feedback_begin(again, sizeof(again), type);
 		tcpc_feedback_put_break(&w, &broken);
+		n = tcpc_feedback_bytes(&w);
+		MUST(reason || (n == body->end - start && !memcmp(again, start, n)));
+		return reason;
+	}
+	if (type == TCPC_FEEDBACK_SUMS) {
+		reason = tcpc_feedback_get_sums(body, &sums);
+		w = tcpc_feedback_begin(again, sizeof(again), type);
+		tcpc_feedback_put_sums(&w, &sums);
 		n = tcpc_feedback_bytes(&w);
 		MUST(reason || (n == body->end - start && !memcmp(again, start, n)));
 		return reason;

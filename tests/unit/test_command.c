@@ -303,7 +303,7 @@ static const struct {
 } usages[] = {
 	{"attach", "usage: tcpcopyctl attach IFACE\n",
 	 "--to --port --hook --xdp-mode --rest --vni --mode --weight --percent --ramp --sample-by "
-	 "--copies --source "
+	 "--copies --spread --source "
 	 "--client "
 	 "--exclude --local --vlan --max-pps "
 	 "--max-mbps --max-cpu --retain --recovery --target-guard "

@@ -29,6 +29,7 @@ static enum tcpc_feedback_reason read_body(const __u8 *body, __u32 n, struct tcp
 	struct tcpc_feedback_reader r;
 	enum tcpc_feedback_reason reason;
 	enum tcpc_feedback_type type;
+	struct tcpc_feedback_sums sums;
 	struct tcpc_break broken;
 	__u8 bye, pressure;
 
@@ -44,6 +45,8 @@ static enum tcpc_feedback_reason read_body(const __u8 *body, __u32 n, struct tcp
 		return tcpc_feedback_get_ack(&r, &news->serial);
 	case TCPC_FEEDBACK_BYE:
 		return tcpc_feedback_get_bye(&r, &bye);
+	case TCPC_FEEDBACK_SUMS:
+		return tcpc_feedback_get_sums(&r, &sums);
 	case TCPC_FEEDBACK_BREAK:
 		return tcpc_feedback_get_break(&r, &broken);
 	default:
@@ -76,6 +79,7 @@ static enum tcpc_feedback_reason read_exactly(const __u8 *body, __u32 n)
 	"\x01\x02\x03\x04\xa1\xa2\xa3\xa4\x00\x00\x05\xb4"
 #define SACK "\x11\x11\x11\x11\x22\x22\x22\x22"
 
+#define SUM "\xff\xff\xff\xff\0\0\0\x01"
 #define FLOW_V4 "\xc6\x12\x00\x01\x0a\x00\x00\x09\x9c\x40\x1f\x90"
 #define FLOW_V6 ADDR_V6 "\x01" ADDR_V6 "\x02\x9c\x40\x1f\x90"
 
@@ -122,11 +126,14 @@ static const struct {
 	{"shed, for each reason",
 	 BYTES("\x09\0\x03\x80\x01" FLOW_V4 "\x80\x02" FLOW_V4 "\0\x03" FLOW_V6), TCPC_FEEDBACK_OK},
 	{"break", BYTES("\x0a\x80" FLOW_V4 "\xff\xff\xff\xff\0\0\0\x08"), TCPC_FEEDBACK_OK},
+	{"sums", BYTES("\x0c" SUM SUM SUM SUM SUM), TCPC_FEEDBACK_OK},
 	{"break, IPv6", BYTES("\x0a\0" FLOW_V6 "\0\0\0\0\0\0\0\x08"), TCPC_FEEDBACK_OK},
 
 	{"nothing", BYTES(""), TCPC_FEEDBACK_SHORT},
 	{"type 0", BYTES("\0"), TCPC_FEEDBACK_TYPE},
-	{"type 12", BYTES("\x0c\0\0\0\0"), TCPC_FEEDBACK_TYPE},
+	{"type 13", BYTES("\x0d\0\0\0\0"), TCPC_FEEDBACK_TYPE},
+	{"sums: one number short", BYTES("\x0c" SUM SUM SUM SUM), TCPC_FEEDBACK_SHORT},
+	{"sums: one too many", BYTES("\x0c" SUM SUM SUM SUM SUM SUM), TCPC_FEEDBACK_TRAILING},
 	{"type 255", BYTES("\xff"), TCPC_FEEDBACK_TYPE},
 	{"hello of role 2", BYTES("\x01\x02\0"), TCPC_FEEDBACK_VALUE},
 	{"version with 64 bytes", BYTES("\x01\0\x40"), TCPC_FEEDBACK_COUNT},

@@ -9,12 +9,12 @@
 /* ---- strangers at the server ---------------------------------------------------------------- */
 
 /* Of the protocol: both of its bytes. */
-#define PROTOCOL "\0\x03"
-#define OTHER_PROTOCOL "\0\x04"
-_Static_assert(TCPC_FEEDBACK_PROTOCOL == 3, "PROTOCOL above has it as bytes");
-#define ABI "\x06"
-#define OTHER_ABI "\x05"
-_Static_assert(TCPC_ABI_VERSION == 6, "ABI above has it as a byte");
+#define PROTOCOL "\0\x04"
+#define OTHER_PROTOCOL "\0\x03"
+_Static_assert(TCPC_FEEDBACK_PROTOCOL == 4, "PROTOCOL above has it as bytes");
+#define ABI "\x07"
+#define OTHER_ABI "\x06"
+_Static_assert(TCPC_ABI_VERSION == 7, "ABI above has it as a byte");
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
 #define PREAMBLE "TCPCLINK" PROTOCOL "\0\0\0\0\0" ABI
@@ -156,10 +156,10 @@ static const struct {
 	 "does not speak this protocol: is this the port of 'tcpcopyctl intercept'?"},
 	{"another protocol", BYTES("TCPCLINK" OTHER_PROTOCOL "\0\0\0\0\0" ABI SOME_KEY),
 	 TCPC_LINK_BAD_VERSION,
-	 "speaks protocol 4 / ABI " TEXT(TCPC_ABI_VERSION) ", we speak 3 / " TEXT(
+	 "speaks protocol 3 / ABI " TEXT(TCPC_ABI_VERSION) ", we speak 4 / " TEXT(
 		 TCPC_ABI_VERSION) ": install the same tcpcopy version on both"},
 	{"ABI 0", BYTES("TCPCLINK" PROTOCOL "\0\0\0\0\0\0" SOME_KEY), TCPC_LINK_BAD_VERSION,
-	 "speaks protocol 3 / ABI 0, we speak 3 / " TEXT(TCPC_ABI_VERSION)},
+	 "speaks protocol 4 / ABI 0, we speak 4 / " TEXT(TCPC_ABI_VERSION)},
 	{"another client", BYTES(PREAMBLE SOME_KEY HELLO), TCPC_LINK_REFUSED,
 	 "sent a frame that has no place at this point"},
 	{"huge hello", BYTES(PREAMBLE SOME_KEY "\x40\0"), TCPC_LINK_REFUSED,

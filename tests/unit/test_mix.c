@@ -190,6 +190,28 @@ static void test_when_a_source_is_free(void **state)
 	expect_u64("ended", "free", tcpc_source_free(&s, now + 1), 1);
 }
 
+/* Copies of connections wait for times that fall evenly between 1 ms and all of it. */
+static void test_delays(void **state)
+{
+	static const __u32 most[] = {1, 2, 10, 1000, 60000};
+	__u32 parts[10];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(most); i++) {
+		memset(parts, 0, sizeof(parts));
+		for (__u32 n = 0; n < MANY; n++) {
+			__u64 who = tcpc_mix_who(base_of(n / 8), 1 + n % 8);
+			__u32 ms = tcpc_mix_delay(who, most[i]);
+
+			expect_true("delay", "in range", ms >= 1 && ms <= most[i]);
+			parts[(__u64)(ms - 1) * 10 / most[i]]++;
+		}
+		/* 20,000 expected of each tenth; 5 standard deviations are 671. */
+		for (int p = 0; p < 10 && most[i] >= 10; p++)
+			expect_true("delay", "even", parts[p] > 19300 && parts[p] < 20700);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +222,7 @@ int main(void)
 		cmocka_unit_test(test_tries_differ),
 		cmocka_unit_test(test_in_pool),
 		cmocka_unit_test(test_when_a_source_is_free),
+		cmocka_unit_test(test_delays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

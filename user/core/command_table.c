@@ -110,6 +110,7 @@ static const struct command commands[] = {
 	  {"ramp", "SECONDS", "raise that share from 0, over so long"},
 	  {"sample-by", "client|connection", "what that share is taken of"},
 	  {"copies", "N", "copies of each connection"},
+	  {"spread", "MS", "all but the first leave up to so much later"},
 	  {"source", "keep|CIDR", "source addresses of copies"},
 	  {"client", "CIDR,...", "copy only these clients"},
 	  {"exclude", "CIDR,...", "do not copy these clients"},

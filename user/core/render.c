@@ -341,6 +341,7 @@ static void put_status(FILE *out, struct json_object *o)
 		fputs("target\n", out);
 	for (size_t i = 0; i < render_length(o, "target"); i++)
 		put_intercept(out, render_item(o, "target", i));
+	render_hosts(out, o);
 	if (!render_length(o, "online") && !render_length(o, "target"))
 		fputs("nothing attached, nothing intercepted\n", out);
 }

@@ -41,6 +41,9 @@ const char *render_meaning(const char *section, const char *name);
  * @zeros: also those that have counted nothing. */
 void render_counters(FILE *out, const char *name, struct json_object *counters, bool zeros);
 
+/** render_hosts - the online hosts in the answer to `status`; nothing if there is none. */
+void render_hosts(FILE *out, struct json_object *o);
+
 /** render_stats, render_ledger, render_replay, render_doctor - the whole answer to that command. */
 void render_stats(FILE *out, struct json_object *o);
 void render_ledger(FILE *out, struct json_object *o);

@@ -75,6 +75,7 @@ struct tcpc_filter_spec {
 /** How many copies, and where they come from. Of IPv6 and of IPv4. */
 struct tcpc_copies_spec {
 	__u32 n;		     /* of each connection, to each target */
+	__u32 spread_ms;	     /* all but the first leave up to so much later */
 	bool mapped[2];		     /* --source: the first copy, too, comes from the pool */
 	struct tcpc_prefix pools[2]; /* of the others at least */
 };

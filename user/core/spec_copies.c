@@ -88,6 +88,25 @@ static int source_option(struct json_object *request, struct tcpc_copies_spec *s
 	return r;
 }
 
+static int spread_option(struct json_object *request, struct tcpc_copies_spec *spec,
+			 struct tcpc_err *err)
+{
+	const char *text = spec_option(request, "spread");
+	unsigned long ms = 0;
+
+	if (text && (tcpc_text_number(text, TCPC_MAX_SPREAD_MS, &ms) || !ms))
+		return tcpc_err_set(err, EINVAL,
+				    "--spread is a number of milliseconds from 1 to %d, not "
+				    "'%.80s'",
+				    TCPC_MAX_SPREAD_MS, text);
+	if (text && spec->n == 1)
+		return tcpc_err_set(err, EINVAL,
+				    "--spread shifts all copies but the first: not without "
+				    "--copies");
+	spec->spread_ms = ms;
+	return 0;
+}
+
 int spec_copies_options(struct json_object *request, struct tcpc_copies_spec *ret,
 			struct tcpc_err *err)
 {
@@ -98,7 +117,7 @@ int spec_copies_options(struct json_object *request, struct tcpc_copies_spec *re
 		return tcpc_err_set(err, EINVAL, "--copies is a number from 1 to %d, not '%.80s'",
 				    TCPC_MAX_COPIES, text);
 	ret->n = n;
-	return source_option(request, ret, err);
+	return spread_option(request, ret, err) ?: source_option(request, ret, err);
 }
 
 static int check_room(const struct tcpc_copies_spec *spec, const struct tcpc_prefix *pool,

@@ -35,6 +35,10 @@ int spec_recovery(struct json_object *request, struct tcpc_attach_spec *spec, st
 				    "--recovery on needs to hear of the target: not together with "
 				    "--feedback none");
 	spec->recovery = mb && on;
+	if (spec->copies.spread_ms && !spec->recovery)
+		return tcpc_err_set(err, EINVAL,
+				    "--spread keeps copies in the journal of --recovery on until "
+				    "their time has come: not with --recovery off");
 	spec->has_retain = retain;
 	spec->retain_mb = mb;
 	return 0;

@@ -16,6 +16,7 @@
 #include "core/err.h"
 #include "core/text.h"
 #include "tcpcopy/abi.h"
+#include "tcpcopy/feedback_sums.h"
 #include "tcpcopy/feedback_trial.h"
 
 #define TCPC_LINK_PING_MS 200
@@ -44,7 +45,8 @@ enum tcpc_link_allow_op { TCPC_LINK_ALLOW_CLEAR, TCPC_LINK_ALLOW_ADD, TCPC_LINK_
 
 struct tcpc_link_server;
 
-/** Called from the loop, never from within a function below. All must be set but @trial. */
+/** Called from the loop, never from within a function below. All must be set but @sums and @trial.
+ */
 struct tcpc_link_server_events {
 	/* A peer's hello was accepted, or the peer was lost. @peer: its address as text. */
 	void (*peer_up)(void *user, const char *peer);
@@ -56,6 +58,8 @@ struct tcpc_link_server_events {
 	void (*settled)(void *user, __u32 serial);
 	/* A peer gives a connection up: it is to be ended. */
 	void (*broken)(void *user, const struct tcpc_break *what);
+	/* What a peer has copied, by its own account. NULL: passed over. */
+	void (*sums)(void *user, const char *peer, const struct tcpc_feedback_sums *sums);
 	/* A peer asks for a trial; tcpc_link_server_trial() answers. NULL: the frame is refused. */
 	void (*trial)(void *user, const struct tcpc_trial_note *note);
 };
@@ -173,6 +177,9 @@ __u8 tcpc_link_client_pressure(const struct tcpc_link_client *client);
 /** tcpc_link_client_break - have the peer end a connection. Sent at once.
  * Returns: 0, -EPIPE (no link), -ENOBUFS (the peer is far behind) or -ENOMEM. */
 int tcpc_link_client_break(struct tcpc_link_client *client, const struct tcpc_break *what);
+
+/** tcpc_link_client_sums - tell the peer what was copied to it. Returns as the above. */
+int tcpc_link_client_sums(struct tcpc_link_client *client, const struct tcpc_feedback_sums *sums);
 
 /** tcpc_link_client_trial - ask the peer for a trial of @flow, under @id. Returns: 0, or -EPIPE and
  * -ENOBUFS: there is no link, or it is full. */

@@ -191,6 +191,23 @@ int tcpc_link_client_break(struct tcpc_link_client *client, const struct tcpc_br
 	return r;
 }
 
+int tcpc_link_client_sums(struct tcpc_link_client *client, const struct tcpc_feedback_sums *sums)
+{
+	__u8 body[TCPC_FEEDBACK_SHORT_BODY_MAX];
+	struct tcpc_feedback_writer w;
+	int r;
+
+	if (!client->peer || client->phase != CLIENT_LINKED)
+		return -EPIPE;
+	w = tcpc_feedback_begin(body, sizeof(body), TCPC_FEEDBACK_SUMS);
+	tcpc_feedback_put_sums(&w, sums);
+	r = tcpc_link_peer_send(client->peer, body, tcpc_feedback_bytes(&w),
+				TCPC_LINK_OUT_RECEIPTS_BYTES);
+	if (!r)
+		tcpc_link_peer_flush(client->peer);
+	return r;
+}
+
 static void on_gone(struct tcpc_link_peer *peer)
 {
 	unref(peer->owner);

@@ -11,6 +11,7 @@
 #include "edge/link_peer.h"
 #include "edge/link_socket.h"
 #include "edge/link_spread.h"
+#include "edge/link_sums.h"
 #include "edge/link_tally.h"
 #include "tcpcopy/seq.h"
 
@@ -243,11 +244,15 @@ static enum tcpc_feedback_reason read_ack(struct tcpc_link_peer *peer,
 static enum tcpc_feedback_reason on_frame(struct tcpc_link_peer *peer, enum tcpc_feedback_type type,
 					  struct tcpc_feedback_reader *body)
 {
+	const struct tcpc_link_server *server = peer->owner;
+
 	switch (type) {
 	case TCPC_FEEDBACK_ACK:
 		return read_ack(peer, body);
 	case TCPC_FEEDBACK_BREAK:
 		return read_break(peer->owner, body);
+	case TCPC_FEEDBACK_SUMS:
+		return tcpc_link_sums_read(peer, body, server->events, server->user);
 	case TCPC_FEEDBACK_TRIAL:
 		return take_trial(peer->owner, body);
 	default:

@@ -183,6 +183,7 @@ static void run_status(struct tcpc_dispatch *d, struct json_object *request,
 	tcpc_show_string(o, "pins", *pins ? pins : tcpc_target_pins(d->target));
 	json_object_object_add(o, "online", tcpc_online_status(d->online));
 	json_object_object_add(o, "target", tcpc_target_status(d->target));
+	json_object_object_add(o, "hosts", tcpc_target_hosts(d->target));
 	tcpc_reply_result(reply, o);
 }
 

@@ -125,6 +125,7 @@ static void on_routes(uv_timer_t *timer)
 {
 	online_on_netwatch(timer->data, 0);
 	choice_tick(timer->data);
+	sums_tell(timer->data);
 	keep_pins(timer->data);
 }
 

@@ -32,6 +32,7 @@ struct delivery {
 	struct tcpc_resend *resend;
 	uv_timer_t *tick;
 	unsigned int tick_ms; /* 0: it stands still */
+	struct spread *spread;
 	struct delivery_stats stats;
 };
 
@@ -220,10 +221,34 @@ static void send_in_pieces(struct delivery *d, const struct peer *peer,
 		d->stats.withheld++;
 }
 
+/* A copy has left, or is to leave, at @ns: not when it is read, that is how long its answer took.
+ */
+static void tell_ledger(struct delivery *d, __u32 target_id, __u64 ns, const struct tcpc_flow *flow,
+			const struct tcpc_ledger_packet *packet)
+{
+	struct peer *peer = find_peer(d->online, target_id);
+
+	if (!peer || !peer->ledger) {
+		d->stats.orphans++;
+		tcpc_journal_release(d->journal, packet->record);
+		return;
+	}
+	peer->last_client[tcpc_addr_is_v4(&flow->client)] = flow->client;
+	tcpc_ledger_copied(peer->ledger->ledger, later(peer->ledger, ns), flow, packet);
+	set_tick(d, TCPC_LEDGER_TICK_MS);
+}
+
+/* Its time has come: the ledger sends it, as it sends what was kept. */
+static void on_due(void *user, __u32 target_id, const struct tcpc_flow *flow,
+		   const struct tcpc_ledger_packet *packet)
+{
+	tell_ledger(user, target_id, uv_hrtime(), flow, packet);
+}
+
 static void on_record(void *user, __u64 id, const struct tcpc_journal_head *head)
 {
 	struct delivery *d = user;
-	struct peer *peer = find_peer(d->online, head->target_id);
+	const struct peer *peer = find_peer(d->online, head->target_id);
 	struct tcpc_ledger_packet packet = {
 		.seq = head->seq,
 		.ack = head->ack,
@@ -231,23 +256,17 @@ static void on_record(void *user, __u64 id, const struct tcpc_journal_head *head
 		.record_bytes = sizeof(*head) + head->ip_bytes,
 		.record = id,
 		.flags = head->flags,
-		.kept = head->kept == TCPC_KEPT_AWAY,
+		.kept = head->kept == TCPC_KEPT_AWAY || head->kept > TCPC_KEPT_LATER,
 	};
 
 	if (d->online->n_recordings)
 		record_packet(d->online, head);
-	if (!peer || !peer->ledger) {
-		d->stats.orphans++;
-		tcpc_journal_release(d->journal, id);
+	/* Without memory to wait in it leaves now. */
+	if (head->kept > TCPC_KEPT_LATER && !spread_add(d->spread, head, &packet))
 		return;
-	}
-	peer->last_client[tcpc_addr_is_v4(&head->flow.client)] = head->flow.client;
-	if (head->kept == TCPC_KEPT_CUT) /* now: the ledger may let the record go */
-		send_in_pieces(d, peer, head);
-	/* When it left, not when it is read: that is how long the answer took. */
-	tcpc_ledger_copied(peer->ledger->ledger, later(peer->ledger, head->time_ns), &head->flow,
-			   &packet);
-	set_tick(d, TCPC_LEDGER_TICK_MS);
+	if (head->kept == TCPC_KEPT_CUT && peer && peer->ledger)
+		send_in_pieces(d, peer, head); /* now: the ledger may let the record go */
+	tell_ledger(d, head->target_id, head->time_ns, &head->flow, &packet);
 }
 
 static struct delivery_ledger *largest_ledger(const struct tcpc_online *online)
@@ -434,7 +453,8 @@ int delivery_open(struct tcpc_online *online, __u64 heap_bytes, struct delivery 
 	r = r ?: tcpc_journal_open(online->config.loop, &config, &d->journal, err);
 	if (!r) {
 		d->tick = online_start_timer(online->config.loop, on_tick, 0, 0, d);
-		r = d->tick ? 0 : tcpc_err_set(err, ENOMEM, "out of memory");
+		d->spread = spread_open(online->config.loop, on_due, d);
+		r = d->tick && d->spread ? 0 : tcpc_err_set(err, ENOMEM, "out of memory");
 	}
 	if (r) {
 		delivery_close(d);
@@ -449,6 +469,7 @@ void delivery_close(struct delivery *d)
 	if (!d)
 		return;
 	online_stop_timer(&d->tick);
+	spread_close(d->spread);
 	if (d->journal)
 		tcpc_journal_close(d->journal);
 	tcpc_resend_close(d->resend);
@@ -473,6 +494,7 @@ void delivery_stats(const struct delivery *d, struct delivery_stats *ret,
 		    struct tcpc_retention_stats *ret_journal, struct tcpc_resend_stats *ret_resend)
 {
 	*ret = d->stats;
+	ret->spread_waiting = spread_waiting(d->spread);
 	tcpc_journal_stats(d->journal, ret_journal);
 	*ret_resend = *tcpc_resend_stats(d->resend);
 }

@@ -14,6 +14,8 @@
  * online_show.c   status and counters as JSON
  * online_ledger.c the ledger as JSON
  * online_trial.c  a SYN to each target and back, for `doctor`
+ * online_sums.c   what target hosts are told of it all
+ * online_spread.c copies that leave later
  * online_ramp.c   a share that is raised bit by bit
  * online_choose.c which connections go to which targets, and that they stay with them
  * online_guard.c  budgets, memory, targets in trouble: when less is copied, and when again
@@ -33,6 +35,8 @@
 #include "role/online_tunnel.h"
 
 struct delivery;
+struct spread;
+struct tcpc_ledger_packet;
 struct delivery_ledger;
 struct tcpc_ledger;
 struct tcpc_resend_stats;
@@ -346,6 +350,31 @@ const struct tcpc_ledger *delivery_ledger_of(const struct peer *peer);
 /** delivery_stats - the counters of all parts but the ledgers'. */
 void delivery_stats(const struct delivery *delivery, struct delivery_stats *ret,
 		    struct tcpc_retention_stats *ret_journal, struct tcpc_resend_stats *ret_resend);
+
+/* ---- online_sums.c ---- */
+
+/** sums_tell - each target host hears how much was copied to it. */
+void sums_tell(const struct tcpc_online *online);
+
+/* ---- online_spread.c ---- */
+
+/** Something has waited, and its time has come. */
+typedef void (*spread_due)(void *user, __u32 target_id, const struct tcpc_flow *flow,
+			   const struct tcpc_ledger_packet *packet);
+
+/** spread_open - nothing waits yet. @due comes from @loop, for each connection in the order in
+ * which its packets were added. NULL if out of memory. */
+struct spread *spread_open(uv_loop_t *loop, spread_due due, void *user);
+
+/** spread_close - what waits is forgotten, not released. NULL is fine. */
+void spread_close(struct spread *spread);
+
+/** spread_add - @packet, of @head, is due as @head says. Returns 0 or -ENOMEM. */
+int spread_add(struct spread *spread, const struct tcpc_journal_head *head,
+	       const struct tcpc_ledger_packet *packet);
+
+/** spread_waiting - how many. */
+__u64 spread_waiting(const struct spread *spread);
 
 /* ---- online_choose.c ---- */
 

@@ -65,6 +65,7 @@ static void show_copies(struct json_object *o, const struct tcpc_copies_spec *co
 		tcpc_text_from_prefix(&copies->pools[0], v6);
 	snprintf(text, sizeof(text), "%s%s%s", v4, v4[0] && v6[0] ? "," : "", v6);
 	tcpc_show_number(o, "copies", copies->n);
+	tcpc_show_number(o, "spread_ms", copies->spread_ms);
 	tcpc_show_string(o, "source", text[0] ? text : "keep");
 }
 

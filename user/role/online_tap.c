@@ -296,6 +296,7 @@ static void fill_copies(const struct tcpc_copies_spec *copies, struct tcpc_targe
 	bool first = copies->mapped[0] || copies->mapped[1];
 
 	set->copies = copies->n;
+	set->spread_ms = copies->spread_ms;
 	for (int v4 = 0; v4 < 2; v4++)
 		set->pool[v4] = tcpc_spec_pool(&copies->pools[v4]);
 	if (first)

@@ -43,6 +43,7 @@ void tcpc_target_allow(struct tcpc_target_role *role, const struct tcpc_allow_sp
 		       struct tcpc_reply *reply);
 
 /* State and counters, new objects owned by the caller; the counters may be NULL. */
+struct json_object *tcpc_target_hosts(const struct tcpc_target_role *role);
 struct json_object *tcpc_target_status(const struct tcpc_target_role *role);
 struct json_object *tcpc_target_allowed(const struct tcpc_target_role *role);
 struct json_object *tcpc_target_stats(struct tcpc_target_role *role);

@@ -211,9 +211,27 @@ static void on_peer_up(void *user, const char *peer)
 {
 	struct tcpc_target_role *role = user;
 
+	struct online_host *host = &role->peers[role->n_peers];
+
 	tcpc_log_info("feedback link: %s is connected", peer);
-	if (role->n_peers < MAX_PEER_NAMES)
-		strncpy(role->peers[role->n_peers++], peer, TCPC_TEXT_BYTES - 1);
+	if (role->n_peers == MAX_PEER_NAMES)
+		return;
+	memset(host, 0, sizeof(*host));
+	strncpy(host->name, peer, sizeof(host->name) - 1);
+	host->since_ns = uv_hrtime();
+	role->n_peers++;
+}
+
+static void on_sums(void *user, const char *peer, const struct tcpc_feedback_sums *sums)
+{
+	struct tcpc_target_role *role = user;
+
+	for (unsigned int i = 0; i < role->n_peers; i++) {
+		if (strcmp(role->peers[i].name, peer))
+			continue;
+		role->peers[i].sums = *sums;
+		role->peers[i].has_sums = true;
+	}
 }
 
 static void on_peer_down(void *user, const char *peer, bool closed, const char *why)
@@ -224,10 +242,10 @@ static void on_peer_down(void *user, const char *peer, bool closed, const char *
 	for (struct intercept *i = role->intercepts; i && !closed; i = i->next)
 		hold_way_lost(i->hold);
 	for (unsigned int i = 0; i < role->n_peers; i++) {
-		if (strcmp(role->peers[i], peer))
+		if (strcmp(role->peers[i].name, peer))
 			continue;
 		role->n_peers--;
-		memmove(role->peers[i], role->peers[role->n_peers], TCPC_TEXT_BYTES);
+		role->peers[i] = role->peers[role->n_peers];
 		return;
 	}
 }
@@ -267,6 +285,7 @@ static const struct tcpc_link_server_events link_events = {
 	.trial = on_trial,
 	.peer_up = on_peer_up,
 	.peer_down = on_peer_down,
+	.sums = on_sums,
 	.settled = on_settled,
 	.broken = on_broken,
 };

@@ -103,6 +103,14 @@ struct tunnel_end {
 	char absent[TCPC_ERR_BYTES]; /* why it could not be made */
 };
 
+/** An online host that is linked. */
+struct online_host {
+	char name[TCPC_TEXT_BYTES];
+	__u64 since_ns; /* uv_hrtime() */
+	bool has_sums;	/* it has said what it copied */
+	struct tcpc_feedback_sums sums;
+};
+
 struct tcpc_target_role {
 	struct tcpc_role_config config;
 	struct tunnel_end tunnels[2];	   /* of IPv6 and of IPv4 */
@@ -120,7 +128,7 @@ struct tcpc_target_role {
 	struct allow_entry *allow;
 	unsigned int n_allow;
 	struct await *awaits;
-	char peers[MAX_PEER_NAMES][TCPC_TEXT_BYTES];
+	struct online_host peers[MAX_PEER_NAMES];
 	unsigned int n_peers;
 	uv_timer_t *addresses_timer;
 	struct tcpc_netwatch *watch;

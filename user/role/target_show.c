@@ -7,6 +7,26 @@
 
 #include "role/show.h"
 
+struct json_object *tcpc_target_hosts(const struct tcpc_target_role *role)
+{
+	struct json_object *all = json_object_new_array();
+
+	for (unsigned int i = 0; i < role->n_peers; i++) {
+		const struct online_host *host = &role->peers[i];
+		struct json_object *o = json_object_new_object();
+
+		tcpc_show_string(o, "host", host->name);
+		tcpc_show_number(o, "linked_s", (uv_hrtime() - host->since_ns) / 1000000000);
+#define SHOW(name, text)                                                                           \
+	if (host->has_sums)                                                                        \
+		tcpc_show_number(o, #name, host->sums.name);
+		TCPC_FEEDBACK_SUM_FIELDS(SHOW)
+#undef SHOW
+		json_object_array_add(all, o);
+	}
+	return all;
+}
+
 static struct json_object *show_intercept(const struct intercept *i)
 {
 	static const char *const states[] = {"starting",  "active",  "switching",
@@ -31,7 +51,7 @@ static struct json_object *show_intercept(const struct intercept *i)
 	target_listen_text(role, text);
 	tcpc_show_string(o, "listen", text);
 	for (unsigned int p = 0; p < role->n_peers; p++)
-		json_object_array_add(peers, json_object_new_string(role->peers[p]));
+		json_object_array_add(peers, json_object_new_string(role->peers[p].name));
 	json_object_object_add(o, "peers", peers);
 	return o;
 }
