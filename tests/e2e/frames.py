@@ -204,4 +204,5 @@ def pour(path, address, port):
         sock.recv(1)
 
 
-{"send": send, "receive": receive, "sink": sink, "pour": pour}[sys.argv[1]](*sys.argv[2:])
+if __name__ == "__main__":
+    {"send": send, "receive": receive, "sink": sink, "pour": pour}[sys.argv[1]](*sys.argv[2:])
