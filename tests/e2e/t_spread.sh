@@ -24,6 +24,10 @@ nothing_under_way() {
 			map(.in_flight + .held) | add' ledger)" = 0 ]
 }
 
+some_wait() {
+	[ "$(counter delivery.spread_waiting)" -gt 0 ]
+}
+
 # clients SECONDS RATE REQUESTS GAP, to their end.
 clients() {
 	requests_reset
@@ -89,10 +93,11 @@ is "spread_failed" "$(counter online.spread_failed)" 0
 [ "$TAP_FAILED" -eq 0 ] || show_counters
 
 # A target that is removed while copies wait for their time.
-requests_reset
-clients 0.5 100 1 0
-compare "copies that wait" "$(counter delivery.spread_waiting)" ">" 0
+lab_spawn client "$LAB_DIR/clients.log" "$HERE/guard_load.py" "$ONLINE_IP" "$PORT" 3 100 1 0
+CLIENTS=$LAST_PID
+try "copies wait" wait_for 5 some_wait
 try "detach" ask online detach eth0
+try "clients without error" lab_wait "$CLIENTS"
 copy_down
 leak_end "all of it"
 tap_done
