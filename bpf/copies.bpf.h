@@ -259,7 +259,7 @@ static __always_inline __u32 spread_of(struct __sk_buff *skb, const struct tcpc_
 
 	if (!set->spread_ms || !copy)
 		return TCPC_KEPT_NOT;
-	return TCPC_KEPT_LATER + tcpc_mix_delay(tcpc_mix_who(base, copy), set->spread_ms);
+	return TCPC_KEPT_LATER + tcpc_mix_delay(tcpc_mix_who(base, copy), TCPC_SPREAD_STEPS);
 }
 
 /* A copy of @pkt to @target is to be made: gives it the source that it has. Nothing is written to

@@ -210,10 +210,11 @@ struct tcpc_flow {
 /* clang-format on */
 
 /* Why a copy in `journal` has not left: the target cannot be reached now; it is too large by
- * itself, so the daemon sends it, in pieces; from LATER on: the daemon sends it, so many ms later.
+ * itself, so the daemon sends it, in pieces; above LATER: the daemon sends it, so many steps later.
  */
 enum tcpc_kept { TCPC_KEPT_NOT, TCPC_KEPT_AWAY, TCPC_KEPT_CUT, TCPC_KEPT_LATER };
 #define TCPC_MAX_SPREAD_MS 60000
+#define TCPC_SPREAD_STEPS 252 /* of --spread; what a byte has above LATER */
 
 /** Online: one copy, in `journal`. Its packet of @ip_bytes follows, from the IP header on, as it
  * left but for the addresses in its IP header: these, and the ports here, are those with which it

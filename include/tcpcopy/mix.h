@@ -66,11 +66,11 @@ static inline __be32 tcpc_mix_source(__u64 who, __u32 attempt, __be32 pool_last,
 	return pool_last | tcpc_htonl(last);
 }
 
-/** tcpc_mix_delay - how long this copy waits, 1 to @ms: as long with each packet of its connection,
- * so that they stay in their order. */
-static inline __u32 tcpc_mix_delay(__u64 who, __u32 ms)
+/** tcpc_mix_delay - how long this copy waits, 1 to @most: as long with each packet of its
+ * connection, so that they stay in their order. */
+static inline __u32 tcpc_mix_delay(__u64 who, __u32 most)
 {
-	return 1 + (__u32)((tcpc_mix_spread(who) >> 32) * ms >> 32);
+	return 1 + (__u32)((tcpc_mix_spread(who) >> 32) * most >> 32);
 }
 
 /** tcpc_mix_in_pool - is @addr one that copies may get from @pool? */

@@ -245,6 +245,16 @@ static void on_due(void *user, __u32 target_id, const struct tcpc_flow *flow,
 	tell_ledger(user, target_id, uv_hrtime(), flow, packet);
 }
 
+/* 0 if its interface has gone. */
+static __u32 spread_ms_of(const struct tcpc_online *online, const struct tcpc_journal_head *head)
+{
+	const struct tap *tap = online->taps;
+
+	while (tap && tap->ifindex != (int)head->tap_ifindex)
+		tap = tap->next;
+	return tap ? tap->copies.spread_ms : 0;
+}
+
 static void on_record(void *user, __u64 id, const struct tcpc_journal_head *head)
 {
 	struct delivery *d = user;
@@ -262,7 +272,8 @@ static void on_record(void *user, __u64 id, const struct tcpc_journal_head *head
 	if (d->online->n_recordings)
 		record_packet(d->online, head);
 	/* Without memory to wait in it leaves now. */
-	if (head->kept > TCPC_KEPT_LATER && !spread_add(d->spread, head, &packet))
+	if (head->kept > TCPC_KEPT_LATER &&
+	    !spread_add(d->spread, head, spread_ms_of(d->online, head), &packet))
 		return;
 	if (head->kept == TCPC_KEPT_CUT && peer && peer->ledger)
 		send_in_pieces(d, peer, head); /* now: the ledger may let the record go */

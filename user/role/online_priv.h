@@ -369,8 +369,9 @@ struct spread *spread_open(uv_loop_t *loop, spread_due due, void *user);
 /** spread_close - what waits is forgotten, not released. NULL is fine. */
 void spread_close(struct spread *spread);
 
-/** spread_add - @packet, of @head, is due as @head says. Returns 0 or -ENOMEM. */
-int spread_add(struct spread *spread, const struct tcpc_journal_head *head,
+/** spread_add - @packet, of @head, is due as @head says, @spread_ms later at most. Returns 0 or
+ * -ENOMEM. */
+int spread_add(struct spread *spread, const struct tcpc_journal_head *head, __u32 spread_ms,
 	       const struct tcpc_ledger_packet *packet);
 
 /** spread_waiting - how many. */

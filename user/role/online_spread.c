@@ -103,16 +103,17 @@ void spread_close(struct spread *s)
 }
 
 /* When @head is due; what is late already is due with the next tick, in its order. */
-static __u64 due_ms(const struct spread *s, const struct tcpc_journal_head *head)
+static __u64 due_ms(const struct spread *s, const struct tcpc_journal_head *head, __u32 spread_ms)
 {
-	__u64 at = head->time_ns / 1000000 + head->kept - TCPC_KEPT_LATER;
+	__u32 steps = head->kept - TCPC_KEPT_LATER;
+	__u64 at = head->time_ns / 1000000 + steps * spread_ms / TCPC_SPREAD_STEPS;
 
 	if (at <= s->done_ms)
 		return s->done_ms + 1;
 	return at - s->done_ms < PLACES ? at : s->done_ms + PLACES - 1;
 }
 
-int spread_add(struct spread *s, const struct tcpc_journal_head *head,
+int spread_add(struct spread *s, const struct tcpc_journal_head *head, __u32 spread_ms,
 	       const struct tcpc_ledger_packet *packet)
 {
 	struct waiting *w = malloc(sizeof(*w));
@@ -123,7 +124,7 @@ int spread_add(struct spread *s, const struct tcpc_journal_head *head,
 	if (!s->n)
 		s->done_ms = now_ms() - 1;
 	*w = (struct waiting){.target_id = head->target_id, .flow = head->flow, .packet = *packet};
-	place = &s->places[due_ms(s, head) % PLACES];
+	place = &s->places[due_ms(s, head, spread_ms) % PLACES];
 	if (!place->first)
 		place->end = &place->first;
 	*place->end = w;
