@@ -71,7 +71,7 @@ played() {
 	local text=$1 want=$2 result
 	shift 2
 	: >"$LAB_DIR/nginx-target/access.log"
-	result=$(ctl online --json replay "$@" --to "$TO" --concurrency 64) || true
+	result=$(ctl online --json replay "$@" --to "$TO") || true
 	wait_for 5 requests_are target "$want" || true
 	printf '%-10s %10s %10s %10s  %s\n' "$text" "$want" "$(requests target)" \
 		"$(jq .result.duration_ms <<<"$result")" \
