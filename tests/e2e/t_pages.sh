@@ -29,7 +29,7 @@ here() {
 	sed -e "s|10\.0\.0\.9|$TARGET_IP|g; s|10\.0\.0\.10|$OTHER_IP|g; s|10\.0\.0\.2|$ONLINE_IP|g" \
 		-e "s|/etc/tcpcopy|$LAB_DIR/etc-$1|g; s|/run/tcpcopy-1|$LAB_DIR/run-1|g" \
 		-e "s|/run/tcpcopy|$(run_dir "$1")|g; s|/sys/fs/bpf/tcpcopy|$(pins "$1")|g" \
-		-e "s|--netns PID|--netns $pid|g" <<<"$2"
+		-e "s|/tmp/today|$LAB_DIR/today|g" -e "s|--netns PID|--netns $pid|g" <<<"$2"
 }
 
 # tools HOST: what is installed there, and the programs that the pages use and a lab has not.
@@ -129,18 +129,30 @@ before() {
 	esac >/dev/null 2>&1
 }
 
+# made COUNT: requests, one after the other, on connections of their own.
+made() {
+	local i
+	for ((i = 0; i < $1; i++)); do
+		fetch "$ONLINE_IP" / >/dev/null
+	done
+}
+
 # The reader's question after these: does the target get what clients ask for?
 after() {
 	case $2 in
+	*" record eth0 -w "*)
+		wait_for 5 copying || true
+		made 10
+		requests_settle
+		return 0
+		;;
 	"tcpcopyctl attach eth0 --to 10.0.0.9:8080" | *" --percent 100 "*) ;;
 	"tcpcopyctl attach "*" --via vxlan") ;;
 	*) return 0 ;;
 	esac
 	wait_for 5 copying || true
 	requests_reset
-	for _ in {1..20}; do
-		fetch "$ONLINE_IP" / >/dev/null
-	done
+	made 20
 	requests_settle
 	is "$1: requests online" "$N_ONLINE" 20
 	is "$1: after this line each request reaches the target" "$N_TARGET" "$N_ONLINE"
