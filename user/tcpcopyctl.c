@@ -102,31 +102,13 @@ static int ask(const struct options *options, struct json_object *request, struc
 	return status;
 }
 
-/* Where tcpcopyd is: beside us, as it was built or installed, else in PATH. */
-static const char *find_daemon(char path[PATH_MAX])
-{
-	static const char *const places[] = {"tcpcopyd", "../sbin/tcpcopyd"};
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
-
-	self[n < 0 ? 0 : n] = '\0';
-	slash = strrchr(self, '/');
-	for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
-		snprintf(path, PATH_MAX, "%.*s/%s", (int)(slash - self), self, places[i]);
-		if (!access(path, X_OK))
-			return path;
-	}
-	return "tcpcopyd";
-}
-
 /* What a daemon has left that was killed, tcpcopyd itself clears: it does so at each start. */
 static int sweep(const struct options *options, struct json_object *request, struct answer *ret,
 		 struct tcpc_err *err)
 {
 	bool online = !strcmp(command_of(request), "detach");
 	char path[PATH_MAX], *line = NULL;
-	const char *const argv[] = {find_daemon(path),
+	const char *const argv[] = {tcpc_ask_find_daemon(path),
 				    "--run-dir",
 				    options->run_dir,
 				    "--log-level",

@@ -6,6 +6,8 @@
 #ifndef TCPCOPY_EDGE_ASK_H
 #define TCPCOPY_EDGE_ASK_H
 
+#include <limits.h>
+
 #include "core/err.h"
 
 #define TCPC_ASK_SECONDS 30
@@ -41,5 +43,9 @@ int tcpc_ask_fd(const char *path, const char *request, char **ret_answer, int *r
  * Returns: 0; -ENOENT: there is no such program; -EIO: it said nothing.
  */
 int tcpc_ask_program(char *const *argv, char **ret_answer, struct tcpc_err *err);
+
+/** tcpc_ask_find_daemon - where tcpcopyd is: beside us, as it was built or installed, else to be
+ * looked up in PATH. @path: room for the answer, which may lie elsewhere. */
+const char *tcpc_ask_find_daemon(char path[PATH_MAX]);
 
 #endif

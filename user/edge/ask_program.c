@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,4 +73,21 @@ int tcpc_ask_program(char *const *argv, char **ret_answer, struct tcpc_err *err)
 		return tcpc_err_set(err, EIO, "%s ended without an answer", argv[0]);
 	*ret_answer = line;
 	return 0;
+}
+
+const char *tcpc_ask_find_daemon(char path[PATH_MAX])
+{
+	static const char *const places[] = {"tcpcopyd", "../sbin/tcpcopyd"};
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	self[n < 0 ? 0 : n] = '\0';
+	slash = strrchr(self, '/');
+	for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
+		snprintf(path, PATH_MAX, "%.*s/%s", (int)(slash - self), self, places[i]);
+		if (!access(path, X_OK))
+			return path;
+	}
+	return "tcpcopyd";
 }
