@@ -251,15 +251,22 @@ __noinline int map_source(__u64 base, __u32 which, __u32 iface)
 	return 0;
 }
 
-/* When this copy is to leave, as enum tcpc_kept says; 0: at once. */
+/* When copy @which is to leave, as enum tcpc_kept says; 0: at once. By itself, or the verifier
+ * would look at all that follows twice. */
+__noinline int spread_steps(__u64 base, __u32 which, __u32 spread_ms)
+{
+	__u32 copy = which >> CB_COPY_SHIFT;
+
+	if (!spread_ms || !copy)
+		return TCPC_KEPT_NOT;
+	return TCPC_KEPT_LATER + tcpc_mix_delay(tcpc_mix_who(base, copy), TCPC_SPREAD_STEPS);
+}
+
 static __always_inline __u32 spread_of(struct __sk_buff *skb, const struct tcpc_target_set *set)
 {
 	__u64 base = (__u64)skb->cb[CB_BASE_HIGH] << 32 | skb->cb[CB_BASE_LOW];
-	__u32 copy = skb->cb[CB_WHICH] >> CB_COPY_SHIFT;
 
-	if (!set->spread_ms || !copy)
-		return TCPC_KEPT_NOT;
-	return TCPC_KEPT_LATER + tcpc_mix_delay(tcpc_mix_who(base, copy), TCPC_SPREAD_STEPS);
+	return spread_steps(base, skb->cb[CB_WHICH], set->spread_ms);
 }
 
 /* A copy of @pkt to @target is to be made: gives it the source that it has. Nothing is written to
