@@ -247,17 +247,12 @@ static struct tcpc_render_screen screen_now(double seconds)
 	return screen;
 }
 
-static double seconds_of(const struct timespec *t)
-{
-	return t->tv_sec + t->tv_nsec / 1e9;
-}
-
 /* On a terminal one screen is written over the other; the last one stays. */
 static int run_screen(const struct options *options, struct json_object *request)
 {
 	struct answer answer, before = {};
-	struct timespec next, now;
 	struct tcpc_render_screen screen;
+	struct timespec next, now;
 	double last = 0;
 	struct tcpc_err err;
 	int status;
@@ -266,9 +261,9 @@ static int run_screen(const struct options *options, struct json_object *request
 	fputs("\033[2J", stdout); /* ECMA-48: erase display */
 	while (!(status = ask(options, request, &answer, &err)) && answer.ok) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		screen = screen_now(seconds_of(&now) - last);
+		screen = screen_now(now.tv_sec + now.tv_nsec / 1e9 - last);
 		tcpc_render_watch(stdout, answer.result, before.result, &screen);
-		last = seconds_of(&now);
+		last += screen.seconds;
 		answer_free(&before);
 		before = answer;
 		if (fflush(stdout) || ferror(stdout))
@@ -278,10 +273,10 @@ static int run_screen(const struct options *options, struct json_object *request
 	answer_free(&before);
 	if (status)
 		return fail(options, &err);
-	if (answer.ok)
-		return 1; /* the terminal is gone: main() says so */
-	status = complain_answer(&answer);
-	answer_free(&answer);
+	/* If all was well the terminal is gone: main() says so. */
+	status = answer.ok ? 1 : complain_answer(&answer);
+	if (!answer.ok)
+		answer_free(&answer);
 	return status;
 }
 
