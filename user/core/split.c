@@ -72,20 +72,22 @@ static int build_family(const struct tcpc_split_target *list, unsigned int n, co
 			__u8 ret[TCPC_SPLIT_SLOTS])
 {
 	__u32 left[TCPC_MAX_TARGETS];
-	struct wish *wishes, *w;
+	const __u32 n_wishes = n * TCPC_SPLIT_SLOTS;
+	struct wish *wishes;
 
 	memset(ret, TCPC_SPLIT_NONE, TCPC_SPLIT_SLOTS);
 	if (!n)
 		return 0;
-	wishes = w = malloc(n * TCPC_SPLIT_SLOTS * sizeof(*wishes));
+	wishes = malloc(n_wishes * sizeof(*wishes));
 	if (!wishes)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < n; i++)
 		for (__u32 part = 0; part < TCPC_SPLIT_SLOTS; part++)
-			*w++ = (struct wish){score(&list[i], part, key), part, i};
-	qsort(wishes, n * TCPC_SPLIT_SLOTS, sizeof(*wishes), by_score);
+			wishes[i * TCPC_SPLIT_SLOTS + part] =
+				(struct wish){score(&list[i], part, key), part, i};
+	qsort(wishes, n_wishes, sizeof(*wishes), by_score);
 	share_out(list, n, left);
-	for (w = wishes; w < wishes + n * TCPC_SPLIT_SLOTS; w++) {
+	for (const struct wish *w = wishes; w < wishes + n_wishes; w++) {
 		if (ret[w->part] != TCPC_SPLIT_NONE || !left[w->target])
 			continue;
 		left[w->target]--;
