@@ -177,3 +177,13 @@ void tcpc_link_book_free(struct tcpc_link_book *book)
 {
 	tcpc_link_allow_clear(&book->allow);
 }
+
+void tcpc_link_peers_remove(struct tcpc_link_peers *peers, const struct tcpc_link_peer *peer)
+{
+	__u32 i = 0;
+
+	while (peers->list[i] != peer)
+		i++;
+	peers->n--;
+	memmove(&peers->list[i], &peers->list[i + 1], (peers->n - i) * sizeof(peers->list[0]));
+}

@@ -25,6 +25,9 @@ struct tcpc_link_peers {
 	__u32 n;
 };
 
+/** tcpc_link_peers_remove - @peer, which is among them, is not any more. */
+void tcpc_link_peers_remove(struct tcpc_link_peers *peers, const struct tcpc_link_peer *peer);
+
 /* Both take note of a change and send it to @peers, flushed. Return: its serial; 0 if it is not
  * possible (too many, a value that has no encoding, out of memory): then it is logged and nothing
  * has changed. */

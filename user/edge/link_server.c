@@ -273,22 +273,12 @@ static void refused(struct tcpc_link_server *server, const char *peer, const cha
 	tcpc_link_tally_refusal(&server->refusals, uv_now(server->beat.loop), peer, why);
 }
 
-static void remove_peer(struct tcpc_link_peers *peers, const struct tcpc_link_peer *peer)
-{
-	__u32 i = 0;
-
-	while (peers->list[i] != peer)
-		i++;
-	peers->n--;
-	memmove(&peers->list[i], &peers->list[i + 1], (peers->n - i) * sizeof(peers->list[0]));
-}
-
 static void on_ended(struct tcpc_link_peer *peer, bool was_up, enum tcpc_link_end end,
 		     const char *why)
 {
 	struct tcpc_link_server *server = peer->owner;
 
-	remove_peer(&server->peers, peer);
+	tcpc_link_peers_remove(&server->peers, peer);
 	tcpc_link_tally_end(&server->counters, end);
 	if (!was_up) {
 		refused(server, peer->name, why);

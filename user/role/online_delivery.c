@@ -197,15 +197,6 @@ static void on_tick(uv_timer_t *timer)
 /* ---- copies -----------------------------------------------------------------------------------
  */
 
-static struct peer *find_peer(const struct tcpc_online *online, __u32 id)
-{
-	struct peer *peer = online->peers;
-
-	while (peer && peer->id != id)
-		peer = peer->next;
-	return peer;
-}
-
 /* Too large for the way, as the program saw. What fails is lost like any other on the way: the
  * ledger sends it again. */
 static void send_in_pieces(struct delivery *d, const struct peer *peer,
@@ -226,7 +217,7 @@ static void send_in_pieces(struct delivery *d, const struct peer *peer,
 static void tell_ledger(struct delivery *d, __u32 target_id, __u64 ns, const struct tcpc_flow *flow,
 			const struct tcpc_ledger_packet *packet)
 {
-	struct peer *peer = find_peer(d->online, target_id);
+	struct peer *peer = peer_of_id(d->online, target_id);
 
 	if (!peer || !peer->ledger) {
 		d->stats.orphans++;
@@ -245,20 +236,10 @@ static void on_due(void *user, __u32 target_id, const struct tcpc_flow *flow,
 	tell_ledger(user, target_id, uv_hrtime(), flow, packet);
 }
 
-/* 0 if its interface has gone. */
-static __u32 spread_ms_of(const struct tcpc_online *online, const struct tcpc_journal_head *head)
-{
-	const struct tap *tap = online->taps;
-
-	while (tap && tap->ifindex != (int)head->tap_ifindex)
-		tap = tap->next;
-	return tap ? tap->copies.spread_ms : 0;
-}
-
 static void on_record(void *user, __u64 id, const struct tcpc_journal_head *head)
 {
 	struct delivery *d = user;
-	const struct peer *peer = find_peer(d->online, head->target_id);
+	const struct peer *peer = peer_of_id(d->online, head->target_id);
 	struct tcpc_ledger_packet packet = {
 		.seq = head->seq,
 		.ack = head->ack,
@@ -310,7 +291,7 @@ static void on_pressure(void *user)
 	if (!most || tcpc_ledger_give_up_largest(most->ledger, now(most), front) || !oldest)
 		return;
 	flow = oldest->flow; /* it goes away meanwhile */
-	peer = find_peer(d->online, oldest->target_id);
+	peer = peer_of_id(d->online, oldest->target_id);
 	if (!peer || !peer->ledger ||
 	    !tcpc_ledger_give_up(peer->ledger->ledger, now(peer->ledger), &flow))
 		tcpc_ledger_give_up_largest(most->ledger, now(most), ~0ULL);

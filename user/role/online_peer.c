@@ -258,3 +258,12 @@ bool peer_settled(const struct peer *peer)
 	return peer->state == TCPC_LINK_READY ? peer->has_services
 					      : peer->state != TCPC_LINK_CONNECTING;
 }
+
+struct peer *peer_of_id(const struct tcpc_online *online, __u32 id)
+{
+	struct peer *peer = online->peers;
+
+	while (peer && peer->id != id)
+		peer = peer->next;
+	return peer;
+}

@@ -287,6 +287,9 @@ int peer_get(struct tcpc_online *online, const char *host, __u16 port, struct pe
 	     struct tcpc_err *err);
 void peer_put(struct peer *peer);
 
+/** peer_of_id - the one with this @id, or NULL. */
+struct peer *peer_of_id(const struct tcpc_online *online, __u32 id);
+
 /** peer_intercepts - has it said that it intercepts this? @any_addr: the port alone must match. */
 bool peer_intercepts(const struct peer *peer, const struct tcpc_endpoint *endpoint, bool any_addr);
 
@@ -373,6 +376,9 @@ void spread_close(struct spread *spread);
  * -ENOMEM. */
 int spread_add(struct spread *spread, const struct tcpc_journal_head *head, __u32 spread_ms,
 	       const struct tcpc_ledger_packet *packet);
+
+/** spread_ms_of - what --spread says where the packet came in; 0 if that has gone. */
+__u32 spread_ms_of(const struct tcpc_online *online, const struct tcpc_journal_head *head);
 
 /** spread_waiting - how many. */
 __u64 spread_waiting(const struct spread *spread);

@@ -140,3 +140,12 @@ __u64 spread_waiting(const struct spread *s)
 {
 	return s->n;
 }
+
+__u32 spread_ms_of(const struct tcpc_online *online, const struct tcpc_journal_head *head)
+{
+	const struct tap *tap = online->taps;
+
+	while (tap && tap->ifindex != (int)head->tap_ifindex)
+		tap = tap->next;
+	return tap ? tap->copies.spread_ms : 0;
+}
