@@ -29,23 +29,6 @@ static const struct shape {
 	{"IPv6 extension headers", {V6, DATA, .ext = {0, 43, 60}, .n_ext = 3, .ext_units = 1}},
 };
 
-/* Its addresses in the record are those with which @came did, its ports stand beside it. */
-static void expect_origin(const char *row, const struct frame_spec *came, __u8 *ip, bool v4)
-{
-	const struct tcpc_journal_head *head = &owner.last;
-	struct frame frame = frame_build(came);
-	const __u8 *tcp = frame.data + frame.l4_off;
-	__u32 at = v4 ? 12 : 8, n = v4 ? 8 : 32;
-
-	expect_bytes(row, owner.packet + at, frame.data + frame.l3_off + at, n);
-	memcpy(ip + at, frame.data + frame.l3_off + at, n);
-	expect_bytes(row, &head->client_port, tcp, 2);
-	expect_bytes(row, &head->server_port, tcp + 2, 2);
-	expect_u64(row, "where it came in", head->tap_ifindex, lab.live);
-	expect_u64(row, "first", head->first, 1);
-	frame_free(&frame);
-}
-
 /* The last record against the packet that left, from its IP header on. */
 static void expect_record(const char *row, const struct frame_spec *came, __u8 *frame, __u32 bytes)
 {

@@ -238,7 +238,9 @@ static int load_mirror(void)
 	return 0;
 }
 
-/* What leaves is in the journal, as it left; what may not leave now is kept there. */
+/* What leaves is in the journal, as it left but for its addresses; what may not leave now is kept
+ * there.
+ */
 static void expect_noted(const struct shape *shape, __u32 flags)
 {
 	struct tcpc_target target = target_of(shape->spec.family);
@@ -267,6 +269,7 @@ static void expect_noted(const struct shape *shape, __u32 flags)
 	expect_u64(shape->description, "segments", owner.last.segment_bytes, 0);
 	expect_u64(shape->description, "length", owner.last.ip_bytes,
 		   pkt.l4_off - pkt.l3_off + pkt.tcp_bytes + pkt.payload_bytes);
+	expect_origin(shape->description, &shape->spec, want.data + pkt.l3_off, pkt.family == 4);
 	expect_bytes(shape->description, owner.packet, want.data + pkt.l3_off, owner.last.ip_bytes);
 	frame_free(&frame);
 	frame_free(&want);

@@ -135,6 +135,24 @@ static inline struct bpf_run *run_copy(const char *row, const struct frame_spec 
 	return run_copy_for(row, spec, VERDICT_REDIRECT);
 }
 
+/* The last record has the addresses with which @came did, its ports stand beside it. They are
+ * written into @ip as well, the IP header that left. */
+static inline void expect_origin(const char *row, const struct frame_spec *came, __u8 *ip, bool v4)
+{
+	const struct tcpc_journal_head *head = &owner.last;
+	struct frame frame = frame_build(came);
+	const __u8 *tcp = frame.data + frame.l4_off;
+	__u32 at = v4 ? 12 : 8, n = v4 ? 8 : 32;
+
+	expect_bytes(row, owner.packet + at, frame.data + frame.l3_off + at, n);
+	memcpy(ip + at, frame.data + frame.l3_off + at, n);
+	expect_bytes(row, &head->client_port, tcp, 2);
+	expect_bytes(row, &head->server_port, tcp + 2, 2);
+	expect_u64(row, "where it came in", head->tap_ifindex, lab.live);
+	expect_u64(row, "first", head->first, 1);
+	frame_free(&frame);
+}
+
 static inline struct tcpc_retention_stats journal_stats(void)
 {
 	struct tcpc_retention_stats s;
