@@ -237,8 +237,12 @@ static __always_inline struct tcpc_exchange *note_answer(struct __sk_buff *skb,
 
 	if (!x)
 		return NULL;
+	/* Without an ACK number it answers a packet for which no socket was found. That tells
+	 * nothing of a connection that the target has not closed: see is_our_reset() in
+	 * core/ledger.c. */
 	if (answer->flags & TCPC_TCP_RST) {
-		x->answer_flags |= TCPC_TCP_RST;
+		if (answer->flags & TCPC_TCP_ACK || x->answer_flags & TCPC_TCP_FIN)
+			x->answer_flags |= TCPC_TCP_RST;
 		return x;
 	}
 	if ((answer->flags & TCPC_TCP_SYN) && !x->exchanges)

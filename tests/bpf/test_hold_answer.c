@@ -110,13 +110,16 @@ static void test_answers(void **state)
 /* A reset before anything else: what was never sent ends nowhere. */
 static void test_reset_first(void **state)
 {
-	static const struct answer reset = {"RST", TCPC_TCP_RST, 500, 0, -SND, TCPC_TCP_RST},
+	static const struct answer stray = {"RST", TCPC_TCP_RST, 500, 0, -SND, 0},
+				   reset = {"RST, ACK",	 TCPC_TCP_RST | TCPC_TCP_ACK, 500, 0, -SND,
+					    TCPC_TCP_RST},
 				   later = {"data", TCPC_TCP_ACK, 0, 100, 100, TCPC_TCP_ACK};
 	static const struct tcpc_exchange fresh;
 
 	(void)state;
 	need_netns();
 	hold_write_exchange(&NOBODY, &fresh);
+	expect_answer(&stray, 0);
 	expect_answer(&reset, 0);
 	expect_answer(&later, 0);
 }

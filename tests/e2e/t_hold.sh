@@ -211,6 +211,8 @@ too_slow() {
 
 too_much() {
 	local peak
+	# Else it would spare a target whose queue is full.
+	ATTACH=(--target-guard off)
 	begin --hold 1 --max-lag 5
 	stopped "small queue" shed_full 16 40 32000
 	told_all "small queue"

@@ -22,8 +22,13 @@ static void stray(struct tcpc_ledger *l)
 	l->stats.stray_receipts++;
 }
 
-/* A RST that acknowledges must fit. One that does not answers a packet with an ACK number, never a
- * SYN: while that is on the way it speaks of the connection before. */
+/*
+ * A RST that acknowledges must fit. One that does not answers a packet with an ACK number, never a
+ * SYN: while that is on the way it speaks of the connection before. And such a one does not tell
+ * that the connection has gone, unless the target has closed it: Linux before 6.19 may miss a
+ * socket in its table at the moment when it takes its request's place, and answers an ACK by a RST
+ * though all is well.
+ */
 static bool is_our_reset(const struct ledger_account *a, const struct tcpc_receipt *r)
 {
 	/* In mid-stream, what we have ended ourselves at the target before. */
@@ -31,7 +36,9 @@ static bool is_our_reset(const struct ledger_account *a, const struct tcpc_recei
 		return false;
 	if (r->flags & TCPC_TCP_ACK)
 		return r->ack - a->una <= a->nxt - a->una;
-	return !(a->head && (a->head->flags & LEDGER_PIECE_SYN));
+	if (a->head && (a->head->flags & LEDGER_PIECE_SYN))
+		return false;
+	return (a->state != LEDGER_OPEN && a->state != LEDGER_PROBE) || a->flags & LEDGER_SAID_FIN;
 }
 
 static void receipt_rst(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
@@ -163,6 +170,10 @@ void tcpc_ledger_receipt(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_
 	}
 	ledger_touch(l, a, now_ns);
 	a->heard_ns = now_ns;
+	if (r->flags & TCPC_TCP_SYN)
+		a->flags &= ~LEDGER_SAID_FIN;
+	else if (r->flags & TCPC_TCP_FIN)
+		a->flags |= LEDGER_SAID_FIN;
 	if (r->flags & TCPC_TCP_RST) {
 		receipt_rst(l, a, now_ns, r);
 	} else if (a->state == LEDGER_BROKEN && (r->flags & TCPC_TCP_SYN)) {

@@ -88,6 +88,7 @@ enum ledger_state {
 #define LEDGER_RST_WAITS (1u << 6)     /* @rst has not left: what is before it goes first */
 #define LEDGER_IS_REFUSED (1u << 7)    /* the daemon will not send anything to this client's half */
 #define LEDGER_GOES_ON (1u << 8)       /* REPLACED, but its successor waits until it is done */
+#define LEDGER_SAID_FIN (1u << 9)      /* the target has */
 
 struct ledger_account {
 	struct ledger_link lru, wheel, size;
