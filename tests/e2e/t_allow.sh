@@ -1,14 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # The allow-list, changed while copying runs: a client in it uses the target as if we were not
-# there, and what it sends to the online host is not copied. Both within 100 ms of the command.
+# there, and what it sends to the online host is not copied. Both within 100 ms of the command where
+# nothing else runs: the figures are in the results. Beside other tests the bound only tells whether
+# something waits that should not.
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"
 # shellcheck source=tests/harness/lab.sh
 . "$(dirname "$0")/../harness/lab.sh"
 
-LIMIT_MS=100
+LIMIT_MS=500
 STREAM_PORT=40101
 HERE=$(dirname "$0")
 
