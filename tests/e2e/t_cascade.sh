@@ -51,7 +51,7 @@ run() {
 	: >"$LAB_DIR/nginx-target2/access.log"
 	try "$text: no error for the clients" load 2 8 "$uri" "$@"
 	requests_settle
-	wait_for 5 requests_are target2 "$N_ONLINE" || true
+	caught_up target2 "$N_ONLINE"
 	compare "$text: requests at A" "$N_ONLINE" ">=" "$least"
 	is "$text: requests at B = A" "$N_TARGET" "$N_ONLINE"
 	is "$text: requests at C = A" "$(requests target2)" "$N_ONLINE"

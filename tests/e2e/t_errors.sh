@@ -15,7 +15,7 @@ declare -A BEFORE
 # state HOST: what the daemon says and what the kernel holds there. Times pass by themselves.
 state() {
 	ctl "$1" --json status 2>&1 |
-		jq -RS '(fromjson? // .) | del(.. | objects | .uptime_s?, .linked_s?, .rss_bytes?)' || true
+		jq -RS '(fromjson? // .) | del(.. | objects | .uptime_s?, .hosts?, .rss_bytes?)' || true
 	ctl "$1" --json allow list 2>&1 || true
 	kernel_state "$1"
 }

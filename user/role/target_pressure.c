@@ -11,7 +11,7 @@
 #include "edge/log.h"
 #include "edge/meminfo.h"
 
-#define LOOK_MS 200
+#define LOOK_MS 250
 
 /** Of the role, while there is a link. */
 struct pressure_room {
