@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A cascade, A -> B -> C: one daemon at B is target of A and copies to C. Every request at A reaches B
 # and C, once, whichever role B took up first and whichever engine it has.
-# mostly waits
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

@@ -4,6 +4,7 @@
 # ten of keep-alive traffic and of one connection a request, a hundred at a low rate. Copies come
 # from sources of their own, whose answers stay inside as all others do (invariant 2).
 # engines: nfqueue tc
+# mostly waits
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

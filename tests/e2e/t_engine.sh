@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Engine tc, and changing the engine while copies flow: nothing is lost, nothing leaks, and what a
 # killed daemon leaves is found.
-# mostly waits
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

@@ -4,6 +4,7 @@
 # answer online. The target must not see the next one, nor the connection's end, before it has had
 # the lost one and answered it.
 # engines: nfqueue tc
+# mostly waits
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

@@ -4,6 +4,7 @@
 # the balancer's address, and from the same ports. With --source each host's connections come from
 # sources of their own, and all of the sum arrives. Without it they clash: that is the control.
 # engines: nfqueue tc
+# mostly waits
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

@@ -4,6 +4,7 @@
 # read. Each request has an id; a thousand clients reset 0 to 50 ms after theirs. The ids that the
 # target has read are the exchanges that the ledger calls acknowledged, and the rest it calls lost.
 # engines: nfqueue tc
+# mostly waits
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

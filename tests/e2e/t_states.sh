@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # States and options of TCP, each with a server whose log must be the same on both hosts: what
 # clients negotiate, how they open and close, what a target drops or has in the way.
+# mostly waits
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"
