@@ -325,12 +325,12 @@ static int on_local(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-int tcpc_sockdiag_local(tcpc_sockdiag_match see, void *user, struct tcpc_err *err)
+/* Lists the sockets of both families in these states; a kernel may lack IPv6. */
+static int dump(__u32 states, mnl_cb_t cb, void *user, struct tcpc_err *err)
 {
 	static const __u8 families[] = {AF_INET, AF_INET6};
 	char buf[MNL_NLMSG_HDRLEN + sizeof(struct inet_diag_req_v2)] __attribute__((aligned(8)));
 	struct mnl_socket *nl = open_socket();
-	struct local l = {see, user};
 	struct inet_diag_req_v2 *req;
 	int r = 0;
 
@@ -340,13 +340,21 @@ int tcpc_sockdiag_local(tcpc_sockdiag_match see, void *user, struct tcpc_err *er
 	for (__u32 i = 0; i < 2 && !r; i++) {
 		req = new_request(buf, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, i + 1);
 		req->sdiag_family = families[i];
-		req->idiag_states = (STATES | 1u << BPF_TCP_LISTEN) & ~(1u << BPF_TCP_TIME_WAIT);
-		r = transact(nl, (struct nlmsghdr *)buf, on_local, &l);
+		req->idiag_states = states;
+		r = transact(nl, (struct nlmsghdr *)buf, cb, user);
 		if (r == -ENOENT && families[i] == AF_INET6)
 			r = 0;
 	}
 	mnl_socket_close(nl);
 	return r ? tcpc_err_set(err, -r, "cannot list sockets: %s", strerror(-r)) : 0;
+}
+
+int tcpc_sockdiag_local(tcpc_sockdiag_match see, void *user, struct tcpc_err *err)
+{
+	struct local l = {see, user};
+
+	return dump((STATES | 1u << BPF_TCP_LISTEN) & ~(1u << BPF_TCP_TIME_WAIT), on_local, &l,
+		    err);
 }
 
 /* ---- listeners ------------------------------------------------------------------------------- */
@@ -383,26 +391,9 @@ static int on_listener(const struct nlmsghdr *nlh, void *data)
 
 int tcpc_sockdiag_listeners(__be16 port, struct tcpc_listener *ret, int max, struct tcpc_err *err)
 {
-	static const __u8 families[] = {AF_INET, AF_INET6};
-	char buf[MNL_NLMSG_HDRLEN + sizeof(struct inet_diag_req_v2)] __attribute__((aligned(8)));
 	struct listeners l = {.port = port, .list = ret, .max = max};
-	struct mnl_socket *nl = open_socket();
-	struct inet_diag_req_v2 *req;
-	int r = 0;
 
-	if (!nl)
-		return tcpc_err_set(err, errno, "cannot open a sock_diag socket: %s",
-				    strerror(errno));
-	for (__u32 i = 0; i < 2 && !r; i++) {
-		req = new_request(buf, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, i + 1);
-		req->sdiag_family = families[i];
-		req->idiag_states = 1u << BPF_TCP_LISTEN;
-		r = transact(nl, (struct nlmsghdr *)buf, on_listener, &l);
-		if (r == -ENOENT && families[i] == AF_INET6)
-			r = 0;
-	}
-	mnl_socket_close(nl);
-	return r ? tcpc_err_set(err, -r, "cannot list listeners: %s", strerror(-r)) : l.n;
+	return dump(1u << BPF_TCP_LISTEN, on_listener, &l, err) ?: l.n;
 }
 
 int tcpc_sockdiag_check(struct tcpc_err *err)
