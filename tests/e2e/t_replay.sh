@@ -9,31 +9,8 @@ set -euo pipefail
 . "$(dirname "$0")/../harness/tap.sh"
 # shellcheck source=tests/harness/lab.sh
 . "$(dirname "$0")/../harness/lab.sh"
-
-RESULT=
-
-# replay FILE OPTIONS...: RESULT, and requests at the target since.
-replay() {
-	: >"$LAB_DIR/nginx-target/access.log"
-	RESULT=$(ctl online --json replay "$@" --to "$TARGET_IP:$PORT" 2>"$LAB_DIR/replay.err") || {
-		sed 's/^/# /' "$LAB_DIR/replay.err"
-		return 1
-	}
-}
-
-result() {
-	jq -r ".result.$1" <<<"$RESULT"
-}
-
-# arrived TEXT COUNT: all of them, as the target's server and the ledger say; nothing unaccounted.
-arrived() {
-	wait_for 5 requests_are target "$2" || true
-	is "$1: requests at the target" "$(requests target)" "$2"
-	is "$1: requests that the target has acknowledged" "$(result requests.acknowledged)" "$2"
-	[ "$(result requests.acknowledged)" = "$2" ] || note "$1: $RESULT"
-	is "$1: frames read = sent + skipped" "$(result read)" \
-		"$(jq '.result | .sent + ([.skipped[]] | add // 0)' <<<"$RESULT")"
-}
+# shellcheck source=tests/harness/replay.sh
+. "$(dirname "$0")/../harness/replay.sh"
 
 # refuses TEXT PATTERN STATUS FILE OPTIONS...: with such an error, one line.
 refuses() {
