@@ -117,17 +117,24 @@ static __always_inline __u64 journal_wake_flags(struct tcpc_online_config *cfg)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
-/* Note the copy @ctx of @pkt, rewritten for @target, its IP header now at @l3_off. @kept: why it
+/*
+ * Note the copy @ctx of @pkt, rewritten for @target, its IP header now at @l3_off. @kept: why it
  * does not leave though the target can be reached, enum tcpc_kept. Returns 0, or -1 and counts why
- * not: a copy that leaves does so all the same. */
-static __always_inline int journal_copy(JOURNAL_CTX *ctx, __u32 l3_off, const struct tcpc_pkt *pkt,
-					const struct tcpc_target *target, __u32 kept,
-					struct tcpc_online_config *cfg,
-					struct tcpc_online_stats *st)
+ * not: a copy that leaves does so all the same.
+ * Verified once, by itself: each class of records is a way of its own, and all of them would be
+ * followed for each way on which a copy can come here.
+ */
+__noinline int journal_copy(JOURNAL_CTX *ctx, __u32 l3_off, const struct tcpc_pkt *pkt,
+			    const struct tcpc_target *target, __u32 kept)
 {
-	__u32 len = pkt->l4_off - pkt->l3_off + pkt->tcp_bytes + pkt->payload_bytes;
+	__u32 zero_key = 0, len;
+	struct tcpc_online_config *cfg = bpf_map_lookup_elem(&config, &zero_key);
+	struct tcpc_online_stats *st = bpf_map_lookup_elem(&stats, &zero_key);
 	struct tcpc_journal_head *head;
 
+	if (!pkt || !target || !st) /* never; the verifier cannot know */
+		return -1;
+	len = pkt->l4_off - pkt->l3_off + pkt->tcp_bytes + pkt->payload_bytes;
 	asm volatile("" : "+r"(len)); /* or clang compares another register than the one used */
 	if (!len || len > TCPC_JOURNAL_PACKET_MAX) {
 		COUNT(st, journal_too_big);

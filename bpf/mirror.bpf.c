@@ -331,11 +331,10 @@ static __always_inline int write_dest(struct xdp_md *ctx, struct tcpc_pkt *pkt,
 static __always_inline int note_copy(struct xdp_md *ctx, const struct tcpc_pkt *pkt,
 				     const struct tcpc_target *target, struct tcpc_online_stats *st)
 {
-	struct tcpc_online_config *cfg = bpf_map_lookup_elem(&config, &zero);
 	int err = -1;
 
 	if (target->flags & TCPC_TARGET_JOURNAL)
-		err = journal_copy(ctx, ETH_HLEN, pkt, target, 0, cfg, st);
+		err = journal_copy(ctx, ETH_HLEN, pkt, target, 0);
 	if (count_copy(target, pkt, err, st))
 		return -1;
 	COUNT(st, mirrored);

@@ -205,14 +205,13 @@ static __always_inline void pop_vlan_tags(struct __sk_buff *skb)
  * cannot be reached (invariant 2). */
 static __always_inline int note_copy(struct __sk_buff *skb, enum tcpc_link link,
 				     const struct tcpc_pkt *pkt, const struct tcpc_target *target,
-				     __u32 kept, int cut, struct tcpc_online_config *cfg,
-				     struct tcpc_online_stats *st)
+				     __u32 kept, int cut, struct tcpc_online_stats *st)
 {
 	int err = -1;
 
 	if (target->flags & TCPC_TARGET_JOURNAL)
 		err = journal_copy(skb, link == TCPC_LINK_NONE ? ETH_HLEN : pkt->l3_off, pkt,
-				   target, kept, cfg, st);
+				   target, kept);
 	if (cut && err) {
 		COUNT(st, too_big);
 		return -1;
@@ -266,7 +265,7 @@ static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link li
 			 kept
 				 ?: cut ? TCPC_KEPT_CUT
 					: TCPC_KEPT_NOT,
-			 cut, cfg, st);
+			 cut, st);
 }
 
 static __always_inline int send_copy(struct __sk_buff *skb, enum tcpc_link link,
