@@ -4,7 +4,7 @@
 # them, XDP, clsact filters, iptables and nft rules. Everything keeps working, theirs and ours, and
 # only what is ours is ever removed.
 # engines: nfqueue tc
-# mostly waits
+# mostly waits, 27 s
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

@@ -3,7 +3,7 @@
 # --copies: live traffic, several times over. Each copy of each request reaches the target, exactly:
 # ten of keep-alive traffic and of one connection a request, a hundred at a low rate. Copies come
 # from sources of their own, whose answers stay inside as all others do (invariant 2).
-# engines: nfqueue tc
+# engines: nfqueue
 # mostly waits
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Invariants 1 and 3: a daemon that is killed stops copying within a second and harms nobody, the
 # next start clears what it left, and the tap never changes a packet of production.
-# mostly waits
+# mostly waits, 35 s
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

@@ -3,7 +3,7 @@
 # Servers that speak first: what a client said after the online host's greeting does not reach the
 # target before the target has greeted, whenever it does and whatever it says. Where clients speak
 # first, nothing waits.
-# mostly waits
+# mostly waits, 30 s
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

@@ -3,7 +3,7 @@
 # Copying stays within its bounds, and spares a target in trouble. Connections are copied whole or
 # not at all, clients never see an error, and all of it recovers by itself. With both kinds of
 # attach.
-# mostly waits
+# mostly waits, 75 s
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

@@ -45,8 +45,9 @@ hold_stat_is() {
 	[ "$(hold_stat "$1")" -ge "$2" ]
 }
 
+# What was released is kept until the target's TCP has acknowledged it.
 nothing_held() {
-	[ "$(hold_stat connections)" = 0 ]
+	[ "$(hold_stat connections)" = 0 ] && [ "$(hold_stat bytes)" = 0 ]
 }
 
 # told COUNTER: what the online host has heard of the hold queue.

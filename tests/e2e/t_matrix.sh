@@ -4,7 +4,7 @@
 # error, nothing leaks, copying stops within a second, and comes back. See t_matrix_net.sh for what
 # can happen around it.
 #	MATRIX_RUNS=3 MATRIX_ONLY=stop tests/e2e/t_matrix.sh
-# mostly waits, 80 s
+# mostly waits, 110 s
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

@@ -3,7 +3,7 @@
 # Three online hosts behind one load balancer, copied to one target: all that they serve comes from
 # the balancer's address, and from the same ports. With --source each host's connections come from
 # sources of their own, and all of the sum arrives. Without it they clash: that is the control.
-# engines: nfqueue tc
+# engines: tc
 # mostly waits
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh

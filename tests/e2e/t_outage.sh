@@ -5,7 +5,7 @@
 # online host knows, to the request; what was copied meanwhile was kept, and is not missing.
 # Guards invariant 2: nothing leaves while the target has not said that it intercepts.
 # engines: nfqueue tc
-# mostly waits, 70 s
+# mostly waits, 80 s
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

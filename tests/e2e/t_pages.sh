@@ -4,7 +4,7 @@
 # on two hosts of a lab, with the lab's addresses and directories in place of the real ones. What is
 # indented by four columns is a command; the host it is for stands before it, or it is for both.
 # shellcheck disable=SC2016 # backquotes fence what is no command
-# mostly waits
+# mostly waits, 40 s
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

@@ -3,7 +3,7 @@
 # What is copied can be recorded: every packet once, as it came, in files that others can read. Played
 # again all requests arrive, at any pace. Files stay within their bounds, and neither a full disk nor
 # a name that is taken harms the copying.
-# mostly waits
+# mostly waits, 30 s
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

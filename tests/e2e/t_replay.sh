@@ -3,7 +3,7 @@
 # What was captured reaches the target: at the pace of the capture, faster, as fast as can be, from
 # files of all shapes. Files that are broken are told apart from those that are not, and none is a
 # reason to crash. Memory does not depend on the file.
-# mostly waits, 50 s
+# mostly waits, 80 s
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

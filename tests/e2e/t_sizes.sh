@@ -3,7 +3,7 @@
 # Packets of every size: large and small requests and answers arrive whole, whatever the devices on
 # the way merge or cut (GRO, GSO, TSO). What does not fit the way to the target is made to fit, or
 # counted, and no client hears of it.
-# mostly waits
+# mostly waits, 25 s
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

@@ -4,7 +4,7 @@
 # capacity, memory stays within --hold and --retain, what is missing at the target is what the ledger
 # calls lost, for the reason that is true, and once the load has dropped everything arrives again.
 # The same at the bound of the journal.
-# mostly waits, 110 s
+# mostly waits, 85 s
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Three targets: each gets everything, or each connection goes to one, as the weights say. Whatever
 # is changed while connections run, each is copied whole, to the target that it had.
-# mostly waits
+# mostly waits, 30 s
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"

@@ -3,7 +3,7 @@
 # A router between the hosts that drops foreign source addresses: without --via no copy arrives, with
 # it every request does: keep-alive, 32 KB posts, 100 KB answers, packets of full size that nobody has
 # merged. Nothing but copies comes out of a tunnel, and its devices go, after kill -9 too.
-# engines: nfqueue tc
+# engines: nfqueue
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"
