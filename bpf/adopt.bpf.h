@@ -12,6 +12,7 @@
 #include "connection.bpf.h"
 #include "hold.bpf.h"
 #include "target_maps.bpf.h"
+#include "tcpcopy/marks.h"
 #include "tcpcopy/reflect.h"
 
 /* How often has align seen this packet? Each mark allows less than the one before, so nothing can
@@ -24,21 +25,19 @@ enum pass {
 	PASS_TEXT,  /* a SYN whose data is to be taken by itself */
 };
 
-#define AGAIN_MARK 0x74636167
-#define LAST_MARK 0x74636c61
-#define TEXT_MARK 0x74637478
-
 /* Read and clear the mark. */
 static __always_inline enum pass pass_of(struct __sk_buff *skb)
 {
 	__u32 mark = skb->mark;
 
-	if (mark != TCPC_HOLD_MARK && mark != AGAIN_MARK && mark != LAST_MARK && mark != TEXT_MARK)
+	if (!tcpc_mark_is_ours(mark))
 		return PASS_FIRST;
 	skb->mark = 0;
-	if (mark == TEXT_MARK)
+	if (mark == TCPC_TEXT_MARK)
 		return PASS_TEXT;
-	return mark == TCPC_HOLD_MARK ? PASS_HELD : mark == AGAIN_MARK ? PASS_AGAIN : PASS_LAST;
+	return mark == TCPC_HOLD_MARK	 ? PASS_HELD
+	       : mark == TCPC_AGAIN_MARK ? PASS_AGAIN
+					 : PASS_LAST;
 }
 
 /* The SYN of an adopted connection: what nearly every client offers. A window scale that is too
@@ -116,7 +115,7 @@ static __always_inline int become_reset(struct __sk_buff *skb, const struct tcpc
 static __always_inline int end_old(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
 				   const struct connection *conn, struct tcpc_target_stats *st)
 {
-	if (clone_for_another_pass(skb, AGAIN_MARK) || become_reset(skb, pkt, conn)) {
+	if (clone_for_another_pass(skb, TCPC_AGAIN_MARK) || become_reset(skb, pkt, conn)) {
 		COUNT(st, rewrite_failed);
 		return VERDICT_DROP;
 	}
@@ -146,8 +145,9 @@ static __always_inline int begins_http(struct __sk_buff *skb, const struct tcpc_
 	}
 }
 
-/* How far behind what was seen last a packet can be and still belong to the same connection. */
-#define BEHIND_BYTES (16u << 20)
+/* How far behind what was seen last a packet can be and still belong to the same connection: what
+ * --retain and --hold keep by default, which may come yet. */
+#define BEHIND_BYTES (128u << 20)
 
 static __always_inline int is_behind(const struct tcpc_pkt *pkt, const struct tcpc_exchange *x)
 {
@@ -288,7 +288,7 @@ static __always_inline int adopt(struct __sk_buff *skb, const struct tcpc_pkt *p
 	struct tcpc_flow flow;
 
 	build_syn(pkt, &syn);
-	if (clone_for_another_pass(skb, LAST_MARK) ||
+	if (clone_for_another_pass(skb, TCPC_LAST_MARK) ||
 	    bpf_skb_change_tail(skb, pkt->l4_off + sizeof(syn), 0) ||
 	    set_length(skb, pkt, sizeof(syn)) ||
 	    /* This is no small change that mends its own sum: tell the one of the device too. */

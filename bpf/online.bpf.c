@@ -17,6 +17,7 @@
 #include "other.bpf.h"
 #include "pick.bpf.h"
 #include "tcpcopy/greeting.h"
+#include "tcpcopy/marks.h"
 #include "tcpcopy/rewrite.h"
 
 /* Mark the clone of @skb, and send it to the copy device. @mark: of guard.bpf.h. */
@@ -98,6 +99,10 @@ static __always_inline void tap_packet(struct __sk_buff *skb, enum tcpc_link lin
 	}
 	if (skb->pkt_type != PACKET_HOST) {
 		COUNT(st, not_to_us);
+		return;
+	}
+	if (tcpc_mark_is_ours(skb->mark)) {
+		COUNT(st, returned);
 		return;
 	}
 	if (tcpc_pkt_is_pure_ack(&pkt)) {

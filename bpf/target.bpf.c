@@ -112,7 +112,7 @@ static __always_inline int align_syn(struct __sk_buff *skb, struct tcpc_pkt *pkt
 	/* What routers and hosts signal by ECN is meant for the online host's connection; and the
 	 * reflected ACKs could not keep up AccECN's counters (RFC 9768). */
 	if (err || change_flags(skb, pkt, WORD_ECN, 0) ||
-	    (pkt->payload_bytes && clone_for_another_pass(skb, TEXT_MARK))) {
+	    (pkt->payload_bytes && clone_for_another_pass(skb, TCPC_TEXT_MARK))) {
 		COUNT(st, rewrite_failed);
 		return VERDICT_DROP;
 	}

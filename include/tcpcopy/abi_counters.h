@@ -78,7 +78,8 @@
 	X(other_vni, "skipped: not wrapped, or with another number than --vni")                    \
 	X(tunnel_cut, "copies too large for the tunnel in one piece: they travel in two")          \
 	X(spread, "copies that leave later, through the daemon (--spread)")                        \
-	X(spread_failed, "of the copied: left at once, there was no room to keep them (--spread)")
+	X(spread_failed, "of the copied: left at once, there was no room to keep them (--spread)") \
+	X(returned, "skipped: put back here by this host's own align; copied when they came")
 
 #define TCPC_TARGET_COUNTERS(X)                                                                    \
 	X(seen, "packets that align looked at")                                                    \

@@ -9,11 +9,9 @@
 #include "tcpcopy/abi.h"
 #include "tcpcopy/bytes.h"
 #include "tcpcopy/greeting.h"
+#include "tcpcopy/marks.h"
 #include "tcpcopy/parse.h"
 #include "tcpcopy/seq.h"
-
-/* On a packet that comes back from the hold queue: align must not hold it again. */
-#define TCPC_HOLD_MARK 0x7463686c
 
 /*
  * A held frame's source MAC, which nobody needs, carries its number: how many packets of this

@@ -9,9 +9,6 @@
 #define HTTP_PORT 84 /* a service with --adopt http */
 #define ANY_PORT 85  /* ... --adopt any */
 
-/* As in bpf/adopt.bpf.h: "tcag" and "tcla". */
-#define AGAIN_MARK 0x74636167
-#define LAST_MARK 0x74636c61
 #define FOREIGN_MARK 5
 
 #define SYN_SEQ 0xfffff000
@@ -131,10 +128,10 @@ static void test_syn_open(void **state)
 	syn.ext[1] = IPPROTO_DSTOPTS;
 	expect_reset("IP options", &syn, "", 0, rcv_nxt);
 	syn = syn_of(&c, SYN_SEQ);
-	expect_syn_passes("after the reset", &syn, AGAIN_MARK);
+	expect_syn_passes("after the reset", &syn, TCPC_AGAIN_MARK);
 	expect_u64("after the reset", "syn_seq", hold_exchange(&c).syn_seq, SYN_SEQ);
 	expect_syn_passes("the same SYN twice", &syn, 0);
-	expect_syn_passes("last pass", &syn, LAST_MARK);
+	expect_syn_passes("last pass", &syn, TCPC_LAST_MARK);
 	syn.seq++;
 	expect_reset("the next one", &syn, "", 0, rcv_nxt);
 	connection_close(&c);
@@ -173,7 +170,7 @@ static void test_syn_closing(void **state)
 	expect_reset("FIN_WAIT_2, later", &syn, "", 0, rcv_nxt);
 	syn.seq = rcv_nxt - 1000;
 	expect_reset("FIN_WAIT_2, earlier", &syn, "", 0, rcv_nxt);
-	expect_syn_passes("FIN_WAIT_2, after the reset", &syn, AGAIN_MARK);
+	expect_syn_passes("FIN_WAIT_2, after the reset", &syn, TCPC_AGAIN_MARK);
 	connection_close(&c);
 
 	c = connection_open(lab_variant.family, 42003, SERVICE_PORT);
@@ -423,13 +420,13 @@ static void test_marks_listener(void **state)
 	need_netns();
 	c = only_listener(42008, HTTP_PORT);
 	spec = data_of(&c, DATA_SEQ, DATA_ACK + 1);
-	expect_adopted("after the reset", &spec, "GET ", AGAIN_MARK);
+	expect_adopted("after the reset", &spec, "GET ", TCPC_AGAIN_MARK);
 	hold_write_exchange(&c, &x);
-	expect_dropped("after the SYN", &spec, "GET ", LAST_MARK);
+	expect_dropped("after the SYN", &spec, "GET ", TCPC_LAST_MARK);
 	expect_adopted("somebody else's mark", &spec, "GET ", FOREIGN_MARK);
 	connection_close(&c);
 	c = only_listener(42008, SERVICE_PORT);
-	expect_dropped("not asked for", &spec, "GET ", AGAIN_MARK);
+	expect_dropped("not asked for", &spec, "GET ", TCPC_AGAIN_MARK);
 	connection_close(&c);
 }
 
@@ -468,9 +465,9 @@ static void test_adopt_closing(void **state)
 		hold_write_exchange(&c, &x);
 		expect_reset("a request", &spec, "GET ", 0, rcv_nxt);
 		hold_write_exchange(&c, &x);
-		expect_closing("after the reset", &spec, AGAIN_MARK, snd_nxt);
+		expect_closing("after the reset", &spec, TCPC_AGAIN_MARK, snd_nxt);
 		hold_write_exchange(&c, &x);
-		expect_closing("after the SYN", &spec, LAST_MARK, snd_nxt);
+		expect_closing("after the SYN", &spec, TCPC_LAST_MARK, snd_nxt);
 		connection_close(&c);
 	}
 }

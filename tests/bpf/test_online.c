@@ -5,6 +5,7 @@
  * copies) and 5 (one counter for every way).
  */
 #include "../harness/bpf_online.h"
+#include "tcpcopy/marks.h"
 
 /* ---- what a packet looks like ---------------------------------------------------------------- */
 
@@ -246,6 +247,35 @@ static void test_frames(void **state)
 	close(fd);
 }
 
+/* What align puts back onto the same interface was copied when it came; any other mark says nothing. */
+static void test_returned(void **state)
+{
+	static const __u32 marks[] = {TCPC_HOLD_MARK, TCPC_AGAIN_MARK, TCPC_LAST_MARK,
+				      TCPC_TEXT_MARK, TCPC_TEXT_MARK + 1, 1};
+	const struct row row = {"", {DATA}, COUNTS(cloned)};
+	static struct bpf_run run;
+	struct frame frame;
+
+	(void)state;
+	need_netns();
+	online_config(lab.copy, NEVER_NS);
+	online_service(&armed);
+	run.ifindex = lab.live;
+	frame = row_frame(&row);
+	for (size_t i = 0; i < COUNT_OF(marks); i++) {
+		struct tcpc_online_stats want = one_of(i < 4 ? COUNTER(returned) : row.counter);
+		char text[32];
+
+		snprintf(text, sizeof(text), "mark %#x", marks[i]);
+		run.mark = marks[i];
+		counters_mark(&lab.counters);
+		bpf_run(text, lab.tap_fd, &run, frame.data, frame.bytes);
+		expect_run(text, &run, VERDICT_NEXT, &frame);
+		expect_moved(text, &lab.counters, &want);
+	}
+	frame_free(&frame);
+}
+
 /* One target of each family: whatever is cloned is written to once. */
 static void write_targets(void)
 {
@@ -343,6 +373,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_returned),
 		cmocka_unit_test(test_copy_leaves_packet_alone),
 		cmocka_unit_test(test_wire),
 	};

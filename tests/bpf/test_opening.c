@@ -34,7 +34,7 @@ static const struct {
 	{"a FIN", 0, 0, 0, 0, 0, FIN_ACK, 0, WAITS},
 	{"back too soon", 0, 0, 100, 0, 0, 0, TCPC_HOLD_MARK, WAITS},
 	{"back too soon, not the last", 0, 0, 100, 0, 7, 0, TCPC_HOLD_MARK, WAITS},
-	{"after its SYN was made anew", 0, 0, 100, 0, 0, 0, LAST_MARK, WAITS},
+	{"after its SYN was made anew", 0, 0, 100, 0, 0, 0, TCPC_LAST_MARK, WAITS},
 	{"a reset", 0, 0, 0, 0, 0, TCPC_TCP_RST, 0, LOST},
 	{"no ACK flag", 0, 0, 100, 0, 0, TCPC_TCP_PSH, 0, LOST},
 	{"before its SYN", 0, -1, 100, 0, 0, 0, 0, LOST},
@@ -42,7 +42,7 @@ static const struct {
 	{"the SYN was lost", LONG_AGO_NS, 0, 100, 0, 0, 0, 0, REOPENS},
 	{"the SYN was lost, one byte", LONG_AGO_NS, 0, 1, 0, 0, 0, 0, REOPENS},
 	{"the SYN was lost, back", LONG_AGO_NS, 0, 100, 0, 0, 0, TCPC_HOLD_MARK, REOPENS},
-	{"and so was the next", LONG_AGO_NS, 0, 100, 0, 0, 0, LAST_MARK, LOST},
+	{"and so was the next", LONG_AGO_NS, 0, 100, 0, 0, 0, TCPC_LAST_MARK, LOST},
 	{"the first byte is missing", LONG_AGO_NS, 1, 100, 0, 0, 0, 0, LOST},
 	{"the first byte is in the queue", LONG_AGO_NS, 1, 100, 0, 3, 0, 0, WAITS},
 	{"nothing but a FIN", LONG_AGO_NS, 0, 0, 0, 0, FIN_ACK, 0, LOST},
@@ -131,7 +131,7 @@ static void test_first_words(void **state)
 		 {.syn_seq = 7, .exchanges = 3, .request_end = SYN_SEQ - 100},
 		 HOLD_PORT,
 		 TCPC_GREETING_NONE,
-		 LAST_MARK,
+		 TCPC_LAST_MARK,
 		 LOST},
 		{"its connection is over",
 		 {.syn_seq = SYN_SEQ, .exchanges = 1},
@@ -174,7 +174,7 @@ static void test_relaxed(void **state)
 	hold_write_exchange(&c, &x);
 	expect_reopens("no answer to the SYN", 0, &spec);
 	hold_write_exchange(&c, &x);
-	expect_lost("nor to the next", LAST_MARK, &spec);
+	expect_lost("nor to the next", TCPC_LAST_MARK, &spec);
 	x.answer_flags = TCPC_TCP_ACK;
 	x.answer_end = SYN_ACK_END;
 	hold_write_exchange(&c, &x);
@@ -296,11 +296,11 @@ static void test_outlived_reset(void **state)
 	syn.flags = TCPC_TCP_SYN;
 	syn.seq = SYN_SEQ + 1000000;
 	syn.payload_bytes = 0;
-	expect_waits("still there", &c, AGAIN_MARK, &syn);
+	expect_waits("still there", &c, TCPC_AGAIN_MARK, &syn);
 	expect_u64("still there", "held", hold_exchange(&c).held, 5);
 	hold_service(HOLD_PORT, 0, 0);
 	frame = frame_build(&syn);
-	run_align("nothing waits", AGAIN_MARK, &frame);
+	run_align("nothing waits", TCPC_AGAIN_MARK, &frame);
 	expect_run("nothing waits", &run, VERDICT_NEXT, &frame);
 	expect_moved("nothing waits", &lab.counters, &moved);
 	hold_service(HOLD_PORT, 0, HOLD_IFINDEX);

@@ -41,7 +41,7 @@ static void test_syn_data(void **state)
 	expect_moved("SYN with data", &lab.counters, &moved);
 	expect_again("SYN with data", &frame);
 	snd_nxt = open_half(&syn);
-	run_align("its data", TEXT_MARK, &frame);
+	run_align("its data", TCPC_TEXT_MARK, &frame);
 	spec = syn;
 	spec.flags = TCPC_TCP_PSH;
 	spec.seq = SYN_SEQ + 1;
@@ -77,7 +77,7 @@ static void test_syn_data_waits(void **state)
 	spec.seq = SYN_SEQ + 1;
 	want = frame_build(&spec);
 	tag_early(&want, 1);
-	run_align("its data", TEXT_MARK, &frame);
+	run_align("its data", TCPC_TEXT_MARK, &frame);
 	expect_run("its data", &run, VERDICT_REDIRECT, &want);
 	frame_free(&frame);
 	frame_free(&want);

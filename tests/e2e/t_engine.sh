@@ -111,13 +111,13 @@ no_absorb() {
 	[ "$(absorbs)" = 0 ]
 }
 
-# An idle daemon sleeps: no timer ticks for receipts that do not come.
+# An idle daemon sleeps: no timer ticks for receipts that do not come (they would be 2,000).
 idle() {
 	local pid=${DAEMON_PID[target]} before after
 	before=$(awk '/^voluntary/ { print $2 }' "/proc/$pid/status")
 	wait_for 2 false || true
 	after=$(awk '/^voluntary/ { print $2 }' "/proc/$pid/status")
-	compare "idle: the daemon's wake-ups in 2 s" $((after - before)) "<" 150
+	compare "idle: the daemon's wake-ups in 2 s" $((after - before)) "<" 400
 }
 
 lab_up

@@ -10,11 +10,6 @@
 
 #include <time.h>
 
-/* As in bpf/adopt.bpf.h. */
-#define AGAIN_MARK 0x74636167
-#define LAST_MARK 0x74636c61
-#define TEXT_MARK 0x74637478
-
 #define CLIENT_PORT 43000
 #define SYN_SEQ 0xffffffff /* so that the first byte of data is at 0 */
 #define CLIENT_ACK 0x600dcafe

@@ -156,7 +156,7 @@ struct counters {
 	struct bpf_map *map;
 	const char *const *names;
 	unsigned int n;
-	__u64 before[64];
+	__u64 before[80];
 };
 
 /** counters_mark - from here on, see expect_moved(). */
@@ -170,7 +170,7 @@ static inline void counters_mark(struct counters *c)
 static inline void expect_moved(const char *row, const struct counters *c, const void *deltas)
 {
 	const __u64 *want = deltas;
-	__u64 now[64];
+	__u64 now[80];
 
 	if (tcpc_datapath_sum(c->map, now, c->n))
 		expect_fail("%s: cannot read the counters", row);
