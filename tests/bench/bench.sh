@@ -4,7 +4,7 @@
 # take turns, so that what else the machine does hits all of them, and the medians are shown. Sourced
 # after lab.sh. Nothing here passes or fails.
 
-BENCH_ROUNDS=${BENCH_ROUNDS:-5}   # of each variant
+BENCH_ROUNDS=${BENCH_ROUNDS:-3}   # of each variant
 BENCH_SECONDS=${BENCH_SECONDS:-3} # of load, each time
 declare -A BENCH_ROWS=()          # figures by "VARIANT COLUMN", separated by blanks
 
@@ -56,6 +56,22 @@ bench_pace() {
 # bench_ratio A B: A as a multiple of B.
 bench_ratio() {
 	awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.2f", a / b; else print "-" }'
+}
+
+# bench_above VARIANT FLOOR COLUMN: a column "COLUMN-above": in each round, what VARIANT has more.
+bench_above() {
+	local value i=0 floor
+	read -ra floor <<<"${BENCH_ROWS["$2 $3"]:-}"
+	BENCH_ROWS["$1 $3-above"]=
+	for value in ${BENCH_ROWS["$1 $3"]:-}; do
+		bench_note "$1" "$3-above" "$(awk -v a="$value" -v b="${floor[i++]}" \
+			'BEGIN { printf "%.2f", a - b }')"
+	done
+}
+
+# bench_figure TEXT LIMIT VALUE: a line for the table of figures that have a limit, see scripts/bench.
+bench_figure() {
+	echo "= $1 | $2 | $3"
 }
 
 # process_ns PID: processor time that all its threads have had, in nanoseconds.

@@ -36,6 +36,9 @@ static struct online {
 	int tap_fd, copy_fd; /* programs */
 } lab;
 
+/* Of the ring; 0: as the object has it. To be set before online_enter(). */
+static __u32 online_journal_bytes;
+
 /** one_of - the counters of one packet that the tap has seen and that goes the way of @counter. */
 static inline struct tcpc_online_stats one_of(size_t counter)
 {
@@ -113,8 +116,11 @@ static inline int online_enter(void **state)
 		return -1;
 	if (!in_netns)
 		return 0;
-	lab.skel = online_bpf__open_and_load();
-	if (!lab.skel) {
+	lab.skel = online_bpf__open();
+	if (!lab.skel ||
+	    (online_journal_bytes &&
+	     bpf_map__set_max_entries(lab.skel->maps.journal, online_journal_bytes)) ||
+	    online_bpf__load(lab.skel)) {
 		perror("loading the online programs");
 		return -1;
 	}
