@@ -43,7 +43,7 @@ static __always_inline int is_reflected(struct __sk_buff *skb)
 
 /*
  * How to hand in a receipt. Waking the daemon for each would cost more than all the rest, so it
- * reads about once a millisecond; it is woken when it sleeps, and when @awaited: packets wait for
+ * reads every few milliseconds; it is woken when it sleeps, and when @awaited: packets wait for
  * this very answer.
  */
 static __always_inline __u64 wake_flags(int awaited)

@@ -460,7 +460,7 @@ void tcpc_hold_free(struct tcpc_hold *hold)
 
 bool tcpc_hold_empty(const struct tcpc_hold *hold)
 {
-	return !hold->stats.connections && !hold->sent;
+	return !hold->stats.connections && !hold->sent && !hold->late;
 }
 
 struct tcpc_hold_stats *tcpc_hold_stats(struct tcpc_hold *hold)

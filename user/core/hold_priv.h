@@ -66,7 +66,8 @@ struct sent;
 
 struct tcpc_hold {
 	struct held *buckets[BUCKETS];
-	struct sent *sent, **sent_tail;
+	struct sent *sent, **sent_tail; /* in the order in which they are to be looked at */
+	struct sent *late;		/* those that had to be looked at again */
 	struct packet *oldest, *newest; /* of those not told yet */
 	size_t untold_bytes;		/* payload of these */
 	size_t limit_bytes;

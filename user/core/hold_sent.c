@@ -49,13 +49,21 @@ bool hold_sent_keep(struct tcpc_hold *hold, const struct tcpc_flow *flow, struct
 	return true;
 }
 
-static void forget(struct tcpc_hold *hold, struct sent **at)
+/* Take it out of its list. */
+static struct sent *take(struct tcpc_hold *hold, struct sent **at)
 {
 	struct sent *s = *at;
 
 	*at = s->next;
-	if (!*at)
+	if (hold->sent_tail == &s->next)
 		hold->sent_tail = at;
+	return s;
+}
+
+static void forget(struct tcpc_hold *hold, struct sent **at)
+{
+	struct sent *s = take(hold, at);
+
 	hold->stats.bytes -= hold_size(s->packet);
 	free(s->packet);
 	free(s);
@@ -102,11 +110,9 @@ static void give_up(struct tcpc_hold *hold, const struct sent *s)
 		hold->ops.shed(hold->user, &s->flow, &last);
 }
 
-/* Returns: is it to be forgotten? */
+/* When its time has come. Returns: is it to be forgotten? */
 static bool look_after(struct tcpc_hold *hold, struct sent *s, __u64 now_ns)
 {
-	if (now_ns < s->look_ns)
-		return false;
 	if (is_done(hold, s))
 		return true;
 	s->look_ns = s->again_ns;
@@ -124,22 +130,41 @@ static bool look_after(struct tcpc_hold *hold, struct sent *s, __u64 now_ns)
 	return false;
 }
 
+/* Of thousands that were released in the last 50 ms only those are touched whose time has come. */
+static void look_first(struct tcpc_hold *hold, __u64 now_ns)
+{
+	while (hold->sent && hold->sent->look_ns <= now_ns) {
+		struct sent *s = hold->sent;
+
+		if (look_after(hold, s, now_ns)) {
+			forget(hold, &hold->sent);
+			continue;
+		}
+		take(hold, &hold->sent);
+		s->next = hold->late;
+		hold->late = s;
+	}
+}
+
 void hold_sent_tick(struct tcpc_hold *hold, __u64 now_ns)
 {
-	struct sent **at = &hold->sent;
+	struct sent **at = &hold->late;
 
 	while (*at) {
 		struct sent *s = *at;
 
-		if (look_after(hold, s, now_ns))
+		if (s->look_ns <= now_ns && look_after(hold, s, now_ns))
 			forget(hold, at);
 		else
 			at = &s->next;
 	}
+	look_first(hold, now_ns);
 }
 
 void hold_sent_drop(struct tcpc_hold *hold, size_t bytes)
 {
+	while (hold->late && hold->stats.bytes + bytes > hold->limit_bytes)
+		forget(hold, &hold->late);
 	while (hold->sent && hold->stats.bytes + bytes > hold->limit_bytes)
 		forget(hold, &hold->sent);
 }

@@ -13,7 +13,7 @@
 #include "tcpcopy/options.h"
 
 #define BATCH 256
-#define READ_MS 1 /* the hold queue waits for answers */
+#define READ_MS 4 /* less than receipts wait for company before they leave this host */
 
 struct tcpc_receipts {
 	struct ring_buffer *ring;

@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,10 +25,14 @@
 #include "core/verdict.h"
 #include "edge/log.h"
 #include "edge/nfqueue_config.h"
+#include "edge/nfqueue_mail.h"
 #include "edge/nfqueue_overflow.h"
 #include "tcpcopy/addr.h"
 
-#define RECV_BYTES 65536
+#define RECV_BYTES                                                                                 \
+	4096 /* of one message: TCPC_NFQUEUE_COPY_BYTES of the packet and what is said of it */
+#define RECV_BATCH 32 /* messages with one call */
+#define GATHER_NS 1000000
 #define BATCH_BYTES 32768
 #define BATCH_SLACK 8192 /* mnl_nlmsg_batch needs room for the message that overflows it */
 #define OVERFLOW_POLL_MS 1000
@@ -37,6 +40,7 @@
 
 struct queue {
 	struct tcpc_nfqueue *owner;
+	__u64 drained_ns; /* when we last had read all */
 	unsigned int number;
 	struct mnl_socket *nl;
 	int raw_fd;  /* for the ACKs of GSO packets */
@@ -46,58 +50,32 @@ struct queue {
 	struct tcpc_queue_stats *stats;
 	struct mnl_nlmsg_batch *batch;
 	unsigned char send_buf[BATCH_BYTES + BATCH_SLACK];
-	unsigned char recv_buf[RECV_BYTES] __attribute__((aligned(8)));
+	bool large; /* a packet among those last read was not cut up yet */
+	struct mmsghdr messages[RECV_BATCH];
+	struct iovec vectors[RECV_BATCH];
+	unsigned char recv_buf[RECV_BATCH][RECV_BYTES] __attribute__((aligned(8)));
 };
 
 struct tcpc_nfqueue {
 	struct tcpc_nfqueue_options options;
 	unsigned int n_queues;
 	int stop_fd;
-	bool stopping;
-	uv_async_t async;
-	pthread_mutex_t lock; /* guards the two members below */
-	struct tcpc_receipt *pending;
-	unsigned int n_pending;
-	struct tcpc_receipt *handing_on; /* the loop's half of the double buffer */
+	struct tcpc_nfqueue_mail *mail;
 	struct queue queue[];
 };
 
-/* ---- receipts, from the threads to the loop -------------------------------------------------- */
+/* Is anybody waiting for what comes? */
+static bool is_awaited(const struct queue *q)
+{
+	const struct tcpc_nfqueue_options *o = &q->owner->options;
+
+	return o->is_urgent && o->is_urgent(o->user);
+}
 
 static void push_receipt(struct queue *q, const struct tcpc_receipt *receipt)
 {
-	struct tcpc_nfqueue *nfq = q->owner;
-	bool first = false, full = false;
-
-	pthread_mutex_lock(&nfq->lock);
-	if (nfq->n_pending < TCPC_NFQUEUE_RECEIPTS) {
-		first = nfq->n_pending == 0;
-		nfq->pending[nfq->n_pending++] = *receipt;
-	} else {
-		full = true;
-	}
-	pthread_mutex_unlock(&nfq->lock);
-	if (full)
+	if (!tcpc_nfqueue_mail_push(q->owner->mail, receipt, is_awaited(q)))
 		q->stats->receipts_lost++;
-	if (first)
-		uv_async_send(&nfq->async);
-}
-
-static void on_receipts(uv_async_t *async)
-{
-	struct tcpc_nfqueue *nfq = async->data;
-	struct tcpc_receipt *swap;
-	unsigned int n;
-
-	pthread_mutex_lock(&nfq->lock);
-	swap = nfq->pending;
-	nfq->pending = nfq->handing_on;
-	nfq->handing_on = swap;
-	n = nfq->n_pending;
-	nfq->n_pending = 0;
-	pthread_mutex_unlock(&nfq->lock);
-	if (n && !nfq->stopping)
-		nfq->options.receipts(nfq->options.user, nfq->handing_on, n);
 }
 
 /* ---- verdicts -------------------------------------------------------------------------------- */
@@ -243,6 +221,7 @@ static int on_message(const struct nlmsghdr *nlh, void *data)
 			    q->owner->options.n_ports, &verdict);
 	answer_probe(q, &verdict);
 	leave_half_open(q, &verdict);
+	q->large |= is_gso(attr);
 	if (verdict.action == TCPC_VERDICT_REPLACE && is_gso(attr))
 		inject(q, &verdict);
 	put_verdict(q, ntohl(header->packet_id), &verdict);
@@ -268,31 +247,62 @@ static bool is_due(__u64 *next_ms)
 	return true;
 }
 
-/* Read until the socket is empty, then send all verdicts at once. */
-static void drain(struct queue *q)
+static void on_messages(struct queue *q, unsigned int n)
 {
 	unsigned int portid = mnl_socket_get_portid(q->nl);
 
-	for (;;) {
-		ssize_t n = recv(mnl_socket_get_fd(q->nl), q->recv_buf, sizeof(q->recv_buf),
-				 MSG_DONTWAIT);
+	for (unsigned int i = 0; i < n; i++) {
+		size_t bytes = q->messages[i].msg_len;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == ENOBUFS) {
-			q->stats->enobufs++;
-			continue;
-		}
-		if (n <= 0)
-			break;
-		if (!tcpc_nlmsg_fit(q->recv_buf, n)) {
+		if (q->messages[i].msg_hdr.msg_flags & MSG_TRUNC ||
+		    !tcpc_nlmsg_fit(q->recv_buf[i], bytes)) {
 			q->stats->malformed++;
 			continue;
 		}
-		if (mnl_cb_run(q->recv_buf, n, 0, portid, on_message, q) < 0 && errno != EPROTO)
+		if (mnl_cb_run(q->recv_buf[i], bytes, 0, portid, on_message, q) < 0 &&
+		    errno != EPROTO)
 			tcpc_log_warn("queue %u: %s", q->number, strerror(errno));
 	}
+}
+
+/* Read until the socket is empty, then send all verdicts at once. Returns how many packets came. */
+static unsigned int drain(struct queue *q)
+{
+	unsigned int packets = 0;
+	int n;
+
+	q->large = false;
+	do {
+		n = recvmmsg(mnl_socket_get_fd(q->nl), q->messages, RECV_BATCH, MSG_DONTWAIT, NULL);
+		if (n < 0 && errno == ENOBUFS)
+			q->stats->enobufs++;
+		if (n > 0)
+			on_messages(q, n);
+		packets += n > 0 ? n : 0;
+	} while (n == RECV_BATCH || (n < 0 && (errno == EINTR || errno == ENOBUFS)));
 	flush_verdicts(q);
+	return packets;
+}
+
+/*
+ * Being woken costs as much as what is done for a small answer, so while these come close together
+ * a few are let gather: their ACKs take then as long as from a client nearby. Not where anybody
+ * waits for one: what is held, and who sends a large answer, a window at a time.
+ */
+static void gather(struct queue *q, unsigned int packets)
+{
+	const struct timespec pause = {.tv_nsec = GATHER_NS};
+	struct timespec now;
+	__u64 now_ns, since_ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	now_ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
+	since_ns = now_ns - q->drained_ns;
+	q->drained_ns = now_ns;
+	if (packets >= RECV_BATCH || q->large || is_awaited(q))
+		return;
+	if (packets > 1 || since_ns < GATHER_NS / 2)
+		nanosleep(&pause, NULL);
 }
 
 static void *queue_thread(void *data)
@@ -308,7 +318,7 @@ static void *queue_thread(void *data)
 		int n = poll(fds, 2, OVERFLOW_POLL_MS);
 
 		if (n > 0 && fds[0].revents)
-			drain(q);
+			gather(q, drain(q));
 		if (is_due(&next_ms))
 			tcpc_nfqueue_overflow(q->number, &q->stats->overflow);
 	}
@@ -394,15 +404,22 @@ static void free_nfqueue(struct tcpc_nfqueue *nfq)
 {
 	if (nfq->stop_fd >= 0)
 		close(nfq->stop_fd);
-	pthread_mutex_destroy(&nfq->lock);
-	free(nfq->pending);
-	free(nfq->handing_on);
+	if (nfq->mail)
+		tcpc_nfqueue_mail_close(nfq->mail);
 	free(nfq);
 }
 
-static void on_closed(uv_handle_t *handle)
+static void init_queue(struct queue *q, struct tcpc_nfqueue *owner, unsigned int index)
 {
-	free_nfqueue(handle->data);
+	q->owner = owner;
+	q->number = owner->options.first + index;
+	q->raw_fd = q->raw6_fd = -1;
+	q->stats = &owner->options.stats[index];
+	for (unsigned int i = 0; i < RECV_BATCH; i++) {
+		q->vectors[i] = (struct iovec){q->recv_buf[i], sizeof(q->recv_buf[i])};
+		q->messages[i].msg_hdr.msg_iov = &q->vectors[i];
+		q->messages[i].msg_hdr.msg_iovlen = 1;
+	}
 }
 
 static struct tcpc_nfqueue *new_nfqueue(const struct tcpc_nfqueue_options *options)
@@ -414,20 +431,13 @@ static struct tcpc_nfqueue *new_nfqueue(const struct tcpc_nfqueue_options *optio
 		return NULL;
 	nfq->options = *options;
 	nfq->n_queues = n;
-	pthread_mutex_init(&nfq->lock, NULL);
 	nfq->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	nfq->pending = calloc(TCPC_NFQUEUE_RECEIPTS, sizeof(*nfq->pending));
-	nfq->handing_on = calloc(TCPC_NFQUEUE_RECEIPTS, sizeof(*nfq->handing_on));
-	if (nfq->stop_fd < 0 || !nfq->pending || !nfq->handing_on) {
+	if (nfq->stop_fd < 0) {
 		free_nfqueue(nfq);
 		return NULL;
 	}
-	for (unsigned int i = 0; i < n; i++) {
-		nfq->queue[i].owner = nfq;
-		nfq->queue[i].number = options->first + i;
-		nfq->queue[i].raw_fd = nfq->queue[i].raw6_fd = -1;
-		nfq->queue[i].stats = &options->stats[i];
-	}
+	for (unsigned int i = 0; i < n; i++)
+		init_queue(&nfq->queue[i], nfq, i);
 	return nfq;
 }
 
@@ -439,12 +449,7 @@ int tcpc_nfqueue_start(uv_loop_t *loop, const struct tcpc_nfqueue_options *optio
 
 	if (!nfq)
 		return tcpc_err_set(err, ENOMEM, "out of memory");
-	r = uv_async_init(loop, &nfq->async, on_receipts);
-	if (r) {
-		free_nfqueue(nfq);
-		return tcpc_err_set(err, -r, "cannot set up the queue threads: %s", uv_strerror(r));
-	}
-	nfq->async.data = nfq;
+	r = tcpc_nfqueue_mail_open(loop, options->receipts, options->user, &nfq->mail, err);
 	for (unsigned int i = 0; i < nfq->n_queues && !r; i++)
 		r = open_queue(&nfq->queue[i], err);
 	for (unsigned int i = 0; i < nfq->n_queues && !r; i++)
@@ -459,7 +464,6 @@ int tcpc_nfqueue_start(uv_loop_t *loop, const struct tcpc_nfqueue_options *optio
 
 void tcpc_nfqueue_stop(struct tcpc_nfqueue *nfq)
 {
-	nfq->stopping = true;
 	stop_threads(nfq);
-	uv_close((uv_handle_t *)&nfq->async, on_closed);
+	free_nfqueue(nfq);
 }

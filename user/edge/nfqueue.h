@@ -38,6 +38,10 @@ typedef bool (*tcpc_nfqueue_sent_end)(void *user, const struct tcpc_flow *flow, 
  * the packet ends here, without its ACK. */
 typedef bool (*tcpc_nfqueue_is_trial)(void *user, const struct tcpc_flow *flow);
 
+/** Called on a queue's thread, often: does anybody wait for a receipt? Then they are handed on at
+ * once, else some milliseconds later, together. */
+typedef bool (*tcpc_nfqueue_is_urgent)(void *user);
+
 struct tcpc_nfqueue_options {
 	unsigned int first, last; /* queue numbers; at most TCPC_MAX_QUEUES of them */
 	__be16 ports[TCPC_MAX_PORTS];
@@ -45,7 +49,8 @@ struct tcpc_nfqueue_options {
 	struct tcpc_queue_stats *stats; /* one for each queue, outlives the threads */
 	tcpc_nfqueue_receipts receipts;
 	tcpc_nfqueue_sent_end sent_end;
-	tcpc_nfqueue_is_trial is_trial; /* NULL: none is */
+	tcpc_nfqueue_is_trial is_trial;	  /* NULL: none is */
+	tcpc_nfqueue_is_urgent is_urgent; /* NULL: nobody does */
 	void *user;
 };
 
@@ -58,7 +63,7 @@ int tcpc_nfqueue_start(uv_loop_t *loop, const struct tcpc_nfqueue_options *optio
 		       struct tcpc_nfqueue **ret, struct tcpc_err *err);
 
 /** tcpc_nfqueue_stop - end the threads and unbind; the kernel drops what is still queued. No
- * receipts are handed on any more. @nfq is freed later, on the loop. */
+ * receipts are handed on any more. Of @nfq some is freed later, on the loop. */
 void tcpc_nfqueue_stop(struct tcpc_nfqueue *nfq);
 
 #endif

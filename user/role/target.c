@@ -261,6 +261,13 @@ static bool is_trial(void *user, const struct tcpc_flow *flow)
 	return trial_is(i->role, flow);
 }
 
+static bool is_urgent(void *user)
+{
+	const struct intercept *i = user;
+
+	return i->hold_waits;
+}
+
 static int start_queues(struct intercept *i, struct tcpc_err *err)
 {
 	struct tcpc_nfqueue_options options = {
@@ -271,6 +278,7 @@ static int start_queues(struct intercept *i, struct tcpc_err *err)
 		.receipts = on_receipts,
 		.sent_end = read_sent_end,
 		.is_trial = is_trial,
+		.is_urgent = is_urgent,
 		.user = i,
 	};
 

@@ -119,6 +119,12 @@ static const struct tcpc_hold_ops ops = {
 	.shed = shed,
 };
 
+/* Queue threads hand on answers at once, or when there are some. */
+static void note_waits(struct hold_room *room)
+{
+	room->intercept->hold_waits = tcpc_hold_stats(room->hold)->connections > 0;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct hold_room *room = timer->data;
@@ -126,6 +132,7 @@ static void on_tick(uv_timer_t *timer)
 	tcpc_hold_tick(room->hold, awake_ns(room));
 	if (tcpc_hold_empty(room->hold))
 		uv_timer_stop(timer);
+	note_waits(room);
 }
 
 static void keep_ticking(struct hold_room *room)
@@ -147,6 +154,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 			       room->intercept->iface, uv_strerror(status));
 		return;
 	}
+	/* Before what comes is compared with what the target has answered. */
+	room->intercept->hold_waits = true;
 	for (int i = 0; i < READ_BURST; i++) {
 		ssize_t n = read(room->fd, room->frame, sizeof(room->frame));
 
@@ -154,6 +163,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 			break;
 		tcpc_hold_take(room->hold, now_ns, room->frame, TCPC_TAP_HEADER_BYTES, n);
 	}
+	note_waits(room);
 	keep_ticking(room);
 }
 
@@ -171,6 +181,7 @@ void hold_receipts(struct hold_room *room, const struct tcpc_receipt *receipts, 
 
 		tcpc_hold_touch(room->hold, now_ns, &flow);
 	}
+	note_waits(room);
 }
 
 int hold_give_to(struct hold_room *room, int ifindex, struct tcpc_err *err)

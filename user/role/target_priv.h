@@ -73,6 +73,7 @@ struct intercept {
 	unsigned char mac[6];	       /* of it */
 	struct tcpc_nfqueue *nfq;
 	struct hold_room *hold;		/* NULL with --order relaxed */
+	atomic_bool hold_waits;		/* something is held, or may be soon; queue threads look */
 	struct tcpc_iptables_rule rule; /* IPv4's, as it is in force */
 	struct tcpc_iptables_rule rule6, rule_next;
 	tcpc_iptables_done rules_done; /* of what is under way */
