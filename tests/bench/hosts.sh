@@ -30,22 +30,20 @@ hosts_steer() {
 # hosts_up: to be called after lab_up.
 hosts_up() {
 	[ "$(nproc)" -ge 2 ] || lab_lacks "a second processor, for the target"
-	[ -r "/sys/devices/system/cpu/cpu$CPU_TARGET/cpuidle/state0/time" ] || hosts_no_idle
 	hosts_steer client $CPU_ONLINE
 	hosts_steer online $CPU_ONLINE
 	hosts_steer target $CPU_TARGET
 }
 
-# Coarser, by ticks of 10 ms, but for the time that a processor slept.
-hosts_no_idle() {
-	hosts_idle_us() {
-		awk -v cpu="cpu$1" '$1 == cpu { printf "%.0f", ($5 + $6) * 10000 }' /proc/stat
-	}
-}
-
-# hosts_idle_us CPU: how long it has been idle since the machine began.
+# hosts_idle_us CPU: how long it has been idle since the machine began. Without cpuidle it comes in
+# steps of 10 ms.
 hosts_idle_us() {
-	cat "/sys/devices/system/cpu/cpu$1"/cpuidle/state*/time | awk '{ us += $1 } END { printf "%.0f", us }'
+	local states=/sys/devices/system/cpu/cpu$1/cpuidle
+	if [ -d "$states" ]; then
+		cat "$states"/state*/time | awk '{ us += $1 } END { printf "%.0f", us }'
+	else
+		awk -v cpu="cpu$1" '$1 == cpu { printf "%.0f", ($5 + $6) * 10000 }' /proc/stat
+	fi
 }
 
 # hosts_load SECONDS ADDRESS PORT SCRIPT: the load, from the client. Sets LOAD_REQUESTS, LOAD_NS (of
@@ -54,7 +52,7 @@ hosts_load() {
 	local log=$LAB_DIR/hosts.log times=$LAB_DIR/hosts.time cpu begin idle=() TIMEFORMAT='%3U %3S'
 	begin=$(now_us)
 	for cpu in $CPU_ONLINE $CPU_TARGET; do
-		idle[cpu]=$(hosts_idle_us $cpu)
+		idle[cpu]=$(hosts_idle_us "$cpu")
 	done
 	{
 		time in_ns client wrk -t 1 -c 16 -d "${1}s" --timeout 5s -s "$4" \
@@ -62,7 +60,7 @@ hosts_load() {
 	} 2>"$times" || lab_die "the load failed: $(tail -n 1 "$log")"
 	for cpu in $CPU_ONLINE $CPU_TARGET; do
 		# shellcheck disable=SC2034
-		BUSY_US[cpu]=$(($(now_us) - begin - $(hosts_idle_us $cpu) + idle[cpu]))
+		BUSY_US[cpu]=$(($(now_us) - begin - $(hosts_idle_us "$cpu") + idle[cpu]))
 	done
 	! grep -q 'Socket errors\|Non-2xx' "$log" || lab_die "$(grep 'Socket\|Non' "$log")"
 	# shellcheck disable=SC2034
