@@ -247,10 +247,11 @@ static void test_frames(void **state)
 	close(fd);
 }
 
-/* What align puts back onto the same interface was copied when it came; any other mark says nothing. */
+/* What align puts back onto the same interface was copied when it came; any other mark says
+ * nothing. */
 static void test_returned(void **state)
 {
-	static const __u32 marks[] = {TCPC_HOLD_MARK, TCPC_AGAIN_MARK, TCPC_LAST_MARK,
+	static const __u32 marks[] = {TCPC_HOLD_MARK, TCPC_AGAIN_MARK,	  TCPC_LAST_MARK,
 				      TCPC_TEXT_MARK, TCPC_TEXT_MARK + 1, 1};
 	const struct row row = {"", {DATA}, COUNTS(cloned)};
 	static struct bpf_run run;

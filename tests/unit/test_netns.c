@@ -86,7 +86,7 @@ static void test_entered(void **state)
 	snprintf(which, sizeof(which), "%d", there);
 	us = fork();
 	if (!us)
-		_exit(tcpc_netns_enter(which, &err) || !if_nametoindex("only0"));
+		_exit(tcpc_netns_enter(which, &err) || !if_nametoindex("only0") ? 1 : 0);
 	assert_int_equal(waitpid(us, &status, 0), us);
 	assert_int_equal(status, 0);
 	assert_int_equal(if_nametoindex("only0"), 0);
