@@ -6,6 +6,7 @@
 #define TCPCOPY_BPF_FIT_H
 
 #include "common.bpf.h"
+#include "cut.bpf.h"
 
 #define SHRINK_MAX 4095 /* what one call of bpf_skb_adjust_room() takes */
 #define SHRINK_STEPS 4
@@ -38,29 +39,31 @@ static __always_inline int shrink_segments(struct __sk_buff *skb, __u32 bytes)
 /*
  * Nothing larger than the MTU may leave: devices drop it uncounted, and a router would tell the
  * client. What the kernel has merged (GRO) can leave in smaller pieces; one segment that is too
- * large by itself cannot, but by a tunnel: over IPv4 the kernel cuts the tunnel's own packets in
- * two, over IPv6, where it does not, the daemon cuts ours, if it hears of it. Returns 0; FIT_CUT:
- * note it and let it go no further; or -1, counted.
+ * large by itself can only where it leaves by a tunnel, which needs no neighbour. (A segment of so
+ * many pieces as no network brings is left to the kernel, which cuts the tunnel's packet over IPv4
+ * alone.) Returns 0; FIT_CUT: cut_up() is to send it; or -1, counted.
  */
 static __always_inline int fit_mtu(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
 				   const struct tcpc_target *target, struct tcpc_online_stats *st)
 {
 	__u32 headers = pkt->l4_off - pkt->l3_off + pkt->tcp_bytes, mtu = target->mtu;
 	__u32 segment = skb->gso_size ?: pkt->payload_bytes;
+	int cut;
 
 	if (!mtu || headers + segment <= mtu)
 		return 0;
-	if (!skb->gso_size && headers < mtu && target->flags & TCPC_TARGET_TUNNEL) {
-		if (pkt->family == 4 || target->flags & TCPC_TARGET_JOURNAL) {
-			COUNT(st, tunnel_cut);
-			return pkt->family == 4 ? 0 : FIT_CUT;
-		}
-	}
-	if (!skb->gso_size || headers >= mtu) {
+	if (headers >= mtu) {
 		COUNT(st, too_big);
 		return -1;
 	}
-	if (shrink_segments(skb, headers + segment - mtu)) {
+	if (!skb->gso_size && target->flags & TCPC_TARGET_TUNNEL) {
+		cut = cut_room(segment, mtu - headers) ? FIT_CUT : 0;
+		if (cut || pkt->family == 4) {
+			COUNT(st, tunnel_cut);
+			return cut;
+		}
+	}
+	if (!skb->gso_size || shrink_segments(skb, headers + segment - mtu)) {
 		COUNT(st, too_big);
 		return -1;
 	}

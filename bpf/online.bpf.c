@@ -9,6 +9,7 @@
 #include "common.bpf.h"
 #include "copies.bpf.h"
 #include "choose.bpf.h"
+#include "cut.bpf.h"
 #include "fit.bpf.h"
 #include "greeting.bpf.h"
 #include "guard.bpf.h"
@@ -210,17 +211,13 @@ static __always_inline void pop_vlan_tags(struct __sk_buff *skb)
  * cannot be reached (invariant 2). */
 static __always_inline int note_copy(struct __sk_buff *skb, enum tcpc_link link,
 				     const struct tcpc_pkt *pkt, const struct tcpc_target *target,
-				     __u32 kept, int cut, struct tcpc_online_stats *st)
+				     __u32 kept, struct tcpc_online_stats *st)
 {
 	int err = -1;
 
 	if (target->flags & TCPC_TARGET_JOURNAL)
 		err = journal_copy(skb, link == TCPC_LINK_NONE ? ETH_HLEN : pkt->l3_off, pkt,
 				   target, kept);
-	if (cut && err) {
-		COUNT(st, too_big);
-		return -1;
-	}
 	if (kept > TCPC_KEPT_LATER && target->flags & TCPC_TARGET_READY) {
 		if (!err) {
 			COUNT(st, spread);
@@ -228,11 +225,11 @@ static __always_inline int note_copy(struct __sk_buff *skb, enum tcpc_link link,
 		}
 		COUNT(st, spread_failed);
 	}
-	return count_copy(target, pkt, err, st) || cut ? -1 : 0;
+	return count_copy(target, pkt, err, st);
 }
 
-/* Give the clone what it is to be: without tags, small enough, for this target. Returns 0, or -1
- * and counts why it does not leave. */
+/* Give the clone what it is to be: without tags, small enough, for this target. Returns 0, FIT_CUT
+ * (it leaves in pieces), or -1 and counts why it does not leave. */
 static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link link,
 					const struct tcpc_target_set *set,
 					const struct tcpc_target *target,
@@ -262,15 +259,12 @@ static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link li
 		return -1;
 	if (rewrite_ends(skb) || write_greeting(skb, &pkt, mark) ||
 	    (mark & GUARD_CUT && write_fin(skb, &pkt)) ||
-	    (link == TCPC_LINK_NONE && bpf_skb_change_head(skb, ETH_HLEN, 0))) {
+	    (link == TCPC_LINK_NONE && bpf_skb_change_head(skb, ETH_HLEN, 0)) ||
+	    (cut && cut_begin(&pkt, link == TCPC_LINK_NONE ? ETH_HLEN : pkt.l3_off, target))) {
 		COUNT(st, rewrite_failed);
 		return -1;
 	}
-	return note_copy(skb, link, &pkt, target,
-			 kept
-				 ?: cut ? TCPC_KEPT_CUT
-					: TCPC_KEPT_NOT,
-			 cut, st);
+	return note_copy(skb, link, &pkt, target, kept, st) ? -1 : cut;
 }
 
 static __always_inline int send_copy(struct __sk_buff *skb, enum tcpc_link link,
@@ -278,15 +272,15 @@ static __always_inline int send_copy(struct __sk_buff *skb, enum tcpc_link link,
 				     struct tcpc_online_stats *st)
 {
 	const struct tcpc_target *target;
+	int cut;
 
 	if (index >= TCPC_MAX_TARGETS || index >= set->n_targets) {
 		COUNT(st, stray);
 		return VERDICT_DROP;
 	}
 	target = &set->target[index];
-	if (prepare_copy(skb, link, set, target, st))
-		return VERDICT_DROP;
-	return leave(skb, target, st);
+	cut = prepare_copy(skb, link, set, target, st);
+	return cut < 0 ? VERDICT_DROP : leave(skb, target, cut, st);
 }
 
 static __always_inline int copy_packet(struct __sk_buff *skb, enum tcpc_link link)

@@ -209,10 +209,9 @@ struct tcpc_flow {
 	X(65624)
 /* clang-format on */
 
-/* Why a copy in `journal` has not left: the target cannot be reached now; it is too large by
- * itself, so the daemon sends it, in pieces; above LATER: the daemon sends it, so many steps later.
- */
-enum tcpc_kept { TCPC_KEPT_NOT, TCPC_KEPT_AWAY, TCPC_KEPT_CUT, TCPC_KEPT_LATER };
+/* Why a copy in `journal` has not left: the target cannot be reached now; above LATER: the daemon
+ * sends it, so many steps later. */
+enum tcpc_kept { TCPC_KEPT_NOT, TCPC_KEPT_AWAY, TCPC_KEPT_LATER };
 #define TCPC_MAX_SPREAD_MS 60000
 #define TCPC_SPREAD_STEPS 252 /* of --spread; what a byte has above LATER */
 

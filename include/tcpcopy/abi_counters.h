@@ -76,7 +76,7 @@
 	X(redirect_failed, "mirrored: copies that the outgoing device did not take from XDP")      \
 	X(unwrapped, "mirrored packets that came in VXLAN, GRE or ERSPAN")                         \
 	X(other_vni, "skipped: not wrapped, or with another number than --vni")                    \
-	X(tunnel_cut, "copies too large for the tunnel in one piece: they travel in two")          \
+	X(tunnel_cut, "copies too large for the tunnel in one piece: they travel in several")      \
 	X(spread, "copies that leave later, through the daemon (--spread)")                        \
 	X(spread_failed, "of the copied: left at once, there was no room to keep them (--spread)") \
 	X(returned, "skipped: put back here by this host's own align; copied when they came")

@@ -40,6 +40,12 @@ run() {
 		"$(awk '$4 != 200 && $4 != 499' "$LAB_DIR/nginx-target/access.log" | wc -l)" 0
 }
 
+# Of any packet that the online host has sent.
+fragments() {
+	in_ns online nstat -asz IpFragCreates Ip6FragCreates |
+		awk '/FragCreates/ { n += $2 } END { print n + 0 }'
+}
+
 # Nobody merges packets, nobody cuts them: each has the size that the client's MTU allows.
 single_packets() {
 	local host
@@ -48,8 +54,9 @@ single_packets() {
 	done
 }
 
-# paced_posts MS: of 32 KB, with a pause between two of a connection. At full speed it would be the
-# bound of the journal (--retain) that is tested.
+# paced_posts MS: of 32 KB, with a pause between two of a connection. Merged ones at full speed test
+# the bound of the hold queue (--hold): a target on the same processors as client and online host
+# answers 4,000 a second by engine nfqueue, and these two send 6,000 and more.
 paced_posts() {
 	post_script 32768 >/dev/null
 	echo "function delay() return $1 end" >>"$LAB_DIR/post.lua"
@@ -116,7 +123,8 @@ daemons_up
 intercept || lab_die "intercept failed"
 without
 
-ATTACH=(--via vxlan)
+# What a busy machine lets wait is none of this test's.
+ATTACH=(--via vxlan --retain 256)
 attach
 wait_for 5 copying || lab_die "copying does not begin: $(ctl online status)"
 run "keep-alive" 500 /
@@ -126,11 +134,11 @@ run "32 KB posts" 200 /post -s "$LAB_DIR/post.lua"
 is "packets that were too large" "$(counter online online.too_big)" 0
 if command -v ethtool >/dev/null; then
 	single_packets off
-	# Over IPv6 the daemon cuts them, some 20,000 a second.
-	[ "$LAB_FAMILY" = 4 ] || paced_posts 30
+	post_script 32768 >/dev/null # at full speed
 	run "32 KB posts in single packets" 100 /post -s "$LAB_DIR/post.lua"
-	compare "packets that the tunnel had to cut in two" \
+	compare "packets that were cut to fit the tunnel" \
 		"$(counter online online.tunnel_cut)" ">" 1000
+	is "fragments of the tunnel's packets" "$(fragments)" 0
 	single_packets on
 fi
 is "exchanges lost" "$(ctl_json online '.result.total.exchanges.lost' ledger)" 0

@@ -45,11 +45,10 @@ static void check_mtu(struct doctor *run, const struct tap *tap, const struct ta
 	    iface.mtu <= target->route.mtu)
 		return;
 	if (target->route.tunnel) {
-		doctor_add(
-			run, DOCTOR_OK, "MTU", "",
-			"%s has %u, the tunnel to %s takes %u: larger packets travel in two pieces "
-			"(counter tunnel_cut)",
-			tap->iface, iface.mtu, name, target->route.mtu);
+		doctor_add(run, DOCTOR_OK, "MTU", "",
+			   "%s has %u, the tunnel to %s takes %u: larger packets travel in pieces "
+			   "(counter tunnel_cut)",
+			   tap->iface, iface.mtu, name, target->route.mtu);
 		return;
 	}
 	mtu_fix(target, iface.mtu, fix);

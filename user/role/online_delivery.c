@@ -17,8 +17,6 @@
 #include "edge/log.h"
 #include "edge/resend.h"
 
-#define TCP_FIN 0x01 /* tcpcopy/parse.h cannot stand beside libuv's headers */
-#define TCP_SYN 0x02
 #define MAX_ACCOUNTS (1u << 18) /* a target host; 320 bytes each */
 /* After an outage all that is copied is kept until what was kept before has left. Connections whose
  * target has forgotten them must not make that long. */
@@ -197,21 +195,6 @@ static void on_tick(uv_timer_t *timer)
 /* ---- copies -----------------------------------------------------------------------------------
  */
 
-/* Too large for the way, as the program saw. What fails is lost like any other on the way: the
- * ledger sends it again. */
-static void send_in_pieces(struct delivery *d, const struct peer *peer,
-			   const struct tcpc_journal_head *head)
-{
-	const struct target *target = open_target(peer, &head->flow);
-	__u32 end = head->seq + head->payload_bytes + !!(head->flags & TCP_SYN) +
-		    !!(head->flags & TCP_FIN);
-
-	if (target)
-		tcpc_resend_packet(d->resend, head, head->seq, end, target->route.mtu);
-	else
-		d->stats.withheld++;
-}
-
 /* A copy has left, or is to leave, at @ns: not when it is read, that is how long its answer took.
  */
 static void tell_ledger(struct delivery *d, __u32 target_id, __u64 ns, const struct tcpc_flow *flow,
@@ -239,7 +222,6 @@ static void on_due(void *user, __u32 target_id, const struct tcpc_flow *flow,
 static void on_record(void *user, __u64 id, const struct tcpc_journal_head *head)
 {
 	struct delivery *d = user;
-	const struct peer *peer = peer_of_id(d->online, head->target_id);
 	struct tcpc_ledger_packet packet = {
 		.seq = head->seq,
 		.ack = head->ack,
@@ -256,8 +238,6 @@ static void on_record(void *user, __u64 id, const struct tcpc_journal_head *head
 	if (head->kept > TCPC_KEPT_LATER &&
 	    !spread_add(d->spread, head, spread_ms_of(d->online, head), &packet))
 		return;
-	if (head->kept == TCPC_KEPT_CUT && peer && peer->ledger)
-		send_in_pieces(d, peer, head); /* now: the ledger may let the record go */
 	tell_ledger(d, head->target_id, head->time_ns, &head->flow, &packet);
 }
 
