@@ -13,6 +13,7 @@
 #include "choose.bpf.h"
 #include "greeting.bpf.h"
 #include "guard.bpf.h"
+#include "handed.bpf.h"
 #define JOURNAL_XDP
 #include "journal.bpf.h"
 #include "pick.bpf.h"
@@ -193,6 +194,15 @@ static __always_inline __u32 picked(struct xdp_md *ctx, const struct tcpc_pkt *p
 		return TCPC_MAX_TARGETS;
 	}
 	return spared(pkt, frame_bytes, service, cfg, st, ret_mark) ? TCPC_MAX_TARGETS : index;
+}
+
+/* Are several copies of this packet wanted? */
+static __always_inline int has_several(struct xdp_md *ctx, const struct tcpc_pkt *pkt)
+{
+	struct tcpc_service_key key = {.ifindex = ctx->ingress_ifindex, .port = pkt->dport};
+	struct tcpc_service *service = bpf_map_lookup_elem(&services, &key);
+
+	return service && service->flags & TCPC_SERVICE_SEVERAL;
 }
 
 /* May it go to @target, by its gate and its way? Counts if not. */
@@ -428,6 +438,8 @@ static __always_inline int mirror_frame(struct xdp_md *ctx, struct tcpc_online_s
 	COUNT(st, seen);
 	if (read_mirrored(ctx, frame_bytes, &pkt, st))
 		return NEXT_FRAME;
+	if (has_several(ctx, &pkt))
+		return hand_on(ctx, &pkt, st);
 	index = picked(ctx, &pkt, frame_bytes, st, &mark);
 	if (index >= TCPC_MAX_TARGETS)
 		return NEXT_FRAME;

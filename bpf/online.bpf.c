@@ -13,6 +13,8 @@
 #include "fit.bpf.h"
 #include "greeting.bpf.h"
 #include "guard.bpf.h"
+#define HANDED_TC
+#include "handed.bpf.h"
 #include "journal.bpf.h"
 #include "leave.bpf.h"
 #include "other.bpf.h"
@@ -72,7 +74,8 @@ static __always_inline void tap_wanted(struct __sk_buff *skb, enum tcpc_link lin
 	      greeting_of(pkt, set, cfg->epoch, st), mark, chosen, st);
 }
 
-static __always_inline void tap_packet(struct __sk_buff *skb, enum tcpc_link link,
+/* @handed: by mirror, which has counted it, and whoever it is for. */
+static __always_inline void tap_packet(struct __sk_buff *skb, enum tcpc_link link, int handed,
 				       struct tcpc_online_stats *st)
 {
 	struct tcpc_service_key key = {.ifindex = skb->ifindex};
@@ -82,7 +85,8 @@ static __always_inline void tap_packet(struct __sk_buff *skb, enum tcpc_link lin
 	__u32 chosen;
 	int result;
 
-	COUNT(st, seen);
+	if (!handed)
+		COUNT(st, seen);
 	if (is_for_other(skb, link)) {
 		COUNT(st, no_service);
 		return;
@@ -98,7 +102,7 @@ static __always_inline void tap_packet(struct __sk_buff *skb, enum tcpc_link lin
 		COUNT(st, no_service);
 		return;
 	}
-	if (skb->pkt_type != PACKET_HOST) {
+	if (!handed && skb->pkt_type != PACKET_HOST) {
 		COUNT(st, not_to_us);
 		return;
 	}
@@ -132,7 +136,7 @@ static __always_inline void tap_packet(struct __sk_buff *skb, enum tcpc_link lin
  * 1, fall evenly whatever pattern the traffic has. */
 #define SAMPLE_PACKETS 64
 
-static __always_inline int tap_timed(struct __sk_buff *skb, enum tcpc_link link)
+static __always_inline int tap_timed(struct __sk_buff *skb, enum tcpc_link link, int handed)
 {
 	struct tcpc_online_stats *st = bpf_map_lookup_elem(&stats, &zero);
 	__u64 start_ns = 0, took_ns;
@@ -141,7 +145,7 @@ static __always_inline int tap_timed(struct __sk_buff *skb, enum tcpc_link link)
 		return VERDICT_NEXT;
 	if ((__u32)st->seen * 0x9e3779b9u < (__u32)(0x100000000ULL / SAMPLE_PACKETS))
 		start_ns = bpf_ktime_get_ns();
-	tap_packet(skb, link, st);
+	tap_packet(skb, link, handed, st);
 	if (start_ns) {
 		took_ns = bpf_ktime_get_ns() - start_ns;
 		/* Longer, and it was not us: a virtual machine stood still. */
@@ -155,7 +159,7 @@ static __always_inline int tap_timed(struct __sk_buff *skb, enum tcpc_link link)
 SEC("tc")
 int tap(struct __sk_buff *skb)
 {
-	return tap_timed(skb, TCPC_LINK_ETHER);
+	return tap_timed(skb, TCPC_LINK_ETHER, 0);
 }
 
 /* The same on an interface whose packets begin with the IP header (tun, WireGuard, PPP). Their
@@ -164,7 +168,21 @@ int tap(struct __sk_buff *skb)
 SEC("tc")
 int tap_raw(struct __sk_buff *skb)
 {
-	return tap_timed(skb, TCPC_LINK_NONE);
+	return tap_timed(skb, TCPC_LINK_NONE, 0);
+}
+
+/* TC ingress of a mirror port: what mirror hands on ends here, copied or not. All else goes on. */
+SEC("tc")
+int tap_handed(struct __sk_buff *skb)
+{
+	struct tcpc_online_stats *st = bpf_map_lookup_elem(&stats, &zero);
+	int is = handed(skb);
+
+	if (is < 0 && st)
+		COUNT(st, rewrite_failed);
+	if (is > 0)
+		tap_timed(skb, TCPC_LINK_ETHER, 1);
+	return is ? VERDICT_DROP : VERDICT_NEXT;
 }
 
 /* Tell the target what the client had read; what the client itself has put there means nothing. */

@@ -58,6 +58,8 @@ struct tcpc_service_key {
 /* Its rules are those that `choices` names, at the budget's index, not @filter_set and @sample:
  * they have changed, or need more. */
 #define TCPC_SERVICE_CHOICE (1u << 4)
+/* XDP: copies for several targets, or several of them: tap_handed makes them. */
+#define TCPC_SERVICE_SEVERAL (1u << 5)
 
 /** Online: how to treat packets of one service. Replaced whole, so no packet sees half of it. */
 struct tcpc_service {

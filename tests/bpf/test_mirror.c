@@ -12,6 +12,8 @@
 
 #include "mirror.skel.h"
 
+#define HANDED_META 0x74637066 /* as in handed.bpf.h */
+
 static struct mirror_bpf *skel;
 
 static const __u8 hop[12] = {2, 9, 9, 9, 9, 9, 2, 8, 8, 8, 8, 8};
@@ -105,11 +107,78 @@ static void test_rewrite(void **state)
 	}
 }
 
+/* XDP's metadata stand before the frame here: takes them away. Returns them. */
+static __u32 take_meta(struct bpf_run *run)
+{
+	__u32 meta;
+
+	memcpy(&meta, run->out, sizeof(meta));
+	run->bytes -= sizeof(meta);
+	memmove(run->out, run->out + sizeof(meta), run->bytes);
+	return meta;
+}
+
+/* A frame of which there are to be several copies: as it came, but for whom it is for, and nothing
+ * that TC will count is counted. Then TC makes the copies and ends it. */
+static void expect_handed(const struct shape *shape)
+{
+	static const __u8 mac[ETH_ALEN] = {0x02, 0x74, 0x63, 0x70, 0x63, 0x6d};
+	struct tcpc_online_stats seen = {.seen = 1}, cloned = {.cloned = 1};
+	struct frame frame = frame_build(&shape->spec), want = frame_build(&shape->spec);
+	static struct bpf_run run;
+
+	memcpy(want.data, mac, sizeof(mac));
+	counters_mark(&lab.counters);
+	xdp_run(shape->description, bpf_program__fd(skel->progs.mirror), lab.live, &run, frame.data,
+		frame.bytes);
+	expect_u64(shape->description, "metadata", take_meta(&run), HANDED_META);
+	expect_run(shape->description, &run, XDP_PASS, &want);
+	expect_moved(shape->description, &lab.counters, &seen);
+	run.ifindex = run.ingress_ifindex = lab.live;
+	counters_mark(&lab.counters);
+	bpf_run(shape->description, bpf_program__fd(lab.skel->progs.tap_handed), &run, want.data,
+		want.bytes);
+	expect_u64(shape->description, "verdict", run.verdict, VERDICT_DROP);
+	expect_moved(shape->description, &lab.counters, &cloned);
+	frame_free(&frame);
+	frame_free(&want);
+}
+
+/* Not handed on: tap_handed leaves it alone, counters and all. */
+static void expect_left_alone(const struct shape *shape)
+{
+	struct tcpc_online_stats none = {.seen = 0};
+	struct frame frame = frame_build(&shape->spec);
+	static struct bpf_run run;
+
+	run.ifindex = run.ingress_ifindex = lab.live;
+	counters_mark(&lab.counters);
+	bpf_run(shape->description, bpf_program__fd(lab.skel->progs.tap_handed), &run, frame.data,
+		frame.bytes);
+	expect_run(shape->description, &run, VERDICT_NEXT, &frame);
+	expect_moved(shape->description, &lab.counters, &none);
+	frame_free(&frame);
+}
+
+static void test_several(void **state)
+{
+	static const struct tcpc_service several = {
+		.flags = TCPC_SERVICE_ARMED | TCPC_SERVICE_SEVERAL, .sample = TCPC_SAMPLE_ALL};
+
+	(void)state;
+	need_netns();
+	online_service(&several);
+	for (size_t i = 0; i < COUNT_OF(shapes); i++) {
+		expect_handed(&shapes[i]);
+		expect_left_alone(&shapes[i]);
+	}
+	online_service(&armed);
+}
+
 /* A target that is this host: the frame goes on, and what was unfinished stays so. */
 static void test_local(void **state)
 {
 	static struct bpf_run run;
-	__u32 meta;
 
 	(void)state;
 	need_netns();
@@ -128,11 +197,8 @@ static void test_local(void **state)
 		online_targets(&set);
 		xdp_run(shape->description, bpf_program__fd(skel->progs.mirror), lab.live, &run,
 			frame.data, frame.bytes);
-		/* Its metadata stand before the frame here. */
-		memcpy(&meta, run.out, sizeof(meta));
-		expect_u64(shape->description, "metadata", meta, TCPC_META_MIRRORED);
-		run.bytes -= sizeof(meta);
-		memmove(run.out, run.out + sizeof(meta), run.bytes);
+
+		expect_u64(shape->description, "metadata", take_meta(&run), TCPC_META_MIRRORED);
 		expect_run(shape->description, &run, XDP_PASS, &want);
 		frame_free(&frame);
 		frame_free(&want);
@@ -309,7 +375,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rewrite), cmocka_unit_test(test_local),
 		cmocka_unit_test(test_rules),	cmocka_unit_test(test_rest),
-		cmocka_unit_test(test_journal),
+		cmocka_unit_test(test_journal), cmocka_unit_test(test_several),
 	};
 
 	return cmocka_run_group_tests(tests, enter, leave);

@@ -3,7 +3,8 @@
 # A port that carries only mirrored traffic: a switch (here `tc mirred` on the online host, which
 # itself runs nothing of ours) sends a copy of what reaches the service to a third host, and
 # `attach --hook xdp` there sends it on to the target. All requests arrive, by native and by generic
-# XDP; what clients sent has unfinished checksums here, since no wire was between.
+# XDP; what clients sent has unfinished checksums here, since no wire was between. Several copies of
+# a packet, for two targets or twice for one, are made behind XDP.
 set -euo pipefail
 # shellcheck source=tests/harness/tap.sh
 . "$(dirname "$0")/../harness/tap.sh"
@@ -62,6 +63,7 @@ mirror_up() {
 	local mode=$1
 	shift
 	ctl mirror --json stats >"$LAB_DIR/base"
+	RESENT=$(ctl_json mirror '.result.ledger.resent // 0' ledger)
 	ask mirror attach span0 --hook xdp --xdp-mode "$mode" --to "$TARGET_AT" "$@" ||
 		lab_die "attach failed"
 	wait_for 5 mirror_copying || lab_die "copying does not begin: $(ctl mirror status)"
@@ -100,6 +102,66 @@ plain() {
 	mirror_down
 }
 
+# A second target, which takes all as well.
+target2_up() {
+	lab_host target2 5 02:00:00:00:00:05
+	wait_for 5 lab_link_up target2 || lab_die "the link of target2 does not come up"
+	lab_nginx target2
+	lab_daemon target2
+	ask target2 intercept eth0 --port "$PORT" || lab_die "intercept failed"
+	# The way back to mapped sources.
+	local pool=198.18.0.0/15
+	[ "$LAB_FAMILY" = 4 ] || pool=2001:2::/64 # the part of it that is used
+	ip -n "$LAB_ID-target" route add "$pool" via "$CLIENT_IP"
+}
+
+# all_have TEXT COPIES URI HOST...: each of them has every request so many times.
+all_have() {
+	local text=$1 copies=$2 uri=$3 host want
+	shift 3
+	requests_reset
+	: >"$LAB_DIR/nginx-target2/access.log"
+	try "$text: no error for the clients" load 1 16 "$uri"
+	want=$(($(requests online) * copies))
+	compare "$text: requests online" "$(requests online)" ">=" 1000
+	for host; do
+		caught_up "$host" "$want"
+		is "$text: requests at $host" "$(requests "$host")" "$want"
+	done
+	is "$text: exchanges lost" "$(ctl_json mirror '.result.total.exchanges.lost' ledger)" 0
+}
+
+# resent: since the port was attached.
+resent() {
+	echo $(($(ctl_json mirror .result.ledger.resent ledger) - RESENT))
+}
+
+both_copying() {
+	[ "$(ctl_json mirror '[.result.online[0].targets[].state] | join(" ")' status)" = \
+		"copying copying" ]
+}
+
+# Of one packet several copies: to two targets, to one twice; what is lost of any is sent again.
+several() {
+	local second
+	second=$(lab_host_port "$(lab_addr 5)" "$PORT")
+	mirror_up native
+	ask mirror target add span0 "$second"
+	wait_for 5 both_copying || lab_die "copying does not begin: $(ctl mirror status)"
+	if lose_some; then
+		all_have "native, two targets, 2 % lost on the way to one" 1 / target target2
+		compare "native, two targets: sent again" "$(resent)" ">" 10
+		lose_none
+	else
+		all_have "native, two targets" 1 / target target2
+	fi
+	is "native, two targets: copies made by XDP" "$(counter mirrored)" 0
+	mirror_down
+	mirror_up generic --copies 2
+	all_have "generic, two copies" 2 / target
+	mirror_down
+}
+
 # As a cloud's packet mirror does it: from online to an address that nobody has.
 vxlan() {
 	local mode=$1
@@ -114,6 +176,9 @@ vxlan() {
 	all_arrive "VXLAN, $mode" 1 /
 	compare "VXLAN, $mode: unwrapped" "$(counter unwrapped)" ">" 1000
 	compare "VXLAN, $mode: unfinished checksums" "$(counter sum_finished)" ">" 1000
+	mirror_down
+	mirror_up "$mode" --vni 42 --copies 2
+	all_have "VXLAN, $mode, two copies" 2 / target
 	mirror_down
 	mirror_up "$mode" --vni 43
 	requests_reset
@@ -171,20 +236,27 @@ skipped_vni() {
 	[ "$(counter other_vni)" -gt 2 ]
 }
 
-# What the switch loses on the way to the target this host sends again.
-lossy() {
-	in_ns sw sysctl -q -w "net.bridge.bridge-nf-call-$LAB_IPTABLES=1" ||
-		{ skip "recovery: no netfilter in bridges here"; return; }
+# lose_some: every 50th copy to the target.
+lose_some() {
+	in_ns sw sysctl -q -w "net.bridge.bridge-nf-call-$LAB_IPTABLES=1" || return 1
 	in_ns sw "$LAB_IPTABLES" -w -A FORWARD -p tcp -d "$TARGET_IP" --dport "$PORT" -m statistic \
 		--mode nth --every 50 --packet 0 -j DROP || lab_lacks "iptables with statistic"
+}
+
+lose_none() {
+	in_ns sw "$LAB_IPTABLES" -w -F FORWARD
+	in_ns sw sysctl -q -w "net.bridge.bridge-nf-call-$LAB_IPTABLES=0" || true
+}
+
+# What the switch loses on the way to the target this host sends again.
+lossy() {
+	lose_some || { skip "recovery: no netfilter in bridges here"; return; }
 	mirror_up native
 	all_arrive "2 % lost on the way" 1 /
-	compare "2 % lost on the way: sent again" \
-		"$(ctl_json mirror .result.ledger.resent ledger)" ">" 10
+	compare "2 % lost on the way: sent again" "$(resent)" ">" 10
 	is "2 % lost on the way: no room in the journal" "$(counter journal_full)" 0
 	mirror_down
-	in_ns sw "$LAB_IPTABLES" -w -F FORWARD
-	in_ns sw sysctl -q -w "net.bridge.bridge-nf-call-$LAB_IPTABLES=0"
+	lose_none
 }
 
 # The mirror arrives at the target host itself: there is no other host of ours.
@@ -202,6 +274,8 @@ at_home() {
 	ip -n "$LAB_ID-target" addr add "$at/$bits" dev home0 $nodad
 	at=$(lab_host_port "$at" "$PORT")
 	ask target intercept home0 --port "$PORT" || lab_die "intercept failed"
+	refused_at target "two copies to the target itself" "leave --copies" \
+		home0 --hook xdp --copies 2 --to "$at"
 	refused_at target "the target itself by generic XDP" "needs native XDP" \
 		home0 --hook xdp --xdp-mode generic --to "$at"
 	ask target attach home0 --hook xdp --to "$at" || lab_die "attach failed"
@@ -282,8 +356,6 @@ refused() {
 		ask mirror attach eth0 --hook xdp --force --to "$TARGET_AT"
 	ask mirror detach eth0
 	lab_stop "$server" || true
-	refusal "more than one target" "one target" span0 --hook xdp \
-		--to "$(lab_host_port "$TARGET_IP" 81),$(lab_host_port "$TARGET_IP" 82)"
 	refusal "--rest without XDP" "goes with --hook xdp" span0 --rest drop
 	lab_spawn mirror "$LAB_DIR/other.log" "$(dirname "$0")/others.py" xdp span0 back 2
 	server=$LAST_PID
@@ -327,8 +399,10 @@ lab_daemon target
 lab_daemon mirror
 intercept || lab_die "intercept failed"
 stay_loaded
+target2_up
 plain native
 plain generic
+several
 vxlan native
 vxlan generic
 wrapped

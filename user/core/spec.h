@@ -40,6 +40,7 @@ struct tcpc_mirror_spec {
 	bool drop_rest; /* end what is not copied */
 	bool has_vni;	/* only packets wrapped with this number: VNI, GRE key, ERSPAN session */
 	__u32 vni;
+	bool local; /* to this host itself: packets just go on. The role knows */
 };
 
 /** A list of prefixes. @list is owned and freed with the spec that holds it. */

@@ -62,20 +62,9 @@ int spec_check_mirror(const struct tcpc_attach_spec *spec, struct tcpc_err *err)
 {
 	if (spec->hook != TCPC_HOOK_XDP)
 		return 0;
-	if (spec->copies.n > 1 || spec->copies.mapped[0] || spec->copies.mapped[1])
-		return tcpc_err_set(
-			err, EINVAL,
-			"--hook xdp makes one copy, from the client's own address: leave "
-			"--%s out",
-			spec->copies.n > 1 ? "copies" : "source");
 	if (spec->via != TCPC_VIA_NONE)
 		return tcpc_err_set(err, EINVAL,
 				    "--hook xdp sends packets as they are, not through a tunnel: "
 				    "leave --via out");
-	if (spec->n_targets > 1 && !spec->split)
-		return tcpc_err_set(err, EINVAL,
-				    "--hook xdp sends each packet to one target, for it has no "
-				    "original that could be cloned: name one, or share them out by "
-				    "--mode split");
 	return 0;
 }

@@ -115,7 +115,8 @@ int tcpc_dp_online_swallow(struct tcpc_dp_online *dp, int ifindex, int *ret_fd,
 			   struct tcpc_err *err);
 
 /** tcpc_dp_online_mirror - attach mirror, by XDP, to an interface that carries only mirrored
- * traffic. It goes with this process. Returns 0 or -errno: -EBUSY, another XDP program is there. */
+ * traffic, and tap_handed behind it. They go with this process. Returns 0 or -errno: -EBUSY,
+ * another XDP program is there. */
 int tcpc_dp_online_mirror(struct tcpc_dp_online *dp, int ifindex,
 			  const struct tcpc_mirror_spec *how, struct tcpc_attachment *ret,
 			  struct tcpc_err *err);

@@ -154,6 +154,17 @@ int tcpc_dp_online_attach(struct tcpc_dp_online *dp, int ifindex, bool raw, enum
 	return r;
 }
 
+int tcpc_dp_online_attach_handed(struct tcpc_dp_online *dp, int ifindex,
+				 struct tcpc_attachment *ret, struct tcpc_err *err)
+{
+	int r = tcpc_datapath_attach(bpf_program__fd(dp->skel->progs.tap_handed), ifindex, false,
+				     TCPC_HOOK_TC, ret, err);
+
+	if (!r)
+		tcpc_datapath_note(dp->dir, bpf_map__fd(dp->skel->maps.config), ret);
+	return r;
+}
+
 int tcpc_dp_online_swallow(struct tcpc_dp_online *dp, int ifindex, int *ret_fd,
 			   struct tcpc_err *err)
 {

@@ -28,6 +28,10 @@ int tcpc_datapath_attach_last(int prog_fd, int ifindex, int *ret_link_fd, struct
 /** tcpc_mirror_free - unload an interface's XDP programs, which detaches them. */
 void tcpc_mirror_free(struct tcpc_mirror *mirror);
 
+/** tcpc_dp_online_attach_handed - attach tap_handed behind an interface's XDP program. */
+int tcpc_dp_online_attach_handed(struct tcpc_dp_online *dp, int ifindex,
+				 struct tcpc_attachment *ret, struct tcpc_err *err);
+
 /** tcpc_dp_online_map - a map of the online programs by its name, or NULL. */
 struct bpf_map *tcpc_dp_online_map(struct tcpc_dp_online *dp, const char *name);
 

@@ -16,12 +16,14 @@
 struct tcpc_mirror {
 	struct mirror_bpf *skel;
 	int link_fd; /* or -1 */
+	struct tcpc_attachment handed;
 };
 
 void tcpc_mirror_free(struct tcpc_mirror *mirror)
 {
 	if (mirror->link_fd >= 0)
 		close(mirror->link_fd);
+	tcpc_attachment_close(&mirror->handed); /* behind it: what it has marked must not go on */
 	mirror_bpf__destroy(mirror->skel);
 	free(mirror);
 }
@@ -98,6 +100,8 @@ static int open_mirror(struct tcpc_dp_online *dp, int ifindex, const struct tcpc
 	r = load(dp, ifindex, how, generic, &m->skel);
 	if (r) {
 		tcpc_datapath_load_error(r, "the XDP program (Linux 5.18 or later)", err);
+	} else if (!how->local && tcpc_dp_online_attach_handed(dp, ifindex, &m->handed, err)) {
+		r = -err->code;
 	} else if (watch_failures(m->skel)) {
 		r = tcpc_err_set(err, errno, "cannot watch the kernel's XDP tracepoints: %s",
 				 strerror(errno));

@@ -154,23 +154,33 @@ int mirror_check_local(const struct tap *tap, const struct tcpc_addr *addr, stru
 
 int mirror_check_target(const struct tap *tap, const struct tcpc_route *route, struct tcpc_err *err)
 {
-	bool local = route->local;
+	bool local = route->local,
+	     copies = tap->copies.n > 1 || tap->copies.mapped[0] || tap->copies.mapped[1];
 
-	if (tap->hook != TCPC_HOOK_XDP || !tap->n_targets)
+	if (tap->hook != TCPC_HOOK_XDP)
 		return 0;
 	for (unsigned int i = 0; i < tap->n_targets; i++)
 		local |= tap->targets[i].route.local;
-	if (local)
+	if (local && tap->n_targets)
 		return tcpc_err_set(err, EOPNOTSUPP,
 				    "%s sends to this host itself, or would: that goes with no "
 				    "other target",
 				    tap->iface);
-	if (tap->split)
-		return 0;
-	return tcpc_err_set(err, EOPNOTSUPP,
-			    "%s is attached with --hook xdp, which sends each packet to one "
-			    "target: attach it with --mode split to have several",
-			    tap->iface);
+	if (local && copies)
+		return tcpc_err_set(err, EOPNOTSUPP,
+				    "%s sends to this host itself, where mirrored packets go on as "
+				    "they are: leave --copies and --source out",
+				    tap->iface);
+	return 0;
+}
+
+bool mirror_has_several(const struct tap *tap)
+{
+	const struct tcpc_copies_spec *copies = &tap->copies;
+
+	return tap->hook == TCPC_HOOK_XDP &&
+	       ((tap->n_targets > 1 && !tap->split) || copies->n > 1 || copies->mapped[0] ||
+		copies->mapped[1]);
 }
 
 int mirror_hook(struct tap *tap, struct tcpc_err *err)
@@ -183,7 +193,8 @@ int mirror_hook(struct tap *tap, struct tcpc_err *err)
 		return tcpc_err_set(err, EOPNOTSUPP,
 				    "a target that is this host itself needs native XDP: leave "
 				    "--xdp-mode generic out");
-	if (tap->n_targets && tap->targets[0].route.local)
+	how.local = tap->n_targets && tap->targets[0].route.local;
+	if (how.local)
 		how.mode = TCPC_XDP_NATIVE;
 	return tcpc_dp_online_mirror(tap->online->dp, tap->ifindex, &how, &tap->attachment, err);
 }

@@ -23,6 +23,10 @@ int mirror_check_local(const struct tap *tap, const struct tcpc_addr *addr, stru
 int mirror_check_target(const struct tap *tap, const struct tcpc_route *route,
 			struct tcpc_err *err);
 
+/** mirror_has_several - do copies of one packet go to several, or are there more than one, or from
+ * another source? */
+bool mirror_has_several(const struct tap *tap);
+
 /** mirror_hook - attach to the interface, as asked for. Returns 0 or -errno. */
 int mirror_hook(struct tap *tap, struct tcpc_err *err);
 

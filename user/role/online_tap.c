@@ -393,6 +393,8 @@ static int write_services(struct tap *tap, struct tcpc_err *err)
 		service.flags |= TCPC_SERVICE_GUARD;
 	if (tap->choice.on)
 		service.flags |= TCPC_SERVICE_CHOICE;
+	if (mirror_has_several(tap))
+		service.flags |= TCPC_SERVICE_SEVERAL;
 	for (unsigned int i = 0; i < tap->n_ports && !r; i++)
 		r = tcpc_dp_online_service(tap->online->dp, tap->ifindex, tap->ports[i], &service,
 					   err);
