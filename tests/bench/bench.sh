@@ -5,7 +5,7 @@
 # after lab.sh. Nothing here passes or fails.
 
 BENCH_ROUNDS=${BENCH_ROUNDS:-3}   # of each variant
-BENCH_SECONDS=${BENCH_SECONDS:-3} # of load, each time
+BENCH_SECONDS=${BENCH_SECONDS:-2} # of load, each time
 declare -A BENCH_ROWS=()          # figures by "VARIANT COLUMN", separated by blanks
 
 # bench_note VARIANT COLUMN VALUE: one more figure.

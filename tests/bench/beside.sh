@@ -3,7 +3,7 @@
 # Traffic that the tap does not match: throughput of iperf3 to another port of the online host, with
 # and without a tap, in turns. Once as it comes (packets up to 64 KB here), once in single packets.
 #
-#	tests/bench/beside.sh		BENCH_ROUNDS (5), BENCH_SECONDS (3)
+#	tests/bench/beside.sh		BENCH_ROUNDS (3), BENCH_SECONDS (2)
 set -euo pipefail
 # shellcheck source=tests/harness/lab.sh
 . "$(dirname "$0")/../harness/lab.sh"

@@ -11,7 +11,7 @@
 #
 # Of mirred and tee the target drops what it gets: it is for another host. See hosts.sh for what busy
 # and threads are.
-#	tests/bench/compare.sh	BENCH_ROUNDS (3), BENCH_SECONDS (3)
+#	tests/bench/compare.sh	BENCH_ROUNDS (3), BENCH_SECONDS (2)
 set -euo pipefail
 # shellcheck source=tests/harness/lab.sh
 . "$(dirname "$0")/../harness/lab.sh"

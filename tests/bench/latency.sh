@@ -8,7 +8,7 @@
 #	copies	copying, the target drops what it gets: the online host's own part
 #	target	copying to a target that serves: here on the same processors, which no user has
 #
-#	tests/bench/latency.sh		BENCH_ROUNDS (5), BENCH_SECONDS (3)
+#	tests/bench/latency.sh		BENCH_ROUNDS (3), BENCH_SECONDS (2)
 set -euo pipefail
 # shellcheck source=tests/harness/lab.sh
 . "$(dirname "$0")/../harness/lab.sh"

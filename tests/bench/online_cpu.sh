@@ -9,7 +9,7 @@
 #
 # Not in the figures: the kernel's work for the feedback link's packets, a few for each thousand
 # requests.
-#	tests/bench/online_cpu.sh	BENCH_ROUNDS (5), BENCH_SECONDS (3)
+#	tests/bench/online_cpu.sh	BENCH_ROUNDS (3), BENCH_SECONDS (2)
 set -euo pipefail
 # shellcheck source=tests/harness/lab.sh
 . "$(dirname "$0")/../harness/lab.sh"

@@ -8,7 +8,7 @@
 #
 # Then the last recording at 1x, 10x and top speed; then a capture of uploads, all of which is sent.
 #
-#	tests/bench/record.sh	BENCH_ROUNDS (5), BENCH_SECONDS (3), BENCH_REPLAY_MB (1024)
+#	tests/bench/record.sh	BENCH_ROUNDS (3), BENCH_SECONDS (2), BENCH_REPLAY_MB (1024)
 set -euo pipefail
 # shellcheck source=tests/harness/lab.sh
 . "$(dirname "$0")/../harness/lab.sh"

@@ -9,7 +9,7 @@
 # `busy` has all of it, see hosts.sh; `server` and `daemon` are the processes, and part of it. The
 # kernel hands a response to the queue in the server's time, and gives its ACK to the socket in the
 # daemon's.
-#	tests/bench/target_cpu.sh	BENCH_ROUNDS (3), BENCH_SECONDS (3)
+#	tests/bench/target_cpu.sh	BENCH_ROUNDS (3), BENCH_SECONDS (2)
 set -euo pipefail
 # shellcheck source=tests/harness/lab.sh
 . "$(dirname "$0")/../harness/lab.sh"

@@ -17,7 +17,7 @@
 #include "tcpcopy/guard.h"
 #include "target.skel.h"
 
-#define REPEAT 1000000
+#define REPEAT 500000
 #define ROUNDS 5
 #define JOURNAL_BYTES (64u << 20)
 #define JOURNALED 40000 /* full frames that fit it */
@@ -313,7 +313,7 @@ static const struct row {
 	 .repeat = REPEAT / 5},
 	{"copy: request", COPY, .spec = {REQUEST}, .set_up = one_target},
 #ifdef TCPC_MAX_COPIES
-	{"copy: request, first, mapped", COPY, .spec = {REQUEST}, .set_up = mapped},
+	{"copy: request, mapped, new client", COPY, .spec = {REQUEST}, .set_up = mapped},
 	{"copy: request, another, mapped", COPY, .spec = {REQUEST}, .set_up = mapped, .copy = 1},
 #endif
 	{"tap, copy: 1 target", TAP, .spec = {REQUEST}, FANNED_ROW(1, 1)},
