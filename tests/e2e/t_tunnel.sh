@@ -55,8 +55,8 @@ single_packets() {
 }
 
 # paced_posts MS: of 32 KB, with a pause between two of a connection. Merged ones at full speed test
-# the bound of the hold queue (--hold): a target on the same processors as client and online host
-# answers 4,000 a second by engine nfqueue, and these two send 6,000 and more.
+# the bound of the hold queue (--hold): a target on the same processors as client and online host may
+# be slower than these.
 paced_posts() {
 	post_script 32768 >/dev/null
 	echo "function delay() return $1 end" >>"$LAB_DIR/post.lua"

@@ -69,17 +69,24 @@ static void forget(struct tcpc_hold *hold, struct sent **at)
 	free(s);
 }
 
-/* Has it come back, since the target could not open its connection? */
+static bool is_same(const struct packet *p, const struct packet *q)
+{
+	return hold_seq(p) == hold_seq(q) &&
+	       hold_end_of(p->seq_end, p->flags) == hold_end_of(q->seq_end, q->flags);
+}
+
+/* Has it come back, since the target could not open its connection? Then to the front, in the order
+ * of bytes, so what begins behind it ends the search: thousands may wait there. */
 static bool waits_again(struct tcpc_hold *hold, const struct sent *s)
 {
+	__u32 end = hold_end_of(s->packet->seq_end, s->packet->flags);
 	const struct held *f = *hold_find(hold, &s->flow);
 	const struct packet *p = f ? f->head : NULL;
 
-	while (p && (hold_seq(p) != hold_seq(s->packet) ||
-		     hold_end_of(p->seq_end, p->flags) !=
-			     hold_end_of(s->packet->seq_end, s->packet->flags)))
-		p = p->next;
-	return p;
+	for (; p && (p->flags & TCPC_TCP_SYN || tcpc_seq_leq(hold_seq(p), end)); p = p->next)
+		if (is_same(p, s->packet))
+			return true;
+	return false;
 }
 
 /* Is nothing more to be done? The port may have been used again: then numbers tell nothing. */
