@@ -64,8 +64,9 @@ bench_above() {
 	read -ra floor <<<"${BENCH_ROWS["$2 $3"]:-}"
 	BENCH_ROWS["$1 $3-above"]=
 	for value in ${BENCH_ROWS["$1 $3"]:-}; do
-		bench_note "$1" "$3-above" "$(awk -v a="$value" -v b="${floor[i++]}" \
+		bench_note "$1" "$3-above" "$(awk -v a="$value" -v b="${floor[i]}" \
 			'BEGIN { printf "%.2f", a - b }')"
+		i=$((i + 1)) # not above: that is a shell of its own
 	done
 }
 
