@@ -20,33 +20,6 @@
 #define MAX_COPY_DEVICES 16
 #define ROUTES_MS 1000
 
-/* ---- timers ---------------------------------------------------------------------------------- */
-
-static void free_handle(uv_handle_t *handle)
-{
-	free(handle);
-}
-
-uv_timer_t *online_start_timer(uv_loop_t *loop, uv_timer_cb cb, unsigned int first_ms,
-			       unsigned int repeat_ms, void *data)
-{
-	uv_timer_t *timer = malloc(sizeof(*timer));
-
-	if (!timer)
-		return NULL;
-	uv_timer_init(loop, timer);
-	timer->data = data;
-	uv_timer_start(timer, cb, first_ms, repeat_ms);
-	return timer;
-}
-
-void online_stop_timer(uv_timer_t **timer)
-{
-	if (*timer)
-		uv_close((uv_handle_t *)*timer, free_handle);
-	*timer = NULL;
-}
-
 /* ---- the datapath's life --------------------------------------------------------------------- */
 
 static void extend_lease(struct tcpc_online *online)
@@ -74,8 +47,8 @@ static void close_datapath(struct tcpc_online *online)
 {
 	struct tcpc_err err;
 
-	online_stop_timer(&online->heartbeat);
-	online_stop_timer(&online->routes);
+	tcpc_timer_stop(&online->heartbeat);
+	tcpc_timer_stop(&online->routes);
 	tcpc_netwatch_stop(online->watch);
 	online->watch = NULL;
 	guard_close(online);
@@ -199,11 +172,10 @@ static int open_datapath(struct tcpc_online *online, const struct tcpc_attach_sp
 					   &online->watch, err);
 	if (!r) {
 		extend_lease(online);
-		online->heartbeat =
-			online_start_timer(online->config.loop, on_heartbeat, TCPC_HEARTBEAT_MS,
-					   TCPC_HEARTBEAT_MS, online);
-		online->routes = online_start_timer(online->config.loop, on_routes, ROUTES_MS,
-						    ROUTES_MS, online);
+		online->heartbeat = tcpc_timer_start(online->config.loop, on_heartbeat,
+						     TCPC_HEARTBEAT_MS, TCPC_HEARTBEAT_MS, online);
+		online->routes = tcpc_timer_start(online->config.loop, on_routes, ROUTES_MS,
+						  ROUTES_MS, online);
 		if (!online->heartbeat || !online->routes || guard_open(online))
 			r = tcpc_err_set(err, ENOMEM, "out of memory");
 	}

@@ -424,7 +424,7 @@ int delivery_open(struct tcpc_online *online, __u64 heap_bytes, struct delivery 
 	r = tcpc_resend_open(&d->resend, err);
 	r = r ?: tcpc_journal_open(online->config.loop, &config, &d->journal, err);
 	if (!r) {
-		d->tick = online_start_timer(online->config.loop, on_tick, 0, 0, d);
+		d->tick = tcpc_timer_start(online->config.loop, on_tick, 0, 0, d);
 		d->spread = spread_open(online->config.loop, on_due, d);
 		r = d->tick && d->spread ? 0 : tcpc_err_set(err, ENOMEM, "out of memory");
 	}
@@ -440,7 +440,7 @@ void delivery_close(struct delivery *d)
 {
 	if (!d)
 		return;
-	online_stop_timer(&d->tick);
+	tcpc_timer_stop(&d->tick);
 	spread_close(d->spread);
 	if (d->journal)
 		tcpc_journal_close(d->journal);

@@ -281,14 +281,14 @@ static void on_tick(uv_timer_t *timer)
 int guard_open(struct tcpc_online *online)
 {
 	memset(&online->guard, 0, sizeof(online->guard));
-	online->guard.tick = online_start_timer(online->config.loop, on_tick, TCPC_GUARD_TICK_MS,
-						TCPC_GUARD_TICK_MS, online);
+	online->guard.tick = tcpc_timer_start(online->config.loop, on_tick, TCPC_GUARD_TICK_MS,
+					      TCPC_GUARD_TICK_MS, online);
 	return online->guard.tick ? 0 : -ENOMEM;
 }
 
 void guard_close(struct tcpc_online *online)
 {
-	online_stop_timer(&online->guard.tick);
+	tcpc_timer_stop(&online->guard.tick);
 }
 
 /* ---- status ---------------------------------------------------------------------------------- */

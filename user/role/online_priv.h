@@ -33,6 +33,7 @@
 #include "role/online.h"
 #include "role/online_trial.h"
 #include "role/online_tunnel.h"
+#include "role/timer.h"
 
 struct delivery;
 struct spread;
@@ -450,11 +451,6 @@ void guard_receipt(struct peer *peer, const struct tcpc_receipt *receipt);
 struct json_object *guard_show(const struct tap *tap);
 
 /* ---- online.c ---- */
-
-/** online_start_timer - a heap timer with @data; online_stop_timer() closes and frees it. */
-uv_timer_t *online_start_timer(uv_loop_t *loop, uv_timer_cb cb, unsigned int first_ms,
-			       unsigned int repeat_ms, void *data);
-void online_stop_timer(uv_timer_t **timer);
 
 /** online_find_tap - where the tap of @iface hangs; points to NULL if there is none. */
 struct tap **online_find_tap(struct tcpc_online *online, const char *iface);

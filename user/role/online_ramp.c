@@ -65,7 +65,7 @@ void ramp_start(struct tap *tap, __u32 seconds)
 		.all_ns = seconds * 1000000000ULL,
 		.looked_ns = uv_hrtime(),
 	};
-	tap->ramp.timer = online_start_timer(tap->online->config.loop, on_step, ms, ms, tap);
+	tap->ramp.timer = tcpc_timer_start(tap->online->config.loop, on_step, ms, ms, tap);
 	if (tap->ramp.timer)
 		return;
 	tcpc_log_error("%s: --ramp: out of memory", tap->iface);
@@ -75,7 +75,7 @@ void ramp_start(struct tap *tap, __u32 seconds)
 
 void ramp_stop(struct tap *tap)
 {
-	online_stop_timer(&tap->ramp.timer);
+	tcpc_timer_stop(&tap->ramp.timer);
 }
 
 __u32 ramp_left_s(const struct tap *tap)

@@ -64,7 +64,7 @@ static void end_replay(struct replay *r)
 		tcpc_log_warn("%s stays: %s", r->iface, err.text);
 	if (*tap)
 		online_remove_tap(r->online, tap);
-	online_stop_timer(&r->lease);
+	tcpc_timer_stop(&r->lease);
 	if (r->swallow_fd >= 0)
 		close(r->swallow_fd);
 	close(r->fd);
@@ -254,7 +254,7 @@ static struct replay *new_replay(struct tcpc_online *online, struct tcpc_err *er
 	if (r->fd >= 0 && !if_indextoname(r->ifindex, r->iface))
 		tcpc_err_set(err, errno, "the new device has gone: %s", strerror(errno));
 	if (r->fd >= 0 && *r->iface)
-		r->lease = online_start_timer(online->config.loop, on_lease, LEASE_MS, 0, r);
+		r->lease = tcpc_timer_start(online->config.loop, on_lease, LEASE_MS, 0, r);
 	if (r->lease)
 		return r;
 	if (r->fd >= 0)

@@ -83,7 +83,7 @@ struct spread *spread_open(uv_loop_t *loop, spread_due due, void *user)
 		return NULL;
 	s->due = due;
 	s->user = user;
-	s->tick = online_start_timer(loop, on_tick, 0, 0, s);
+	s->tick = tcpc_timer_start(loop, on_tick, 0, 0, s);
 	if (!s->tick) {
 		free(s);
 		return NULL;
@@ -95,7 +95,7 @@ void spread_close(struct spread *s)
 {
 	if (!s)
 		return;
-	online_stop_timer(&s->tick);
+	tcpc_timer_stop(&s->tick);
 	for (__u32 i = 0; s->n && i < PLACES; i++)
 		while (s->places[i].first)
 			free(take_first(s, &s->places[i]));

@@ -135,7 +135,7 @@ static void finish(struct trials *run)
 	while (*at != run)
 		at = &(*at)->next;
 	*at = run->next;
-	online_stop_timer(&run->timer);
+	tcpc_timer_stop(&run->timer);
 	tcpc_resend_close(run->resend);
 	run->done(run->user, run->list, run->n);
 	free(run);
@@ -187,7 +187,7 @@ int online_trials(struct tcpc_online *online, const char *iface, online_trials_d
 	int tunnels[2];
 
 	if (!r) {
-		run->timer = online_start_timer(online->config.loop, on_tick, 0, TICK_MS, run);
+		run->timer = tcpc_timer_start(online->config.loop, on_tick, 0, TICK_MS, run);
 		if (!run->timer)
 			r = tcpc_err_set(err, ENOMEM, "out of memory");
 	}

@@ -90,7 +90,7 @@ void online_finish_waiter(struct waiter *w)
 	while (*p != w)
 		p = &(*p)->next;
 	*p = w->next;
-	online_stop_timer(&w->deadline);
+	tcpc_timer_stop(&w->deadline);
 	if (!*at) {
 		tcpc_err_set(&err, ENODEV, "%s was detached meanwhile", w->iface);
 		tcpc_reply_fail(w->reply, &err);
@@ -118,8 +118,8 @@ void online_wait(struct tap *tap, bool is_attach, bool is_new, const struct tcpc
 	/* Loading the programs may have taken longer than the wait: it begins now. */
 	uv_update_time(online->config.loop);
 	if (w)
-		w->deadline = online_start_timer(online->config.loop, on_deadline,
-						 all_settled(tap) ? 0 : SETTLE_MS, 0, w);
+		w->deadline = tcpc_timer_start(online->config.loop, on_deadline,
+					       all_settled(tap) ? 0 : SETTLE_MS, 0, w);
 	if (!w || !w->deadline) {
 		/* It is in force all the same; only the wait cannot be had. */
 		free(w);

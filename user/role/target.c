@@ -25,40 +25,13 @@
 #define MAX_DEFAULT_QUEUES 4
 #define TCP_ACK 0x10 /* tcpcopy/parse.h cannot stand beside libuv's headers */
 
-/* ---- timers ---------------------------------------------------------------------------------- */
-
-static void free_handle(uv_handle_t *handle)
-{
-	free(handle);
-}
-
-uv_timer_t *target_start_timer(uv_loop_t *loop, uv_timer_cb cb, unsigned int first_ms,
-			       unsigned int repeat_ms, void *data)
-{
-	uv_timer_t *timer = malloc(sizeof(*timer));
-
-	if (!timer)
-		return NULL;
-	uv_timer_init(loop, timer);
-	timer->data = data;
-	uv_timer_start(timer, cb, first_ms, repeat_ms);
-	return timer;
-}
-
-void target_stop_timer(uv_timer_t **timer)
-{
-	if (*timer)
-		uv_close((uv_handle_t *)*timer, free_handle);
-	*timer = NULL;
-}
-
 /* ---- datapath and link -------------------------------------------------------------------- */
 
 static void close_all(struct tcpc_target_role *role)
 {
 	age_close(role);
 	trial_close(role);
-	target_stop_timer(&role->addresses_timer);
+	tcpc_timer_stop(&role->addresses_timer);
 	tcpc_netwatch_stop(role->watch);
 	role->watch = NULL;
 	tcpc_iptables_watch_stop(role->rules_watch);
@@ -136,8 +109,8 @@ static int open_all(struct tcpc_target_role *role, const struct tcpc_endpoint *l
 		    ?: tcpc_iptables_watch_start(role->config.loop, role->tag, target_on_rules,
 						 role, &role->rules_watch, err);
 	if (!r) {
-		role->addresses_timer = target_start_timer(role->config.loop, on_timer,
-							   ADDRESSES_MS, ADDRESSES_MS, role);
+		role->addresses_timer = tcpc_timer_start(role->config.loop, on_timer, ADDRESSES_MS,
+							 ADDRESSES_MS, role);
 		if (!role->addresses_timer)
 			r = tcpc_err_set(err, ENOMEM, "out of memory");
 	}
@@ -306,7 +279,7 @@ void intercept_free(struct intercept *i)
 		p = &(*p)->next;
 	if (*p)
 		*p = i->next;
-	target_stop_timer(&i->timer);
+	tcpc_timer_stop(&i->timer);
 	/* Before align goes: what comes out of the queue is a copy. */
 	tunnel_end_close(i);
 	hold_close(i->hold);

@@ -154,7 +154,7 @@ int age_open(struct tcpc_target_role *role, struct tcpc_err *err)
 		return tcpc_err_set(err, ENOMEM, "out of memory");
 	room->role = role;
 	role->age = room;
-	room->timer = target_start_timer(role->config.loop, on_tick, REST_MIN_MS, 0, room);
+	room->timer = tcpc_timer_start(role->config.loop, on_tick, REST_MIN_MS, 0, room);
 	return room->timer ? 0 : tcpc_err_set(err, ENOMEM, "out of memory");
 }
 
@@ -162,7 +162,7 @@ void age_close(struct tcpc_target_role *role)
 {
 	if (!role->age)
 		return;
-	target_stop_timer(&role->age->timer);
+	tcpc_timer_stop(&role->age->timer);
 	tcpc_diag_walk_free(role->age->walk);
 	free(role->age);
 	role->age = NULL;

@@ -229,7 +229,7 @@ void hold_close(struct hold_room *room)
 	if (!room)
 		return;
 	tcpc_attachment_close(&room->way_back);
-	target_stop_timer(&room->tick);
+	tcpc_timer_stop(&room->tick);
 	if (room->poll) {
 		uv_poll_stop(room->poll);
 		uv_close((uv_handle_t *)room->poll, free_handle);
@@ -248,7 +248,7 @@ static int start(struct hold_room *room, const struct tcpc_intercept_spec *spec,
 
 	room->hold = tcpc_hold_new((size_t)spec->hold_mb << 20, spec->max_lag_s * 1000000000ULL,
 				   &ops, room);
-	room->tick = target_start_timer(loop, on_tick, TCPC_HOLD_TICK_MS, 0, room);
+	room->tick = tcpc_timer_start(loop, on_tick, TCPC_HOLD_TICK_MS, 0, room);
 	room->poll = malloc(sizeof(*room->poll));
 	if (!room->hold || !room->tick || !room->poll || uv_poll_init(loop, room->poll, room->fd)) {
 		free(room->poll); /* not the loop's yet */

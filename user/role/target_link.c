@@ -182,7 +182,7 @@ static void on_no_link(uv_timer_t *timer)
 {
 	struct tcpc_target_role *role = timer->data;
 
-	target_stop_timer(&timer);
+	tcpc_timer_stop(&timer);
 	if (!role->link)
 		run_awaits(role, 0, true);
 }
@@ -193,7 +193,7 @@ int target_await(struct tcpc_target_role *role, __u32 serial, void (*cb)(void *u
 
 	if (!a)
 		return -ENOMEM;
-	if (!role->link && !target_start_timer(role->config.loop, on_no_link, 0, 0, role)) {
+	if (!role->link && !tcpc_timer_start(role->config.loop, on_no_link, 0, 0, role)) {
 		free(a);
 		return -ENOMEM;
 	}

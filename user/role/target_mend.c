@@ -31,7 +31,7 @@ static void on_again(uv_timer_t *timer)
 {
 	struct intercept *i = timer->data;
 
-	target_stop_timer(&i->timer);
+	tcpc_timer_stop(&i->timer);
 	i->state = INTERCEPT_MENDING;
 	mend(i);
 }
@@ -45,7 +45,7 @@ static void failed(struct intercept *i, const struct tcpc_err *err)
 	i->state = INTERCEPT_BROKEN;
 	i->rules_err = *err;
 	target_publish(i->role);
-	i->timer = target_start_timer(i->role->config.loop, on_again, AGAIN_MS, 0, i);
+	i->timer = tcpc_timer_start(i->role->config.loop, on_again, AGAIN_MS, 0, i);
 }
 
 static void on_mended(void *user, int status, const struct tcpc_err *err)

@@ -60,7 +60,7 @@ struct pressure_room *pressure_open(struct tcpc_target_role *role)
 	if (!room)
 		return NULL;
 	room->role = role;
-	room->timer = target_start_timer(role->config.loop, on_look, LOOK_MS, LOOK_MS, room);
+	room->timer = tcpc_timer_start(role->config.loop, on_look, LOOK_MS, LOOK_MS, room);
 	if (room->timer)
 		return room;
 	free(room);
@@ -71,6 +71,6 @@ void pressure_close(struct pressure_room *room)
 {
 	if (!room)
 		return;
-	target_stop_timer(&room->timer);
+	tcpc_timer_stop(&room->timer);
 	free(room);
 }

@@ -32,6 +32,7 @@
 #include "edge/netwatch.h"
 #include "edge/nfqueue.h"
 #include "role/target.h"
+#include "role/timer.h"
 
 #define MAX_ADDRESSES 64 /* of one interface, that peers are told of */
 #define MAX_PEER_NAMES TCPC_LINK_MAX_PEERS
@@ -150,11 +151,6 @@ struct tcpc_target_role {
 };
 
 /* ---- target.c ---- */
-
-/** target_start_timer - a heap timer with @data; target_stop_timer() closes and frees it. */
-uv_timer_t *target_start_timer(uv_loop_t *loop, uv_timer_cb cb, unsigned int first_ms,
-			       unsigned int repeat_ms, void *data);
-void target_stop_timer(uv_timer_t **timer);
 
 /** intercept_free - take all of it out of the kernel but for the iptables rules, which must be gone
  * or never have been. Closes datapath and link with the last one. */

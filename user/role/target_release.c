@@ -98,7 +98,7 @@ static void on_pass(uv_timer_t *timer)
 		return;
 	if (left)
 		tcpc_log_error("%s: %u copied connections could not be ended", i->iface, left);
-	target_stop_timer(&i->timer);
+	tcpc_timer_stop(&i->timer);
 	intercept_remove_rules(i, on_removed);
 }
 
@@ -111,14 +111,14 @@ static void on_peers_stopped(void *user)
 	for (unsigned int p = 0; p < i->n_ports; p++)
 		if (tcpc_dp_target_service(i->role->dp, i->ifindex, i->ports[p], &draining, &err))
 			tcpc_log_error("%s: %s", i->iface, err.text);
-	i->timer = target_start_timer(i->role->config.loop, on_pass, DRAIN_MS, PASS_MS, i);
+	i->timer = tcpc_timer_start(i->role->config.loop, on_pass, DRAIN_MS, PASS_MS, i);
 	if (!i->timer)
 		intercept_remove_rules(i, on_removed);
 }
 
 void intercept_release(struct intercept *i)
 {
-	target_stop_timer(&i->timer);
+	tcpc_timer_stop(&i->timer);
 	i->state = INTERCEPT_RELEASING;
 	if (target_await(i->role, target_publish(i->role), on_peers_stopped, i))
 		on_peers_stopped(i);

@@ -100,7 +100,7 @@ static void on_leases_over(uv_timer_t *timer)
 {
 	struct sweep *s = timer->data;
 
-	target_stop_timer(&s->timer);
+	tcpc_timer_stop(&s->timer);
 	if (!s->n_rules)
 		end_connections(s, &s->unruled);
 	remove_next(s);
@@ -127,8 +127,7 @@ static void on_found(void *user, int status, const struct tcpc_iptables_rule *ru
 	}
 	tcpc_log_info("found %s of an earlier daemon; ending its connections first",
 		      s->n_rules ? "the iptables rules" : "the ports");
-	s->timer =
-		target_start_timer(s->role->config.loop, on_leases_over, TCPC_LINK_LEASE_MS, 0, s);
+	s->timer = tcpc_timer_start(s->role->config.loop, on_leases_over, TCPC_LINK_LEASE_MS, 0, s);
 	if (!s->timer)
 		remove_next(s);
 }

@@ -66,7 +66,7 @@ static void end(struct trial *t)
 		at = &(*at)->next;
 	*at = t->next;
 	atomic_fetch_sub(&role->n_trials, 1);
-	target_stop_timer(&t->timer);
+	tcpc_timer_stop(&t->timer);
 	free(t);
 }
 
@@ -120,7 +120,7 @@ static __u32 begin(struct tcpc_target_role *role, const struct tcpc_trial_note *
 		return TCPC_TRIAL_REFUSED;
 	t = calloc(1, sizeof(*t));
 	if (t)
-		t->timer = target_start_timer(role->config.loop, look, LOOK_MS, LOOK_MS, t);
+		t->timer = tcpc_timer_start(role->config.loop, look, LOOK_MS, LOOK_MS, t);
 	if (!t || !t->timer) {
 		free(t);
 		tcpc_dp_target_forget(role->dp, &note->flow);
