@@ -68,6 +68,8 @@ root_hold() {
 	mount -t bpf bpf "$root/sys/fs/bpf"
 	mount --rbind /dev "$root/dev"
 	mount -t tmpfs tmpfs "$root/run"
+	# debootstrap leaves this to the installer.
+	[ -e "$root/etc/hosts" ] || printf '%s\tlocalhost\n' 127.0.0.1 ::1 >"$root/etc/hosts"
 	echo ready
 	exec sleep infinity
 }
