@@ -26,9 +26,10 @@ lab_nginx() {
 	}
 }
 
+# LAB_LOG_LAST: what the log has in the end, where it is not the bytes of the answer.
 # lab_nginx_config DIR CONNECTIONS [OPTIONS OF listen [LINES OF location /post [LAST FIELD OF THE LOG]]]
 lab_nginx_config() {
-	local last=${5:-\$body_bytes_sent}
+	local last=${5:-${LAB_LOG_LAST:-\$body_bytes_sent}}
 	cat <<-END
 		daemon off;
 		user root;
