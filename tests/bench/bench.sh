@@ -58,16 +58,27 @@ bench_ratio() {
 	awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.2f", a / b; else print "-" }'
 }
 
-# bench_above VARIANT FLOOR COLUMN: a column "COLUMN-above": in each round, what VARIANT has more.
-bench_above() {
+# bench_each VARIANT FLOOR COLUMN NAME FORMULA: a column "COLUMN-NAME": in each round, the awk formula
+# of VARIANT's figure, a, and FLOOR's, b. What else the machine does changes from round to round.
+bench_each() {
 	local value i=0 floor
 	read -ra floor <<<"${BENCH_ROWS["$2 $3"]:-}"
-	BENCH_ROWS["$1 $3-above"]=
+	BENCH_ROWS["$1 $3-$4"]=
 	for value in ${BENCH_ROWS["$1 $3"]:-}; do
-		bench_note "$1" "$3-above" "$(awk -v a="$value" -v b="${floor[i]}" \
-			'BEGIN { printf "%.2f", a - b }')"
+		bench_note "$1" "$3-$4" "$(awk -v a="$value" -v b="${floor[i]}" \
+			"BEGIN { printf \"%.3f\", ($5) }")"
 		i=$((i + 1)) # not above: that is a shell of its own
 	done
+}
+
+# bench_above VARIANT FLOOR COLUMN: "COLUMN-above", what VARIANT has more.
+bench_above() {
+	bench_each "$@" above 'a - b'
+}
+
+# bench_times VARIANT FLOOR COLUMN: "COLUMN-times", VARIANT as a multiple.
+bench_times() {
+	bench_each "$@" times 'b > 0 ? a / b : 0'
 }
 
 # bench_figure TEXT LIMIT VALUE: a line for the table of figures that have a limit, see scripts/bench.

@@ -35,8 +35,9 @@ for SIZE in large single; do
 	[ "$SIZE" = large ] ||
 		in_ns client ethtool -K eth0 tso off gso off >/dev/null || lab_lacks "ethtool -K"
 	bench_turns turn none tap
+	bench_times "$SIZE-tap" "$SIZE-none" mbits
 	printf '%-8s %10s %10s %9s   %s %s\n' "$SIZE" "$(bench_median $SIZE-none mbits)" \
 		"$(bench_median $SIZE-tap mbits)" \
-		"$(bench_ratio "$(bench_median $SIZE-tap mbits)" "$(bench_median $SIZE-none mbits)")" \
+		"$(bench_median $SIZE-tap mbits-times)" \
 		"$(bench_spread $SIZE-none mbits)" "$(bench_spread $SIZE-tap mbits)"
 done
