@@ -108,20 +108,13 @@ turn() {
 	ns=$(hosts_ns "$SERVER" "$DAEMON")
 	hosts_load "$BENCH_SECONDS" "$ONLINE_IP" "$LOAD_PORT" "$WRK"
 	ns=$(($(hosts_ns "$SERVER" "$DAEMON") - ns + LOAD_NS))
-	bench_note "$row" rate "$((LOAD_REQUESTS / BENCH_SECONDS))"
-	bench_note "$row" busy "$(bench_ratio "${BUSY_US[CPU_ONLINE]}" "$LOAD_REQUESTS")"
-	bench_note "$row" threads "$(bench_ratio "$ns" "$((LOAD_REQUESTS * 1000))")"
-	bench_note "$row" arrived "$(bench_ratio "$(($(arrived "$1") * 100))" "$LOAD_REQUESTS")"
+	hosts_note "$row" $CPU_ONLINE "$ns" "$(arrived "$1")"
 	down "$1"
 }
 
 show() {
-	local variant row what
-	for what in busy threads; do
-		for variant in "${VARIANTS[@]}"; do
-			bench_above "$RATE-$variant" "$RATE-nothing" $what
-		done
-	done
+	local variant row
+	hosts_above "$RATE" nothing "${VARIANTS[@]}"
 	for variant in "${VARIANTS[@]}"; do
 		row=$RATE-$variant
 		printf '%-8s %9s %9s %8s %9s %8s %9s %9s   %s\n' "$variant" \

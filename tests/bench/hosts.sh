@@ -46,6 +46,24 @@ hosts_idle_us() {
 	fi
 }
 
+# hosts_note ROW CPU NS ARRIVED: figures of a load: processor time of what CPU did, and of processes NS,
+# a request; ARRIVED requests of a hundred.
+hosts_note() {
+	bench_note "$1" rate "$((LOAD_REQUESTS / BENCH_SECONDS))"
+	bench_note "$1" busy "$(bench_ratio "${BUSY_US[$2]}" "$LOAD_REQUESTS")"
+	bench_note "$1" threads "$(bench_ratio "$3" "$((LOAD_REQUESTS * 1000))")"
+	bench_note "$1" arrived "$(bench_ratio "$(($4 * 100))" "$LOAD_REQUESTS")"
+}
+
+# hosts_above RATE FLOOR VARIANT...: what each has more than FLOOR, in both measures.
+hosts_above() {
+	local rate=$1 floor=$2 variant
+	for variant in "${@:3}"; do
+		bench_above "$rate-$variant" "$rate-$floor" busy
+		bench_above "$rate-$variant" "$rate-$floor" threads
+	done
+}
+
 # hosts_load SECONDS ADDRESS PORT SCRIPT: the load, from the client. Sets LOAD_REQUESTS, LOAD_NS (of
 # the client's process) and BUSY_US, by processor.
 hosts_load() {

@@ -44,22 +44,15 @@ turn() {
 	server=$(($(hosts_ns "$TARGET_SERVER") - server))
 	daemon=$(($(hosts_ns "${DAEMON_PID[target]}") - daemon))
 	wait_for 3 requests_are target "$LOAD_REQUESTS" || true
-	bench_note "$row" rate "$((LOAD_REQUESTS / BENCH_SECONDS))"
-	bench_note "$row" busy "$(bench_ratio "${BUSY_US[CPU_TARGET]}" "$LOAD_REQUESTS")"
+	hosts_note "$row" $CPU_TARGET $((server + daemon)) "$(requests target)"
 	bench_note "$row" server "$(bench_ratio "$server" "$((LOAD_REQUESTS * 1000))")"
 	bench_note "$row" daemon "$(bench_ratio "$daemon" "$((LOAD_REQUESTS * 1000))")"
-	bench_note "$row" threads "$(bench_ratio "$((server + daemon))" "$((LOAD_REQUESTS * 1000))")"
-	bench_note "$row" arrived "$(bench_ratio "$(($(requests target) * 100))" "$LOAD_REQUESTS")"
 	down "$1"
 }
 
 show() {
-	local variant row what
-	for what in busy threads; do
-		for variant in "${VARIANTS[@]}"; do
-			bench_above "$RATE-$variant" "$RATE-direct" $what
-		done
-	done
+	local variant row
+	hosts_above "$RATE" direct "${VARIANTS[@]}"
 	for variant in "${VARIANTS[@]}"; do
 		row=$RATE-$variant
 		printf '%-8s %9s %9s %8s %8s %8s %9s %10s %9s   %s\n' "$variant" \
