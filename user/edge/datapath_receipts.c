@@ -13,7 +13,10 @@
 #include "tcpcopy/options.h"
 
 #define BATCH 256
-#define READ_MS 4 /* less than receipts wait for company before they leave this host */
+#define READ_MS 8 /* what is read leaves this host at once: they gather here alone */
+/* While so many came in that time that the ring could fill up in the next. */
+#define READ_SOON_MS 2
+#define MANY (TCPC_RECEIPTS_BYTES / sizeof(struct tcpc_raw_receipt) / 8)
 
 struct tcpc_receipts {
 	struct ring_buffer *ring;
@@ -56,7 +59,9 @@ static unsigned int read_all(void *user)
 	hand_on(r);
 	if (n < 0)
 		tcpc_log_error("reading receipts: %s", strerror(-n));
-	return n > 0 ? READ_MS : 0;
+	if (n <= 0)
+		return 0;
+	return (unsigned int)n > MANY ? READ_SOON_MS : READ_MS;
 }
 
 static void on_closed(void *user)

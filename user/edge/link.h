@@ -25,7 +25,7 @@
 #define TCPC_LINK_MAX_PEERS 64
 #define TCPC_LINK_MAX_SERVICES 256
 #define TCPC_LINK_KEY_BYTES 32
-#define TCPC_LINK_FLUSH_MS 5 /* receipts wait at most this long for company */
+#define TCPC_LINK_FLUSH_MS 5 /* between two frames of receipts that are not full */
 
 /* How long after the end of a connection its other side may still copy: it notices within its
  * lease, and if its daemon is stuck the data path goes on for the lease of the heartbeat. */
@@ -88,10 +88,10 @@ __u32 tcpc_link_server_services(struct tcpc_link_server *server,
 __u32 tcpc_link_server_allow(struct tcpc_link_server *server, enum tcpc_link_allow_op op,
 			     const struct tcpc_prefix *prefixes, unsigned int n);
 
-/** tcpc_link_server_receipts - queue receipts for every peer; flushed after TCPC_LINK_FLUSH_MS or
- * with a full frame. Those of one connection may be made into one (core/coalesce.h). Nothing
- * happens without peers. Returns how many were dropped since the last call because a peer is behind
- * (bounded buffers). */
+/** tcpc_link_server_receipts - queue receipts for every peer; flushed in this turn of the loop or
+ * TCPC_LINK_FLUSH_MS after others were, or with a full frame. Those of one connection may be made
+ * into one (core/coalesce.h). Nothing happens without peers. Returns how many were dropped since the
+ * last call because a peer is behind (bounded buffers). */
 unsigned int tcpc_link_server_receipts(struct tcpc_link_server *server,
 				       const struct tcpc_receipt *receipts, unsigned int n);
 

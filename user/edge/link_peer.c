@@ -139,10 +139,10 @@ static void on_nudge(uv_timer_t *timer)
 		tcpc_link_peer_ping(peer);
 }
 
+/* What is sent now shows whether what was sent before is lost: no need to look any more. */
 static void nudge_later(struct tcpc_link_peer *peer)
 {
-	if (!uv_is_active((uv_handle_t *)&peer->nudge))
-		uv_timer_start(&peer->nudge, on_nudge, TCPC_LINK_NUDGE_MS, TCPC_LINK_NUDGE_MS);
+	uv_timer_start(&peer->nudge, on_nudge, TCPC_LINK_NUDGE_MS, TCPC_LINK_NUDGE_MS);
 }
 
 static void on_written(uv_write_t *req, int status)

@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define READ_MS 4     /* less than receipts wait for company before they leave this host */
+#define READ_MS 8     /* what is read leaves this host at once: they gather here alone */
 #define EMPTY_READS 3 /* in a row, then the next receipt wakes the loop */
 
 struct tcpc_nfqueue_mail {
