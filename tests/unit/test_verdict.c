@@ -373,6 +373,36 @@ static void test_keepalive_probe(void **state)
 	}
 }
 
+/* Who has more to send may be waiting for the ACK. */
+static void test_goes_on(void **state)
+{
+	static const struct {
+		const char *row;
+		__u8 flags;
+		__u32 payload_bytes;
+		bool goes_on;
+	} answers[] = {
+		{"whole", TCPC_TCP_PSH | ACK, 100, false},
+		{"in pieces", ACK, 1448, true},
+		{"the last before the end", TCPC_TCP_FIN | ACK, 1448, false},
+		{"no data", ACK, 0, false},
+		{"SYN, ACK", TCPC_TCP_SYN | ACK, 0, false},
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < 2 * COUNT_OF(answers); i++) {
+		struct frame frame = frame_build(&(
+			struct frame_spec)RESPONSE(.family = i & 1 ? 6 : 4,
+						   .flags = answers[i / 2].flags,
+						   .payload_bytes = answers[i / 2].payload_bytes));
+		struct tcpc_verdict v = decide(&frame, frame.bytes);
+
+		expect_u64(answers[i / 2].row, "goes on", tcpc_verdict_goes_on(&v),
+			   answers[i / 2].goes_on);
+		frame_free(&frame);
+	}
+}
+
 #define RANDOM_PACKETS 30000
 
 static void test_random_packets(void **state)
@@ -406,6 +436,7 @@ int main(void)
 		cmocka_unit_test(test_cut_anywhere),
 		cmocka_unit_test(test_random_packets),
 		cmocka_unit_test(test_keepalive_probe),
+		cmocka_unit_test(test_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,3 +144,12 @@ bool tcpc_verdict_answer_probe(struct tcpc_verdict *verdict, __u32 sent_end)
 	verdict->packet_bytes = tcpc_reflect_build(&pkt, verdict->packet);
 	return true;
 }
+
+/* TCP sets PSH in the last segment of what it has (RFC 9293, 3.9.1.2). */
+bool tcpc_verdict_goes_on(const struct tcpc_verdict *verdict)
+{
+	const struct tcpc_receipt *r = &verdict->receipt;
+
+	return verdict->has_receipt && r->payload_bytes &&
+	       !(r->flags & (TCPC_TCP_PSH | TCPC_TCP_FIN));
+}

@@ -48,4 +48,8 @@ void tcpc_verdict_decide(const void *packet, __u32 captured, __u32 bytes, const 
  */
 bool tcpc_verdict_answer_probe(struct tcpc_verdict *verdict, __u32 sent_end);
 
+/** tcpc_verdict_goes_on - was it data that more follows at once? Then its sender may be waiting for
+ * the ACK, with a full window. */
+bool tcpc_verdict_goes_on(const struct tcpc_verdict *verdict);
+
 #endif

@@ -32,7 +32,7 @@
 #define RECV_BYTES                                                                                 \
 	4096 /* of one message: TCPC_NFQUEUE_COPY_BYTES of the packet and what is said of it */
 #define RECV_BATCH 32 /* messages with one call */
-#define GATHER_NS 1000000
+#define GATHER_NS 2000000
 #define BATCH_BYTES 32768
 #define BATCH_SLACK 8192 /* mnl_nlmsg_batch needs room for the message that overflows it */
 #define OVERFLOW_POLL_MS 1000
@@ -50,7 +50,7 @@ struct queue {
 	struct tcpc_queue_stats *stats;
 	struct mnl_nlmsg_batch *batch;
 	unsigned char send_buf[BATCH_BYTES + BATCH_SLACK];
-	bool large; /* a packet among those last read was not cut up yet */
+	bool goes_on; /* of an answer among those last read more is to come */
 	struct mmsghdr messages[RECV_BATCH];
 	struct iovec vectors[RECV_BATCH];
 	unsigned char recv_buf[RECV_BATCH][RECV_BYTES] __attribute__((aligned(8)));
@@ -221,7 +221,7 @@ static int on_message(const struct nlmsghdr *nlh, void *data)
 			    q->owner->options.n_ports, &verdict);
 	answer_probe(q, &verdict);
 	leave_half_open(q, &verdict);
-	q->large |= is_gso(attr);
+	q->goes_on |= is_gso(attr) || tcpc_verdict_goes_on(&verdict);
 	if (verdict.action == TCPC_VERDICT_REPLACE && is_gso(attr))
 		inject(q, &verdict);
 	put_verdict(q, ntohl(header->packet_id), &verdict);
@@ -271,7 +271,7 @@ static unsigned int drain(struct queue *q)
 	unsigned int packets = 0;
 	int n;
 
-	q->large = false;
+	q->goes_on = false;
 	do {
 		n = recvmmsg(mnl_socket_get_fd(q->nl), q->messages, RECV_BATCH, MSG_DONTWAIT, NULL);
 		if (n < 0 && errno == ENOBUFS)
@@ -287,38 +287,50 @@ static unsigned int drain(struct queue *q)
 /*
  * Being woken costs as much as what is done for a small answer, so while these come close together
  * a few are let gather: their ACKs take then as long as from a client nearby. Not where anybody
- * waits for one: what is held, and who sends a large answer, a window at a time.
+ * waits for one: what is held, and who has more to send, a window at a time.
  */
-static void gather(struct queue *q, unsigned int packets)
+static bool may_gather(struct queue *q, unsigned int packets)
 {
-	const struct timespec pause = {.tv_nsec = GATHER_NS};
 	struct timespec now;
 	__u64 now_ns, since_ns;
 
+	if (!packets)
+		return false;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	now_ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
 	since_ns = now_ns - q->drained_ns;
 	q->drained_ns = now_ns;
-	if (packets >= RECV_BATCH || q->large || is_awaited(q))
-		return;
-	if (packets > 1 || since_ns < GATHER_NS / 2)
-		nanosleep(&pause, NULL);
+	if (packets >= RECV_BATCH || q->goes_on || is_awaited(q))
+		return false;
+	return packets > 1 || since_ns < 2 * GATHER_NS;
+}
+
+/* Wait for packets or, while these are left alone to gather, for the end of that. Returns whether
+ * to go on; @ret_packets: may there be some? */
+static bool await_packets(struct queue *q, bool gathering, bool *ret_packets)
+{
+	const struct timespec pause = {.tv_nsec = GATHER_NS};
+	struct pollfd fds[2] = {
+		{.fd = q->owner->stop_fd, .events = POLLIN},
+		{.fd = mnl_socket_get_fd(q->nl), .events = POLLIN},
+	};
+
+	if (gathering)
+		ppoll(fds, 1, &pause, NULL);
+	else
+		poll(fds, 2, OVERFLOW_POLL_MS);
+	*ret_packets = gathering || fds[1].revents;
+	return !(fds[0].revents & POLLIN);
 }
 
 static void *queue_thread(void *data)
 {
 	struct queue *q = data;
-	struct pollfd fds[2] = {
-		{.fd = mnl_socket_get_fd(q->nl), .events = POLLIN},
-		{.fd = q->owner->stop_fd, .events = POLLIN},
-	};
+	bool gathering = false, packets;
 	__u64 next_ms = 0;
 
-	while (!(fds[1].revents & POLLIN)) {
-		int n = poll(fds, 2, OVERFLOW_POLL_MS);
-
-		if (n > 0 && fds[0].revents)
-			gather(q, drain(q));
+	while (await_packets(q, gathering, &packets)) {
+		gathering = packets && may_gather(q, drain(q));
 		if (is_due(&next_ms))
 			tcpc_nfqueue_overflow(q->number, &q->stats->overflow);
 	}
