@@ -28,20 +28,19 @@
 static __always_inline int read_headers(struct __sk_buff *skb, enum tcpc_link link,
 					struct tcpc_pkt *pkt)
 {
-	int result = tcpc_parse((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len,
-				link, pkt);
-	__u32 want = skb->len;
+	__u32 want = skb->len < TCPC_HEADERS_MAX ? skb->len : TCPC_HEADERS_MAX;
+	int result, again;
 
-	if (result != TCPC_PARSE_SHORT)
-		return result;
-	if (want > TCPC_HEADERS_MAX)
-		want = TCPC_HEADERS_MAX;
-	if ((void *)(long)skb->data + want <= (void *)(long)skb->data_end)
-		return result;
-	if (bpf_skb_pull_data(skb, want))
-		return -1;
-	return tcpc_parse((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, link,
-			  pkt);
+	for (again = 0; again < 2; again++) {
+		result = tcpc_parse((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len,
+				    link, pkt);
+		if (result != TCPC_PARSE_SHORT || again ||
+		    (void *)(long)skb->data + want <= (void *)(long)skb->data_end)
+			break;
+		if (bpf_skb_pull_data(skb, want))
+			return -1;
+	}
+	return result;
 }
 
 /* Count why headers could not be used. */

@@ -11,13 +11,13 @@
 #include "choose.bpf.h"
 #include "cut.bpf.h"
 #include "fit.bpf.h"
+#include "glance.bpf.h"
 #include "greeting.bpf.h"
 #include "guard.bpf.h"
 #define HANDED_TC
 #include "handed.bpf.h"
 #include "journal.bpf.h"
 #include "leave.bpf.h"
-#include "other.bpf.h"
 #include "pick.bpf.h"
 #include "tcpcopy/greeting.h"
 #include "tcpcopy/marks.h"
@@ -74,62 +74,83 @@ static __always_inline void tap_wanted(struct __sk_buff *skb, enum tcpc_link lin
 	      greeting_of(pkt, set, cfg->epoch, st), mark, chosen, st);
 }
 
-/* @handed: by mirror, which has counted it, and whoever it is for. */
-static __always_inline void tap_packet(struct __sk_buff *skb, enum tcpc_link link, int handed,
-				       struct tcpc_online_stats *st)
+static __always_inline int is_for_us(const struct __sk_buff *skb, int handed,
+				     struct tcpc_online_stats *st)
 {
-	struct tcpc_service_key key = {.ifindex = skb->ifindex};
-	struct tcpc_online_config *cfg;
-	struct tcpc_service *service;
-	struct tcpc_pkt pkt;
-	__u32 chosen;
-	int result;
+	if (!handed && skb->pkt_type != PACKET_HOST) {
+		COUNT(st, not_to_us);
+		return 0;
+	}
+	if (tcpc_mark_is_ours(skb->mark)) {
+		COUNT(st, returned);
+		return 0;
+	}
+	return 1;
+}
 
-	if (!handed)
-		COUNT(st, seen);
-	if (is_for_other(skb, link)) {
-		COUNT(st, no_service);
-		return;
-	}
-	result = read_headers(skb, link, &pkt);
-	if (result != TCPC_PARSE_OK) {
-		COUNT_PARSE_FAILURE(st, result);
-		return;
-	}
-	key.port = pkt.dport;
-	service = bpf_map_lookup_elem(&services, &key);
+/* A packet of a copied port, but no acknowledgement without data that could be told at a glance. */
+static __always_inline void tap_parsed(struct __sk_buff *skb, enum tcpc_link link, int handed,
+				       const struct tcpc_pkt *pkt, struct tcpc_online_stats *st)
+{
+	struct tcpc_service_key key = {.ifindex = skb->ifindex, .port = pkt->dport};
+	struct tcpc_service *service = bpf_map_lookup_elem(&services, &key);
+	struct tcpc_online_config *cfg;
+	__u32 chosen;
+
 	if (!service) {
 		COUNT(st, no_service);
 		return;
 	}
-	if (!handed && skb->pkt_type != PACKET_HOST) {
-		COUNT(st, not_to_us);
+	if (!is_for_us(skb, handed, st))
 		return;
-	}
-	if (tcpc_mark_is_ours(skb->mark)) {
-		COUNT(st, returned);
-		return;
-	}
-	if (tcpc_pkt_is_pure_ack(&pkt)) {
+	if (tcpc_pkt_is_pure_ack(pkt)) {
 		COUNT(st, pure_ack);
-		if (service->flags & TCPC_SERVICE_ARMED)
-			note_pure_ack(&pkt);
+		note_pure_ack(pkt);
 		return;
 	}
-	if (tcpc_addr_is_link_local(&pkt.saddr)) {
+	if (tcpc_addr_is_link_local(&pkt->saddr)) {
 		COUNT(st, link_local);
 		return;
 	}
 	cfg = bpf_map_lookup_elem(&config, &zero);
-	chosen = cfg ? choose(skb, service, &pkt, cfg, st) : 0;
+	chosen = cfg ? choose(skb, service, pkt, cfg, st) : 0;
 	if (!chosen)
 		return;
 	if (!(service->flags & TCPC_SERVICE_ARMED)) {
 		COUNT(st, not_armed);
-		count_skipped(st, &pkt);
+		count_skipped(st, pkt);
 		return;
 	}
-	tap_wanted(skb, link, &pkt, service, cfg, chosen, st);
+	tap_wanted(skb, link, pkt, service, cfg, chosen, st);
+}
+
+/* @handed: by mirror, which has counted it, and whoever it is for. */
+static __always_inline void tap_packet(struct __sk_buff *skb, enum tcpc_link link, int handed,
+				       struct tcpc_online_stats *st)
+{
+	struct tcpc_pkt pkt;
+	enum glance seen;
+	int result;
+
+	if (!handed)
+		COUNT(st, seen);
+	seen = glance(skb, link, &pkt);
+	if (seen == GLANCE_OTHER) {
+		COUNT(st, no_service);
+		return;
+	}
+	if (seen == GLANCE_PURE_ACK) {
+		if (!is_for_us(skb, handed, st))
+			return;
+		COUNT(st, pure_ack);
+		note_pure_ack(&pkt);
+		return;
+	}
+	result = read_headers(skb, link, &pkt);
+	if (result != TCPC_PARSE_OK)
+		COUNT_PARSE_FAILURE(st, result);
+	else
+		tap_parsed(skb, link, handed, &pkt, st);
 }
 
 /* Of the packets one in 64 is timed, clones and all: their numbers times the golden ratio, modulo

@@ -99,7 +99,7 @@ static inline int tcpc_is_vlan(__be16 proto)
 }
 
 /* The TCP header at @off; @l4_bytes is what the IP header says follows. */
-static inline enum tcpc_parse_result tcpc_parse_tcp(const __u8 *data, const __u8 *end, __u32 off,
+TCPC_INLINE enum tcpc_parse_result tcpc_parse_tcp(const __u8 *data, const __u8 *end, __u32 off,
 						    __u32 l4_bytes, struct tcpc_pkt *pkt)
 {
 	const struct tcphdr *tcp = (const void *)(data + off);
@@ -131,7 +131,7 @@ static inline enum tcpc_parse_result tcpc_parse_tcp(const __u8 *data, const __u8
  * @wire_bytes: length of the frame from its IP header on. Only a packet above 64 KB (BIG TCP) may
  * say 0 and mean that: in a small one it is an error, and the frame may have padding.
  */
-static inline enum tcpc_parse_result tcpc_parse_ipv4(const __u8 *data, const __u8 *end, __u32 off,
+TCPC_INLINE enum tcpc_parse_result tcpc_parse_ipv4(const __u8 *data, const __u8 *end, __u32 off,
 						     __u32 wire_bytes, struct tcpc_pkt *pkt)
 {
 	const struct iphdr *ip = (const void *)(data + off);
@@ -162,7 +162,7 @@ static inline int tcpc_is_ipv6_ext(__u8 next)
 	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS;
 }
 
-static inline enum tcpc_parse_result tcpc_parse_ipv6(const __u8 *data, const __u8 *end, __u32 off,
+TCPC_INLINE enum tcpc_parse_result tcpc_parse_ipv6(const __u8 *data, const __u8 *end, __u32 off,
 						     __u32 wire_bytes, struct tcpc_pkt *pkt)
 {
 	const struct ipv6hdr *ip = (const void *)(data + off);
@@ -210,7 +210,7 @@ static inline enum tcpc_parse_result tcpc_parse_ipv6(const __u8 *data, const __u
  * @pkt: filled in on TCPC_PARSE_OK only; otherwise its content is undefined. On OK the whole TCP
  * header, options included, lies before @end.
  */
-static inline enum tcpc_parse_result tcpc_parse(const __u8 *data, const __u8 *end,
+TCPC_INLINE enum tcpc_parse_result tcpc_parse(const __u8 *data, const __u8 *end,
 						__u32 frame_bytes, enum tcpc_link link,
 						struct tcpc_pkt *pkt)
 {

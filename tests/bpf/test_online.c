@@ -85,6 +85,8 @@ static void long_doff(struct frame *f)
 	f->data[f->l4_off + 12] = 0xf0;
 }
 
+#define PURE_ACK .flags = TCPC_TCP_ACK
+
 static const struct row {
 	const char *description;
 	struct frame_spec spec;
@@ -120,12 +122,16 @@ static const struct row {
 	{"FIN", {.flags = TCPC_TCP_FIN | TCPC_TCP_ACK}, COUNTS(cloned)},
 	{"RST", {.flags = TCPC_TCP_RST}, COUNTS(cloned)},
 	{"RST with data", {.flags = TCPC_TCP_RST, .payload_bytes = 20}, COUNTS(cloned)},
-	{"pure ACK", {.flags = TCPC_TCP_ACK}, COUNTS(pure_ack)},
-	{"IPv6 pure ACK", {V6, .flags = TCPC_TCP_ACK}, COUNTS(pure_ack)},
-	{"pure ACK and padding", {.flags = TCPC_TCP_ACK, .padding = 6}, COUNTS(pure_ack)},
+	{"pure ACK", {PURE_ACK}, COUNTS(pure_ack)},
+	{"IPv6 pure ACK", {V6, PURE_ACK}, COUNTS(pure_ack)},
+	{"pure ACK and padding", {PURE_ACK, .padding = 6}, COUNTS(pure_ack)},
 	{"window update, options",
 	 {.flags = TCPC_TCP_ACK, .tcp_option_bytes = 12},
 	 COUNTS(pure_ack)},
+	{"pure ACK, IPv4 options", {PURE_ACK, .ip_option_words = 3}, COUNTS(pure_ack)},
+	{"pure ACK, two tags", {PURE_ACK, .vlan_tags = 2}, COUNTS(pure_ack)},
+	{"pure ACK, extension header", {V6, PURE_ACK, .ext = {60}, .n_ext = 1}, COUNTS(pure_ack)},
+	{"pure ACK, another port", {PURE_ACK, .dport = 81}, COUNTS(no_service)},
 	{"another port", {DATA, .dport = 81}, COUNTS(no_service)},
 	{"another port, IPv6", {V6, DATA, .dport = 81}, COUNTS(no_service)},
 	{"another port, all options",
@@ -138,7 +144,7 @@ static const struct row {
 	{"our port as source", {DATA, .sport = 80, .dport = 81}, COUNTS(no_service)},
 	{"port with its bytes swapped", {V6, DATA, .dport = 80 << 8}, COUNTS(no_service)},
 	{"another host's frame", {DATA}, COUNTS(not_to_us), .spoil = other_mac},
-	{"another host's pure ACK", {.flags = TCPC_TCP_ACK}, COUNTS(not_to_us), .spoil = other_mac},
+	{"another host's pure ACK", {PURE_ACK}, COUNTS(not_to_us), .spoil = other_mac},
 	{"ARP", {DATA}, COUNTS(not_tcp), .spoil = arp},
 	{"three tags", {DATA, .vlan_tags = 2}, COUNTS(not_tcp), .spoil = third_tag},
 	{"UDP", {DATA}, COUNTS(not_tcp), .spoil = udp},
@@ -158,6 +164,15 @@ static const struct row {
 	{"payload length beyond", {V6, DATA}, COUNTS(malformed), .spoil = payload_beyond},
 	{"data offset too short", {DATA}, COUNTS(malformed), .spoil = short_doff},
 	{"data offset beyond", {.flags = TCPC_TCP_ACK}, COUNTS(malformed), .spoil = long_doff},
+	{"pure ACK, fragment", {PURE_ACK}, COUNTS(fragment), .spoil = more_fragments},
+	{"pure ACK, total length beyond", {PURE_ACK}, COUNTS(malformed), .spoil = total_beyond},
+	{"pure ACK, total length 0", {PURE_ACK}, COUNTS(malformed), .spoil = total_zero},
+	{"pure ACK, payload length beyond",
+	 {V6, PURE_ACK},
+	 COUNTS(malformed),
+	 .spoil = payload_beyond},
+	{"pure ACK, data offset too short", {PURE_ACK}, COUNTS(malformed), .spoil = short_doff},
+	{"pure ACK, data offset beyond", {V6, PURE_ACK}, COUNTS(malformed), .spoil = long_doff},
 	{"cut in the payload", {DATA}, COUNTS(malformed), .cut = 1},
 	{"cut in the TCP header", {.flags = TCPC_TCP_SYN}, COUNTS(malformed), .cut = 3},
 	{"cut in the IP header", {DATA}, COUNTS(malformed), .cut = 130, .wire_only = true},
