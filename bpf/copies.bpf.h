@@ -8,6 +8,7 @@
 
 #include "common.bpf.h"
 #include "guard.bpf.h"
+#include "tcpcopy/choose.h"
 #include "tcpcopy/mix.h"
 #include "tcpcopy/rewrite.h"
 
@@ -166,10 +167,11 @@ __noinline __u64 source_of(__u64 who, __u64 high, __u64 low, __u64 mask_about, _
 
 /* The copy that is being made. Functions that are verified by themselves find it here. */
 struct job {
-	struct tcpc_pkt pkt;
-	struct tcpc_end was; /* its source before; pkt has the new one */
-	struct tcpc_end to;
-	__u32 noted; /* the journal has a copy of the packet that the job is one of */
+	struct tcpc_pkt pkt; /* where sources are mapped: as the copy is to be */
+	struct tcpc_end was; /* its source before */
+	struct tcpc_addr to; /* where sources are mapped: its target */
+	__u64 came_ns;	     /* when tap saw the packet, CLOCK_MONOTONIC */
+	__u32 noted;	     /* the journal has a copy of the packet that the job is one of */
 	__u32 pad;
 };
 
@@ -179,6 +181,16 @@ struct {
 	__type(key, __u32);
 	__type(value, struct job);
 } jobs SEC(".maps");
+
+/* A packet is to be cloned. All its copies are made before the next one, on this processor. */
+static __always_inline void note_time(__u64 now_ns)
+{
+	__u32 zero_key = 0;
+	struct job *job = bpf_map_lookup_elem(&jobs, &zero_key);
+
+	if (job)
+		job->came_ns = now_ns;
+}
 
 /* The copies of another packet are to be made. */
 static __always_inline void begin_packet(void)
@@ -223,7 +235,7 @@ __noinline int map_source(__u64 base, __u32 which, __u32 iface)
 		return -1;
 	pool = job->pkt.family == 4 ? &set->pool[1] : &set->pool[0];
 	about = source_about(&job->pkt);
-	other = job->to.addr.w[3];
+	other = job->to.w[3];
 	if (!copy && !(set->flags & TCPC_SET_FIRST_MAPPED)) {
 		if (!tcpc_mix_in_pool(pool, &job->was.addr))
 			return 0;
@@ -253,11 +265,11 @@ __noinline int map_source(__u64 base, __u32 which, __u32 iface)
 
 /* When copy @which is to leave, as enum tcpc_kept says; 0: at once. By itself, or the verifier
  * would look at all that follows twice. */
-__noinline int spread_steps(__u64 base, __u32 which, __u32 spread_ms)
+__noinline int spread_steps(__u64 base, __u32 which)
 {
 	__u32 copy = which >> CB_COPY_SHIFT;
 
-	if (!spread_ms || !copy)
+	if (!copy)
 		return TCPC_KEPT_NOT;
 	return TCPC_KEPT_LATER + tcpc_mix_delay(tcpc_mix_who(base, copy), TCPC_SPREAD_STEPS);
 }
@@ -266,13 +278,16 @@ static __always_inline __u32 spread_of(struct __sk_buff *skb, const struct tcpc_
 {
 	__u64 base = (__u64)skb->cb[CB_BASE_HIGH] << 32 | skb->cb[CB_BASE_LOW];
 
-	return spread_steps(base, skb->cb[CB_WHICH], set->spread_ms);
+	if (!set->spread_ms)
+		return TCPC_KEPT_NOT;
+	return spread_steps(base, skb->cb[CB_WHICH]);
 }
 
-/* A copy of @pkt to @target is to be made: gives it the source that it has. Nothing is written to
- * the packet itself. Returns 0, or -1 if it has none. */
+/* A copy of @pkt to @target is to be made: gives it the source that it has, and @ret_was the one
+ * before. Nothing is written to the packet itself. Returns 0, or -1 if it has none. */
 static __always_inline int begin_job(struct __sk_buff *skb, const struct tcpc_target_set *set,
-				     const struct tcpc_target *target, struct tcpc_pkt *pkt)
+				     const struct tcpc_target *target, struct tcpc_pkt *pkt,
+				     struct tcpc_end *ret_was)
 {
 	__u64 base = (__u64)skb->cb[CB_BASE_HIGH] << 32 | skb->cb[CB_BASE_LOW];
 	__u32 zero_key = 0;
@@ -280,91 +295,18 @@ static __always_inline int begin_job(struct __sk_buff *skb, const struct tcpc_ta
 
 	if (!job)
 		return -1;
+	ret_was->addr = pkt->saddr;
+	ret_was->port = pkt->sport;
+	job->was = *ret_was;
+	if (!(set->flags & TCPC_SET_MAPPED))
+		return 0;
 	job->pkt = *pkt;
-	job->was.addr = pkt->saddr;
-	job->was.port = pkt->sport;
-	job->to.addr = target->addr;
-	job->to.port = target->port ?: pkt->dport;
-	if (set->flags & TCPC_SET_MAPPED &&
-	    map_source(base, skb->cb[CB_WHICH], skb->ingress_ifindex))
+	job->to = target->addr;
+	if (map_source(base, skb->cb[CB_WHICH], skb->ingress_ifindex))
 		return -1;
 	pkt->saddr = job->pkt.saddr;
 	pkt->sport = job->pkt.sport;
 	return 0;
-}
-
-/* What changes of an IPv4 header, from its flags to its end. */
-struct ipv4_rest {
-	__be16 frag_off;
-	__be16 ttl_protocol;
-	__u16 check;
-	__be16 addrs[4];
-};
-
-/* All in one go: each helper costs what ten lines of ours do. The sum of a device (COMPLETE) stays
- * right without them, for what changes and its check in the header make up for each other. */
-static __always_inline long write_ipv4(struct __sk_buff *skb, __u32 l3, __be32 saddr, __be32 daddr,
-				       __u32 diff)
-{
-	struct ipv4_rest rest = {
-		.frag_off = TCPC_COPY_FRAG_OFF,
-		.ttl_protocol = tcpc_word_of(TCPC_COPY_TTL, IPPROTO_TCP),
-	};
-	__u16 check;
-	long err;
-
-	__builtin_memcpy(&rest.addrs[0], &saddr, sizeof(saddr));
-	__builtin_memcpy(&rest.addrs[2], &daddr, sizeof(daddr));
-	err = bpf_skb_load_bytes(skb, l3 + offsetof(struct iphdr, check), &check, sizeof(check));
-	rest.check = tcpc_csum_apply(check, diff);
-	return err
-		       ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct iphdr, frag_off), &rest,
-					      sizeof(rest), 0);
-}
-
-/*
- * Give the clone its new ends, as the job has them. The checksum helpers come first: they know
- * about CHECKSUM_PARTIAL and COMPLETE, and make the clone's head its own. IPv6 has no header
- * checksum that makes up for a change of its header, so the sum of a device that summed up the
- * whole packet (COMPLETE) has to hear of each. The flag does both: it adds the change, and with
- * that takes back what the helper for pseudo headers, which thinks of IPv4 before BPF_F_IPV6
- * (Linux 6.16), did to this sum.
- */
-static __always_inline int write_ends(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
-				      const struct tcpc_end *was, const struct tcpc_end *to)
-{
-	struct tcpc_rewrite_diff diff = tcpc_rewrite_ends_diff(pkt, was, &to->addr, to->port);
-	const struct tcpc_addr addrs[2] = {pkt->saddr, to->addr};
-	const __be16 ports[2] = {pkt->sport, to->port};
-	__u32 check = pkt->l4_off + offsetof(struct tcphdr, check);
-	__u32 l3 = pkt->l3_off;
-	__u8 ttl = TCPC_COPY_TTL;
-	long err;
-
-	err = bpf_l4_csum_replace(skb, check, 0, diff.pseudo, BPF_F_PSEUDO_HDR);
-	err = err ?: bpf_l4_csum_replace(skb, check, 0, diff.l4, 0);
-	err = err
-		      ?: bpf_skb_store_bytes(skb, pkt->l4_off + offsetof(struct tcphdr, source),
-					     ports, sizeof(ports), 0);
-	if (pkt->family == 4) {
-		err = err ?: write_ipv4(skb, l3, pkt->saddr.w[3], to->addr.w[3], diff.l3);
-	} else {
-		err = err
-			      ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct ipv6hdr, saddr),
-						     addrs, sizeof(addrs), BPF_F_RECOMPUTE_CSUM);
-		err = err
-			      ?: bpf_skb_store_bytes(skb, l3 + offsetof(struct ipv6hdr, hop_limit),
-						     &ttl, 1, BPF_F_RECOMPUTE_CSUM);
-	}
-	return err;
-}
-
-__noinline int rewrite_ends(struct __sk_buff *skb)
-{
-	__u32 zero_key = 0;
-	const struct job *job = bpf_map_lookup_elem(&jobs, &zero_key);
-
-	return job ? write_ends(skb, &job->pkt, &job->was, &job->to) : -1;
 }
 
 /* What stands for the connection of @skb, for all its copies. Why headers cannot be read is counted
@@ -386,17 +328,6 @@ __noinline int note_base(struct __sk_buff *skb, __u32 link)
 	return 0;
 }
 
-/* The number of the lowest bit. */
-__noinline int choose_first(__u32 chosen)
-{
-	__u32 i;
-
-	for (i = 0; i < TCPC_MAX_TARGETS - 1; i++)
-		if (chosen >> i & 1)
-			break;
-	return i;
-}
-
 /*
  * One more clone for each further target and copy. Each comes back here with its own number and
  * ends there, so that they never stand on one another, however many there are: the kernel lets no
@@ -405,7 +336,7 @@ __noinline int choose_first(__u32 chosen)
  */
 __noinline int fan_out(struct __sk_buff *skb, __u32 copies, __u32 chosen)
 {
-	__u32 zero_key = 0, first = choose_first(chosen), target = first, copy = 0, i;
+	__u32 zero_key = 0, first = tcpc_choose_first(chosen), target = first, copy = 0, i;
 	struct tcpc_online_stats *st = bpf_map_lookup_elem(&stats, &zero_key);
 
 	if (!st)
@@ -415,7 +346,7 @@ __noinline int fan_out(struct __sk_buff *skb, __u32 copies, __u32 chosen)
 			chosen &= ~(1u << (target & 31));
 			if (!chosen)
 				break;
-			target = choose_first(chosen);
+			target = tcpc_choose_first(chosen);
 			copy = 0;
 		}
 		skb->cb[CB_WHICH] = target | copy << CB_COPY_SHIFT;

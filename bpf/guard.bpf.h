@@ -54,7 +54,7 @@ struct {
  * The verifier looks at a function that is not static once, by itself; inline, all ways through it
  * multiply with those through the headers (tap: 539,310 instructions instead of
  * 30,276). Such
- * functions take numbers alone, since before Linux 5.12 nothing else is allowed: the connection
+ * functions take numbers where they can, for pointers have to be checked again: the connection
  * as tcpc_ways_key() gives it, a packet as its SEG.SEQ above TCPC_GUARD_*.
  */
 __noinline int guard_decide(__u64 who, __u64 packet, __u32 budget_index, __u64 now_ns)

@@ -44,25 +44,26 @@ static __always_inline struct tcpc_journal_head *journal_reserve(__u32 len)
 
 #undef CLASS
 
-/* As whom the packet came. Returns whether of its copies none was noted before: all are made in one
- * go on one processor. */
-static __always_inline int journal_came_as(const struct tcpc_pkt *pkt, struct tcpc_end *ret)
+/* As whom the packet came, and when. Of its copies none was noted before: head->first. */
+static __always_inline void journal_came(struct tcpc_journal_head *head, const struct tcpc_pkt *pkt,
+					 struct tcpc_end *ret_was)
 {
-	ret->addr = pkt->saddr;
-	ret->port = pkt->sport;
-#ifndef JOURNAL_XDP /* there a packet has one copy, from its own source */
+#ifdef JOURNAL_XDP /* there a packet has one copy, from its own source */
+	ret_was->addr = pkt->saddr;
+	ret_was->port = pkt->sport;
+	head->first = 1;
+	head->time_ns = bpf_ktime_get_ns();
+#else
 	__u32 zero_key = 0;
 	struct job *job = bpf_map_lookup_elem(&jobs, &zero_key);
-	int first;
 
-	if (!job)
-		return 1;
-	*ret = job->was;
-	first = !job->noted;
+	(void)pkt;
+	if (!job) /* never; the verifier cannot know */
+		return;
+	*ret_was = job->was;
+	head->first = !job->noted;
 	job->noted = 1;
-	return first;
-#else
-	return 1;
+	head->time_ns = job->came_ns ?: bpf_ktime_get_ns(); /* 0: copy runs by itself */
 #endif
 }
 
@@ -71,9 +72,9 @@ static __always_inline void journal_origin(struct tcpc_journal_head *head,
 					   const struct tcpc_pkt *pkt)
 {
 	__u8 *ip = (__u8 *)(head + 1);
-	struct tcpc_end was;
+	struct tcpc_end was = {};
 
-	head->first = journal_came_as(pkt, &was);
+	journal_came(head, pkt, &was);
 	if (pkt->family == 4) {
 		__builtin_memcpy(ip + 12, &was.addr.w[3], 4);
 		__builtin_memcpy(ip + 16, &pkt->daddr.w[3], 4);
@@ -89,7 +90,6 @@ static __always_inline void journal_fill(struct tcpc_journal_head *head, JOURNAL
 					 const struct tcpc_pkt *pkt,
 					 const struct tcpc_target *target, __u32 kept)
 {
-	head->time_ns = bpf_ktime_get_ns();
 	head->flow.client = pkt->saddr;
 	head->flow.server = target->addr;
 	head->flow.client_port = pkt->sport;

@@ -158,7 +158,7 @@ static __always_inline __u32 chosen_target(struct xdp_md *ctx, const struct tcpc
 			       : choose_plain(service, pkt);
 
 	count_choice(choice, st);
-	return choice & 0xffff ? choose_first(choice & 0xffff) : TCPC_MAX_TARGETS;
+	return choice & 0xffff ? tcpc_choose_first(choice) : TCPC_MAX_TARGETS;
 }
 
 /* Is this frame to be copied, and to which target? Counts and returns TCPC_MAX_TARGETS if not. */

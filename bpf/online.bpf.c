@@ -19,9 +19,8 @@
 #include "journal.bpf.h"
 #include "leave.bpf.h"
 #include "pick.bpf.h"
-#include "tcpcopy/greeting.h"
+#include "write.bpf.h"
 #include "tcpcopy/marks.h"
-#include "tcpcopy/rewrite.h"
 
 /* Mark the clone of @skb, and send it to the copy device. @mark: of guard.bpf.h. */
 static __always_inline void clone(struct __sk_buff *skb, __u32 device, __u32 greeting, __u32 mark,
@@ -70,6 +69,7 @@ static __always_inline void tap_wanted(struct __sk_buff *skb, enum tcpc_link lin
 	if (service->flags & TCPC_SERVICE_GUARD &&
 	    guard_stops(pkt, service, cfg, size, mark == GUARD_AGAIN, now_ns, st, &mark))
 		return;
+	note_time(now_ns);
 	clone(skb, link == TCPC_LINK_ETHER ? cfg->copy_ifindex : cfg->copy_raw_ifindex,
 	      greeting_of(pkt, set, cfg->epoch, st), mark, chosen, st);
 }
@@ -206,35 +206,6 @@ int tap_handed(struct __sk_buff *skb)
 	return is ? VERDICT_DROP : VERDICT_NEXT;
 }
 
-/* Tell the target what the client had read; what the client itself has put there means nothing. */
-static __always_inline int write_greeting(struct __sk_buff *skb, const struct tcpc_pkt *pkt,
-					  __u16 greeting)
-{
-	__u32 tcp = pkt->l4_off;
-	__be16 wire = tcpc_htons(greeting);
-
-	if ((pkt->flags & TCPC_TCP_URG) || pkt->greeting == greeting)
-		return 0;
-	if (bpf_l4_csum_replace(skb, tcp + offsetof(struct tcphdr, check), 0,
-				tcpc_rewrite_greeting_diff(pkt, greeting), 0))
-		return -1;
-	return bpf_skb_store_bytes(skb, tcp + offsetof(struct tcphdr, urg_ptr), &wire, sizeof(wire),
-				   0);
-}
-
-/* End the connection with this packet: the target shall not wait for what is not copied. */
-static __always_inline int write_fin(struct __sk_buff *skb, struct tcpc_pkt *pkt)
-{
-	__u32 at = pkt->l4_off + TCPC_TCP_FLAGS_OFF;
-	__u8 flags = pkt->flags | TCPC_TCP_FIN;
-
-	if (bpf_l4_csum_replace(skb, pkt->l4_off + offsetof(struct tcphdr, check),
-				tcpc_htons(pkt->flags), tcpc_htons(flags), 2))
-		return -1;
-	pkt->flags = flags;
-	return bpf_skb_store_bytes(skb, at, &flags, sizeof(flags), 0);
-}
-
 /* The neighbour helper wants Ethernet and IP and nothing between. */
 static __always_inline void pop_vlan_tags(struct __sk_buff *skb)
 {
@@ -276,6 +247,7 @@ static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link li
 {
 	struct tcpc_online_config *cfg = bpf_map_lookup_elem(&config, &zero);
 	__u32 mark = skb->cb[CB_GREETING], kept;
+	struct writing w = {.greeting = mark, .fin = !!(mark & GUARD_CUT)};
 	struct tcpc_pkt pkt;
 	int result, cut;
 
@@ -288,16 +260,17 @@ static __always_inline int prepare_copy(struct __sk_buff *skb, enum tcpc_link li
 	}
 	if (!target_takes(target, &pkt, st))
 		return -1;
-	if (begin_job(skb, set, target, &pkt))
+	if (begin_job(skb, set, target, &pkt, &w.was))
 		return -1;
+	w.to.addr = target->addr;
+	w.to.port = target->port ?: pkt.dport;
 	kept = spread_of(skb, set);
 	if (gate_closed(target, &pkt, cfg, mark, st))
 		return -1;
 	cut = fit_mtu(skb, &pkt, target, st);
 	if (cut < 0)
 		return -1;
-	if (rewrite_ends(skb) || write_greeting(skb, &pkt, mark) ||
-	    (mark & GUARD_CUT && write_fin(skb, &pkt)) ||
+	if (write_copy(skb, &pkt, &w) ||
 	    (link == TCPC_LINK_NONE && bpf_skb_change_head(skb, ETH_HLEN, 0)) ||
 	    (cut && cut_begin(&pkt, link == TCPC_LINK_NONE ? ETH_HLEN : pkt.l3_off, target))) {
 		COUNT(st, rewrite_failed);
@@ -341,7 +314,7 @@ static __always_inline int copy_packet(struct __sk_buff *skb, enum tcpc_link lin
 		if (which)
 			chosen = skb->cb[CB_BASE_LOW];
 		chosen &= (1u << (set->n_targets & 31)) - 1;
-		which = choose_first(chosen);
+		which = tcpc_choose_first(chosen);
 		skb->cb[CB_WHICH] = which;
 		begin_packet();
 		if (set->flags & TCPC_SET_MAPPED)

@@ -91,7 +91,7 @@ struct tcpc_target {
 	__u32 ifindex; /* interface that leads to @addr; 0: no route, skipped and counted */
 	__u32 id;      /* key into `peer_allow` */
 	__u32 gate;    /* index into `gates` */
-	__u8 hop[12];  /* XDP: link addresses of who takes it next and of @ifindex, as in a frame */
+	__u8 hop[12];  /* link addresses of who takes it next and of @ifindex, as in a frame */
 };
 
 struct tcpc_target_set {
@@ -221,7 +221,7 @@ enum tcpc_kept { TCPC_KEPT_NOT, TCPC_KEPT_AWAY, TCPC_KEPT_LATER };
  * left but for the addresses in its IP header: these, and the ports here, are those with which it
  * came, for a recording. So its checksums are wrong. Host order but for the flow and ports. */
 struct tcpc_journal_head {
-	__u64 time_ns;	       /* CLOCK_MONOTONIC */
+	__u64 time_ns;	       /* CLOCK_MONOTONIC, when the packet came */
 	struct tcpc_flow flow; /* server: the target, as the copy has it */
 	__u32 seq;
 	__u32 ack; /* the client's, made for the online host */

@@ -46,6 +46,20 @@ static inline __u32 tcpc_choice_targets(__u64 word, __u32 given)
 	return given & 0xffff & word >> TCPC_CHOICE_VALID_SHIFT;
 }
 
+/**
+ * tcpc_choose_first - the lowest of the targets in @chosen (16 bits); the last place if there is
+ * none. Without a branch or a loop: the verifier would follow each number by itself.
+ */
+static inline __u32 tcpc_choose_first(__u32 chosen)
+{
+	__u32 low = chosen & -chosen & 0xffff;
+	__u32 none = 1 - ((low + 0xffff) >> 16);
+
+	return none * (TCPC_MAX_TARGETS - 1) | ((low & 0xaaaa) + 0xffff) >> 16 |
+	       ((low & 0xcccc) + 0xffff) >> 16 << 1 | ((low & 0xf0f0) + 0xffff) >> 16 << 2 |
+	       ((low & 0xff00) + 0xffff) >> 16 << 3;
+}
+
 /** tcpc_split_part - the part of all connections that one with this hash is in. */
 static inline __u32 tcpc_split_part(__u64 hash)
 {

@@ -11,11 +11,13 @@
 
 #include <linux/types.h>
 
-/** tcpc_csum_add - one's complement sum of two sums (end-around carry). */
+/** tcpc_csum_add - one's complement sum of two sums (end-around carry). Without a branch: the
+ * verifier would follow both ways of each. */
 static inline __u32 tcpc_csum_add(__u32 a, __u32 b)
 {
-	a += b;
-	return a + (a < b);
+	__u64 sum = (__u64)a + b;
+
+	return (__u32)sum + (__u32)(sum >> 32);
 }
 
 /** tcpc_csum_fold - 16-bit checksum field (the complement) for @sum, in memory order. */
@@ -64,6 +66,14 @@ static inline __u32 tcpc_csum_diff32(__u32 from, __u32 to, __u32 diff)
 static inline __u32 tcpc_csum_diff16(__u16 from, __u16 to, __u32 diff)
 {
 	return tcpc_csum_add(tcpc_csum_add(diff, (__u16)~from), to);
+}
+
+/** tcpc_csum_is_nothing - is @sum zero in one's complement? As a diff it changes no checksum. */
+static inline int tcpc_csum_is_nothing(__u32 sum)
+{
+	__u16 folded = tcpc_csum_fold(sum);
+
+	return !folded || folded == 0xffff;
 }
 
 /**

@@ -100,7 +100,7 @@ static inline int tcpc_is_vlan(__be16 proto)
 
 /* The TCP header at @off; @l4_bytes is what the IP header says follows. */
 TCPC_INLINE enum tcpc_parse_result tcpc_parse_tcp(const __u8 *data, const __u8 *end, __u32 off,
-						    __u32 l4_bytes, struct tcpc_pkt *pkt)
+						  __u32 l4_bytes, struct tcpc_pkt *pkt)
 {
 	const struct tcphdr *tcp = (const void *)(data + off);
 	__u32 tcp_bytes;
@@ -132,7 +132,7 @@ TCPC_INLINE enum tcpc_parse_result tcpc_parse_tcp(const __u8 *data, const __u8 *
  * say 0 and mean that: in a small one it is an error, and the frame may have padding.
  */
 TCPC_INLINE enum tcpc_parse_result tcpc_parse_ipv4(const __u8 *data, const __u8 *end, __u32 off,
-						     __u32 wire_bytes, struct tcpc_pkt *pkt)
+						   __u32 wire_bytes, struct tcpc_pkt *pkt)
 {
 	const struct iphdr *ip = (const void *)(data + off);
 	__u32 ip_bytes, total;
@@ -163,7 +163,7 @@ static inline int tcpc_is_ipv6_ext(__u8 next)
 }
 
 TCPC_INLINE enum tcpc_parse_result tcpc_parse_ipv6(const __u8 *data, const __u8 *end, __u32 off,
-						     __u32 wire_bytes, struct tcpc_pkt *pkt)
+						   __u32 wire_bytes, struct tcpc_pkt *pkt)
 {
 	const struct ipv6hdr *ip = (const void *)(data + off);
 	__u32 total, used = sizeof(*ip);
@@ -210,9 +210,8 @@ TCPC_INLINE enum tcpc_parse_result tcpc_parse_ipv6(const __u8 *data, const __u8 
  * @pkt: filled in on TCPC_PARSE_OK only; otherwise its content is undefined. On OK the whole TCP
  * header, options included, lies before @end.
  */
-TCPC_INLINE enum tcpc_parse_result tcpc_parse(const __u8 *data, const __u8 *end,
-						__u32 frame_bytes, enum tcpc_link link,
-						struct tcpc_pkt *pkt)
+TCPC_INLINE enum tcpc_parse_result tcpc_parse(const __u8 *data, const __u8 *end, __u32 frame_bytes,
+					      enum tcpc_link link, struct tcpc_pkt *pkt)
 {
 	__be16 proto;
 	__u32 off = 0;

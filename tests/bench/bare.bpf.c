@@ -12,6 +12,11 @@
 
 /* online_cpu.sh gives the device this index: bpftool sets no constants. */
 #define DEVICE 4242
+
+/* Where clones go instead, and from there onward: as copies do. */
+__u32 through;
+__u32 out;
+
 #define SERVICE_PORT 8080
 #define PORT_OFF (ETH_HLEN + sizeof(struct iphdr) + 2)
 
@@ -23,8 +28,15 @@ int bare(struct __sk_buff *skb)
 	if (skb->protocol == bpf_htons(ETH_P_IP) &&
 	    !bpf_skb_load_bytes(skb, PORT_OFF, &port, sizeof(port)) &&
 	    port == bpf_htons(SERVICE_PORT))
-		bpf_clone_redirect(skb, DEVICE, 0);
+		bpf_clone_redirect(skb, through ?: DEVICE, 0);
 	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int onward(struct __sk_buff *skb)
+{
+	(void)skb;
+	return bpf_redirect(out, 0);
 }
 
 char LICENSE[] SEC("license") = "GPL";

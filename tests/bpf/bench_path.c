@@ -29,7 +29,9 @@
 	" action mirred egress mirror dev %s continue"
 #define NO_MIRROR "tc filter del dev live0 ingress pref 50"
 
-enum way { FLOOR, MIRRED, BARE, TAP, OURS, JOURNAL };
+/* ASKED: each copy asks for route and neighbour, as it has to until they are known. */
+enum exit { SINK, VETH, VETH_ASKED };
+enum way { FLOOR, MIRRED, BARE, TWICE, TAP, OURS, JOURNAL };
 
 #define REQUEST .flags = TCPC_TCP_ACK | TCPC_TCP_PSH, .payload_bytes = 100, .dport = BENCH_PORT
 #define PURE_ACK .flags = TCPC_TCP_ACK, .dport = BENCH_PORT
@@ -40,33 +42,39 @@ static const struct row {
 	struct frame_spec spec;
 	size_t floor, mirred; /* rows to compare with */
 	__u32 connections;    /* 0: one */
-	int sends;	      /* to the veth device */
+	enum exit exit;
 } rows[] = {
-	{"nothing (the floor)", FLOOR, {REQUEST}, 0, 1, 0, 0},
-	{"tc mirred egress mirror", MIRRED, {REQUEST}, 0, 1, 0, 0},
-	{"bare clone by BPF", BARE, {REQUEST}, 0, 1, 0, 0},
-	{"tap: another port", TAP, {DATA}, 0, 1, 0, 0},
-	{"tap: pure ACK", TAP, {PURE_ACK}, 0, 1, 0, 0},
-	{"copied, --recovery off", OURS, {REQUEST}, 0, 1, 0, 0},
-	{"copied, with journal", JOURNAL, {REQUEST}, 0, 1, 0, 0},
-	{"veth: tc mirred egress mirror", MIRRED, {REQUEST}, 0, 7, 0, 1},
-	{"veth: copied, --recovery off", OURS, {REQUEST}, 0, 7, 0, 1},
-	{"veth: copied, with journal", JOURNAL, {REQUEST}, 0, 7, 0, 1},
-	{"IPv6: nothing", FLOOR, {V6, REQUEST}, 10, 11, 0, 0},
-	{"IPv6: tc mirred egress mirror", MIRRED, {V6, REQUEST}, 10, 11, 0, 0},
-	{"IPv6: copied, --recovery off", OURS, {V6, REQUEST}, 10, 11, 0, 0},
-	{"IPv6: copied, with journal", JOURNAL, {V6, REQUEST}, 10, 11, 0, 0},
-	{"100,000 connections: nothing", FLOOR, {REQUEST}, 14, 15, 100000, 0},
-	{"100,000: tc mirred egress mirror", MIRRED, {REQUEST}, 14, 15, 100000, 0},
-	{"10: copied, with journal", JOURNAL, {REQUEST}, 14, 15, 10, 0},
-	{"1,000: copied, with journal", JOURNAL, {REQUEST}, 14, 15, 1000, 0},
-	{"100,000: copied, with journal", JOURNAL, {REQUEST}, 14, 15, 100000, 0},
+	{"nothing (the floor)", FLOOR, {REQUEST}, 0, 1, 0, SINK},
+	{"tc mirred egress mirror", MIRRED, {REQUEST}, 0, 1, 0, SINK},
+	{"bare clone by BPF", BARE, {REQUEST}, 0, 1, 0, SINK},
+	{"tap: another port", TAP, {DATA}, 0, 1, 0, SINK},
+	{"tap: pure ACK", TAP, {PURE_ACK}, 0, 1, 0, SINK},
+	{"copied, --recovery off", OURS, {REQUEST}, 0, 1, 0, SINK},
+	{"copied, with journal", JOURNAL, {REQUEST}, 0, 1, 0, SINK},
+	{"veth: tc mirred egress mirror", MIRRED, {REQUEST}, 0, 7, 0, VETH},
+	{"veth: copied, --recovery off", OURS, {REQUEST}, 0, 7, 0, VETH},
+	{"veth: copied, with journal", JOURNAL, {REQUEST}, 0, 7, 0, VETH},
+	{"IPv6: nothing", FLOOR, {V6, REQUEST}, 10, 11, 0, SINK},
+	{"IPv6: tc mirred egress mirror", MIRRED, {V6, REQUEST}, 10, 11, 0, SINK},
+	{"IPv6: copied, --recovery off", OURS, {V6, REQUEST}, 10, 11, 0, SINK},
+	{"IPv6: copied, with journal", JOURNAL, {V6, REQUEST}, 10, 11, 0, SINK},
+	{"100,000 connections: nothing", FLOOR, {REQUEST}, 14, 15, 100000, SINK},
+	{"100,000: tc mirred egress mirror", MIRRED, {REQUEST}, 14, 15, 100000, SINK},
+	{"10: copied, with journal", JOURNAL, {REQUEST}, 14, 15, 10, SINK},
+	{"1,000: copied, with journal", JOURNAL, {REQUEST}, 14, 15, 1000, SINK},
+	{"100,000: copied, with journal", JOURNAL, {REQUEST}, 14, 15, 100000, SINK},
+	{"veth: --recovery off, hop unknown", OURS, {REQUEST}, 0, 7, 0, VETH_ASKED},
+	{"veth: bare clone by BPF, twice", TWICE, {REQUEST}, 0, 7, 0, VETH},
 };
+
+/* Who takes copies next, and who sends them: what the sink takes has none. */
+static const __u8 next_hop[12] = {2, 2, 2, 2, 2, 1, 2, 2, 2, 2, 2, 2};
 
 static struct {
 	int sink, copy; /* indices of the devices */
 	int feed_fd, bare_fd;
-	struct bpf_map *feed; /* its variables */
+	struct bpf_map *feed, *bare; /* their variables */
+	int through;		     /* a device like the copy device, for TWICE */
 	unsigned long *consumer, *producer;
 } bench;
 
@@ -82,12 +90,16 @@ static void set_target(const struct row *row)
 {
 	struct tcpc_target_set set = {.n_targets = 1};
 
-	set.target[0].addr = frame_host(&row->spec, row->sends ? 10 : 9);
+	set.target[0].addr = frame_host(&row->spec, row->exit != SINK ? 10 : 9);
 	set.target[0].port = tcpc_htons(BENCH_PORT);
 	set.target[0].flags = TCPC_TARGET_READY;
 	if (row->way == JOURNAL)
 		set.target[0].flags |= TCPC_TARGET_JOURNAL;
-	set.target[0].ifindex = row->sends ? lab.out : bench.sink;
+	set.target[0].ifindex = row->exit != SINK ? lab.out : bench.sink;
+	if (row->exit != VETH_ASKED) {
+		set.target[0].flags |= TCPC_TARGET_HOP;
+		memcpy(set.target[0].hop, next_hop, sizeof(next_hop));
+	}
 	online_targets(&set);
 }
 
@@ -106,6 +118,15 @@ static void feed_from(__u32 connections)
 
 	if (bpf_map_update_elem(bpf_map__fd(bench.feed), &zero, value, BPF_ANY))
 		expect_fail("feed: %s", strerror(errno));
+}
+
+/* What a bare clone goes through, on its way out by out0; 0: it ends in the sink. */
+static void bare_goes(__u32 through)
+{
+	__u32 value[2] = {through, lab.out}, zero = 0;
+
+	if (bpf_map_update_elem(bpf_map__fd(bench.bare), &zero, value, BPF_ANY))
+		expect_fail("bare: %s", strerror(errno));
 }
 
 /* So many packets out by live1, which come in by live0; nanoseconds for each. */
@@ -140,11 +161,13 @@ static double measure(const struct row *row)
 	double ns;
 
 	if (row->way == MIRRED)
-		lab_command(MIRROR, row->sends ? "out0" : "sink0");
+		lab_command(MIRROR, row->exit != SINK ? "out0" : "sink0");
 	if (row->way >= TAP)
 		set_target(row);
+	if (row->way == BARE || row->way == TWICE)
+		bare_goes(row->way == TWICE ? bench.through : 0);
 	if (row->way >= BARE)
-		attach(row->way == BARE ? bench.bare_fd : lab.tap_fd, &attached);
+		attach(row->way < TAP ? bench.bare_fd : lab.tap_fd, &attached);
 	feed_from(row->connections);
 	ns = run_batches(row, &frame);
 	if (row->way == MIRRED)
@@ -208,6 +231,18 @@ static int make_devices(void)
 	return tcpc_datapath_attach(lab.copy_fd, bench.copy, true, TCPC_HOOK_TC, &copy, &err);
 }
 
+/* A copy device without copying: what is given to it leaves by out0. */
+static int make_through(int fd)
+{
+	static struct tcpc_attachment onward;
+	const char *kind;
+	struct tcpc_err err;
+
+	if (fd < 0 || tcpc_netlink_create_sink("copy3", "bench", &bench.through, &kind, &err))
+		return -1;
+	return tcpc_datapath_attach(fd, bench.through, true, TCPC_HOOK_TC, &onward, &err);
+}
+
 static void open_service(void)
 {
 	struct tcpc_service_key key = {lab.live, tcpc_htons(BENCH_PORT), 0};
@@ -219,7 +254,7 @@ static void open_service(void)
 
 static int set_up(void)
 {
-	struct bpf_object *feed;
+	struct bpf_object *feed, *bare;
 	void *state = NULL;
 
 	online_journal_bytes = JOURNAL_BYTES;
@@ -228,11 +263,13 @@ static int set_up(void)
 	feed = live_object("feed");
 	bench.feed = bpf_object__find_map_by_name(feed, ".bss");
 	bench.feed_fd = live_program(feed, "feed");
-	bench.bare_fd = live_program(live_object("bare"), "bare");
-	if (!bench.feed || bench.feed_fd < 0 || bench.bare_fd < 0)
+	bare = live_object("bare");
+	bench.bare = bpf_object__find_map_by_name(bare, ".bss");
+	bench.bare_fd = live_program(bare, "bare");
+	if (!bench.feed || bench.feed_fd < 0 || !bench.bare || bench.bare_fd < 0)
 		return -1;
 	open_service();
-	return 0;
+	return make_through(live_program(bare, "onward"));
 }
 
 /* ---- figures --------------------------------------------------------------------------------- */

@@ -8,7 +8,6 @@
 #include "tcpcopy/choose.h"
 #include "tcpcopy/mix.h"
 
-#define CB_MAGIC 0x7463700a /* as in copies.bpf.h */
 #define V4_POOL 0xc6130000
 #define MOST 200
 

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * test_copy.c - copy: what comes out is byte for byte what the pure function makes, and every
- * clone that goes no further is counted (invariant 5). First under BPF_PROG_TEST_RUN, then whole:
- * frames that arrive on live0 and copies that leave by out0.
+ * test_copy.c - copy: what comes out is byte for byte what the pure function makes. First under
+ * BPF_PROG_TEST_RUN, then whole: frames that arrive on live0 and copies that leave by out0.
  */
 #include "../harness/bpf_online.h"
 #include "tcpcopy/rewrite.h"
-
-#define CB_MAGIC 0x7463700a /* as in online.bpf.c */
 
 static const struct shape {
 	const char *description;
@@ -35,30 +32,6 @@ static const struct shape {
 	{"IPv6, hop limit 255", {V6, DATA, .ttl = 255}},
 	{"IPv6 extension headers", {V6, DATA, .ext = {0, 43, 60}, .n_ext = 3, .ext_units = 1}},
 };
-
-/* A target of @family, number @n, that would take every copy. */
-static struct tcpc_target ready_target(int family, __u8 n, __u16 port)
-{
-	struct tcpc_target target = {
-		.addr = frame_host(&(struct frame_spec){.family = family}, n),
-		.port = tcpc_htons(port),
-		.flags = TCPC_TARGET_READY,
-		.ifindex = lab.out,
-	};
-
-	return target;
-}
-
-static struct bpf_run *clone_run(__u32 target)
-{
-	static struct bpf_run run;
-
-	run.ifindex = lab.copy;
-	run.ingress_ifindex = lab.live;
-	run.cb[0] = CB_MAGIC;
-	run.cb[1] = target;
-	return &run;
-}
 
 /* The frame without tags and rewritten: by the pure function, and built anew to check that. */
 static struct frame expected_copy(const char *row, const struct shape *shape,
@@ -89,7 +62,7 @@ static void expect_copy(const struct shape *shape, const struct tcpc_target *tar
 	struct frame frame = frame_build(&shape->spec), out;
 	const char *row = shape->description;
 	struct frame want = expected_copy(row, shape, target);
-	struct bpf_run *run = clone_run(0);
+	struct bpf_run *run = online_clone(0);
 
 	moved.copied_bytes = shape->spec.payload_bytes;
 	online_targets(&set);
@@ -110,9 +83,9 @@ static void test_rewrite(void **state)
 	need_netns();
 	for (size_t i = 0; i < COUNT_OF(shapes); i++) {
 		int family = shapes[i].spec.family;
-		struct tcpc_target another = ready_target(family, 9, 8080);
-		struct tcpc_target same_port = ready_target(family, 255, 0);
-		struct tcpc_target no_change = ready_target(family, 2, 80);
+		struct tcpc_target another = online_target(family, 9, 8080);
+		struct tcpc_target same_port = online_target(family, 255, 0);
+		struct tcpc_target no_change = online_target(family, 2, 80);
 
 		/* The kernel's own way to take tags off leaves another sum than this run expects,
 		 * which counts them as part of the packet. */
@@ -121,214 +94,6 @@ static void test_rewrite(void **state)
 		expect_copy(&shapes[i], &another);
 		expect_copy(&shapes[i], &same_port);
 		expect_copy(&shapes[i], &no_change);
-	}
-}
-
-/* ---- what goes no further -------------------------------------------------------------------- */
-
-static void not_ready(struct tcpc_target_set *set, struct bpf_run *run)
-{
-	(void)run;
-	set->target[0].flags = 0;
-}
-
-static void no_route(struct tcpc_target_set *set, struct bpf_run *run)
-{
-	(void)run;
-	set->target[0].ifindex = 0;
-}
-
-static void exclude(struct tcpc_target_set *set, struct bpf_run *run)
-{
-	(void)run;
-	set->target[0].flags |= TCPC_TARGET_EXCLUDE;
-}
-
-static void exclude_for_another(struct tcpc_target_set *set, struct bpf_run *run)
-{
-	exclude(set, run);
-	set->target[0].id = 6;
-}
-
-#define MTU_ROW 600 /* bytes from the IP header on */
-
-static void small_mtu(struct tcpc_target_set *set, struct bpf_run *run)
-{
-	(void)run;
-	set->target[0].mtu = MTU_ROW;
-}
-
-static void no_mark(struct tcpc_target_set *set, struct bpf_run *run)
-{
-	(void)set;
-	run->cb[0] = 0;
-}
-
-static void other_interface(struct tcpc_target_set *set, struct bpf_run *run)
-{
-	(void)set;
-	run->ingress_ifindex = lab.out;
-}
-
-static void no_targets(struct tcpc_target_set *set, struct bpf_run *run)
-{
-	(void)run;
-	set->n_targets = 0;
-}
-
-static void index_beyond(struct tcpc_target_set *set, struct bpf_run *run)
-{
-	(void)set;
-	run->cb[1] = 1;
-}
-
-static void index_huge(struct tcpc_target_set *set, struct bpf_run *run)
-{
-	set->n_targets = TCPC_MAX_TARGETS + 5;
-	run->cb[1] = TCPC_MAX_TARGETS;
-}
-
-/* Target 5 has 198.18.0.0/30 and 2001:2::/126 in its allow-list; see write_peer_allow(). */
-#define V4_ADDR(n)                                                                                 \
-	{                                                                                          \
-		{                                                                                  \
-			0, 0, TCPC_V4_MAPPED, tcpc_htonl(0xc6120000 | (n))                         \
-		}                                                                                  \
-	}
-#define V6_ADDR(n)                                                                                 \
-	{                                                                                          \
-		{                                                                                  \
-			tcpc_htonl(0x20010002), 0, 0, tcpc_htonl(n)                                \
-		}                                                                                  \
-	}
-
-static const struct fate {
-	const char *description;
-	struct frame_spec spec;
-	size_t counter;
-	void (*change)(struct tcpc_target_set *, struct bpf_run *);
-	int target_family;
-} fates[] = {
-	{"target not ready", {DATA}, COUNTS(target_not_ready), .change = not_ready},
-	{"no route", {DATA}, COUNTS(target_no_route), .change = no_route},
-	{"IPv4 to an IPv6 target", {DATA}, COUNTS(target_no_route), .target_family = 6},
-	{"IPv6 to an IPv4 target", {V6, DATA}, COUNTS(target_no_route), .target_family = 4},
-	{"target allows the client", {DATA}, COUNTS(target_allows), .change = exclude},
-	{"IPv6, target allows the client",
-	 {V6, DATA, .saddr = V6_ADDR(3)},
-	 COUNTS(target_allows),
-	 .change = exclude},
-	{"client beside those allowed",
-	 {DATA, .saddr = V4_ADDR(4)},
-	 COUNTS(copied),
-	 .change = exclude},
-	{"IPv6 client beside", {V6, DATA, .saddr = V6_ADDR(4)}, COUNTS(copied), .change = exclude},
-	{"allowed by another target", {DATA}, COUNTS(copied), .change = exclude_for_another},
-	{"allow-list not switched on", {DATA}, COUNTS(copied), .change = NULL},
-	{"as large as may be", {.payload_bytes = MTU_ROW - 40}, COUNTS(copied), small_mtu},
-	{"one byte larger", {.payload_bytes = MTU_ROW - 39}, COUNTS(too_big), small_mtu},
-	{"larger, the route has no MTU", {.payload_bytes = MTU_ROW - 39}, COUNTS(copied)},
-	{"as large as may be, all options",
-	 {.payload_bytes = MTU_ROW - 120, .ip_option_words = 10, .tcp_option_bytes = 40},
-	 COUNTS(copied),
-	 small_mtu},
-	{"one byte larger, all options",
-	 {.payload_bytes = MTU_ROW - 119, .ip_option_words = 10, .tcp_option_bytes = 40},
-	 COUNTS(too_big),
-	 small_mtu},
-	{"tags are taken off before",
-	 {.payload_bytes = MTU_ROW - 40, .vlan_tags = 2},
-	 COUNTS(copied),
-	 small_mtu},
-	{"padding does not count",
-	 {.payload_bytes = MTU_ROW - 40, .padding = 8},
-	 COUNTS(copied),
-	 small_mtu},
-	{"IPv6, as large as may be",
-	 {V6, .payload_bytes = MTU_ROW - 60},
-	 COUNTS(copied),
-	 small_mtu},
-	{"IPv6, one byte larger", {V6, .payload_bytes = MTU_ROW - 59}, COUNTS(too_big), small_mtu},
-	{"packet of somebody else", {DATA}, COUNTS(stray), .change = no_mark},
-	{"clone of an interface without targets", {DATA}, COUNTS(stray), .change = other_interface},
-	{"no targets", {DATA}, COUNTS(stray), .change = no_targets},
-	{"target that has gone", {DATA}, COUNTS(stray), .change = index_beyond},
-	{"target beyond the table", {DATA}, COUNTS(stray), .change = index_huge},
-};
-
-static void write_peer_allow(void)
-{
-	struct tcpc_addr v4 = V4_ADDR(0), v6 = V6_ADDR(0);
-
-	online_prefix(lab.skel->maps.peer_allow, 5, &v4, 126, TCPC_FILTER_EXCLUDE);
-	online_prefix(lab.skel->maps.peer_allow, 5, &v6, 126, TCPC_FILTER_EXCLUDE);
-}
-
-static void expect_fate(const struct fate *fate)
-{
-	struct tcpc_target_set set = {.n_targets = 1};
-	struct frame frame = frame_build(&fate->spec);
-	struct tcpc_online_stats moved = one_of(fate->counter);
-	struct bpf_run *run = clone_run(0);
-
-	moved.seen = 0;
-	moved.copied_bytes = moved.copied * fate->spec.payload_bytes;
-	moved.skipped_bytes = moved.target_not_ready * fate->spec.payload_bytes;
-	moved.skipped_data = moved.target_not_ready;
-	set.target[0] = ready_target(fate->target_family ?: fate->spec.family, 9, 8080);
-	set.target[0].id = 5;
-	if (fate->change)
-		fate->change(&set, run);
-	online_targets(&set);
-	counters_mark(&lab.counters);
-	bpf_run(fate->description, lab.copy_fd, run, frame.data, frame.bytes);
-	expect_u64(fate->description, "verdict", run->verdict,
-		   moved.copied ? VERDICT_REDIRECT : VERDICT_DROP);
-	expect_moved(fate->description, &lab.counters, &moved);
-	if (!moved.copied)
-		expect_bytes(fate->description, run->out, frame.data, frame.bytes);
-	frame_free(&frame);
-}
-
-static void test_not_copied(void **state)
-{
-	(void)state;
-	need_netns();
-	write_peer_allow();
-	for (size_t i = 0; i < COUNT_OF(fates); i++)
-		expect_fate(&fates[i]);
-}
-
-/* Tap sends nothing of the kind, but what copy cannot read it must not let out either. */
-static void test_unreadable_clone(void **state)
-{
-	static const struct {
-		const char *description;
-		__u32 offset;
-		__u8 value;
-		size_t counter;
-	} spoils[] = {
-		{"UDP", 14 + 9, IPPROTO_UDP, COUNTER(not_tcp)},
-		{"fragment", 14 + 6, 0x20, COUNTER(fragment)},
-		{"IHL too short", 14, 0x44, COUNTER(malformed)},
-	};
-	struct tcpc_target_set set = {.n_targets = 1, .target = {ready_target(4, 9, 80)}};
-
-	(void)state;
-	need_netns();
-	online_targets(&set);
-	for (size_t i = 0; i < COUNT_OF(spoils); i++) {
-		struct frame frame = frame_build(&(struct frame_spec){DATA});
-		struct tcpc_online_stats moved = one_of(spoils[i].counter);
-		struct bpf_run *run = clone_run(0);
-
-		moved.seen = 0;
-		frame.data[spoils[i].offset] = spoils[i].value;
-		counters_mark(&lab.counters);
-		bpf_run(spoils[i].description, lab.copy_fd, run, frame.data, frame.bytes);
-		expect_u64(spoils[i].description, "verdict", run->verdict, VERDICT_DROP);
-		expect_moved(spoils[i].description, &lab.counters, &moved);
-		frame_free(&frame);
 	}
 }
 
@@ -457,13 +222,25 @@ static const struct shape large[] = {
 	{"IPv6, 64 KB", {V6, .payload_bytes = 65000}},
 };
 
-static void fan_out_all(const struct whole *w, __u32 n_v4, __u32 n_v6)
+/* As the kernel would find it out for each copy. */
+static void give_hop(struct tcpc_target *target)
+{
+	target->flags |= TCPC_TARGET_HOP;
+	memcpy(target->hop, neighbour_mac, sizeof(neighbour_mac));
+	memset(target->hop + OUT_MAC_BYTES, 2, OUT_MAC_BYTES);
+}
+
+/* @hops: link addresses are known. */
+static void fan_out_all(const struct whole *w, __u32 n_v4, __u32 n_v6, bool hops)
 {
 	struct tcpc_target_set set = {.n_targets = n_v4 + n_v6};
 	struct tcpc_err err = {};
 
-	for (__u32 i = 0; i < set.n_targets; i++)
-		set.target[i] = ready_target(i < n_v4 ? 4 : 6, 9 + i, i % 3 ? 8080 + i : 0);
+	for (__u32 i = 0; i < set.n_targets; i++) {
+		set.target[i] = online_target(i < n_v4 ? 4 : 6, 9 + i, i % 3 ? 8080 + i : 0);
+		if (hops)
+			give_hop(&set.target[i]);
+	}
 	if (tcpc_dp_online_targets(w->dp, lab.live, &set, &err))
 		expect_fail("%s", err.text);
 	for (size_t i = 0; i < COUNT_OF(shapes); i++)
@@ -481,8 +258,10 @@ static void test_fan_out(void **state)
 	need_netns();
 	route_targets();
 	open_whole(&w);
-	for (__u32 n_v6 = 0; n_v6 <= 3; n_v6++)
-		fan_out_all(&w, n_v4[n_v6], n_v6);
+	for (__u32 n_v6 = 0; n_v6 <= 3; n_v6++) {
+		fan_out_all(&w, n_v4[n_v6], n_v6, false);
+		fan_out_all(&w, n_v4[n_v6], n_v6, true);
+	}
 	close_whole(&w);
 }
 
@@ -491,8 +270,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rewrite),
 		{"test_rewrite (sum of the device)", test_rewrite, variant_v4_sum, NULL, NULL},
-		{"test_not_copied", test_not_copied, variant_v4, NULL, NULL},
-		cmocka_unit_test(test_unreadable_clone),
 		cmocka_unit_test(test_fan_out),
 	};
 	return cmocka_run_group_tests(tests, online_enter, online_leave);

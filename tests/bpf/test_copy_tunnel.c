@@ -6,8 +6,7 @@
 #include "../harness/bpf_online.h"
 #include "tcpcopy/tunnel.h"
 
-#define CB_MAGIC 0x7463700a /* as in online.bpf.c */
-#define MTU 400		    /* bytes from the IP header on */
+#define MTU 400 /* bytes from the IP header on */
 #define MAX_PIECES 8
 
 static const struct row {

@@ -14,7 +14,6 @@
 
 #include "edge/journal.h"
 
-#define CB_MAGIC 0x7463700a /* as in online.bpf.c */
 #define TARGET_ID 77
 
 /** The journal's owner. */

@@ -11,6 +11,7 @@
 #include "online.skel.h"
 
 #define SERVICE_PORT 80
+#define CB_MAGIC 0x7463700a /* as in copies.bpf.h */
 #define NEVER_NS UINT64_MAX /* for a lease that does not end */
 
 #define COUNTER(name) offsetof(struct tcpc_online_stats, name)
@@ -97,6 +98,31 @@ static inline void online_targets(const struct tcpc_target_set *set)
 	__u32 key = lab.live;
 
 	online_write(lab.skel->maps.targets, &key, set);
+}
+
+/** online_target - a target of @family, number @n, that would take every copy. */
+static inline struct tcpc_target online_target(int family, __u8 n, __u16 port)
+{
+	struct tcpc_target target = {
+		.addr = frame_host(&(struct frame_spec){.family = family}, n),
+		.port = tcpc_htons(port),
+		.flags = TCPC_TARGET_READY,
+		.ifindex = lab.out,
+	};
+
+	return target;
+}
+
+/** online_clone - how copy gets a clone that tap made for @target. */
+static inline struct bpf_run *online_clone(__u32 target)
+{
+	static struct bpf_run run;
+
+	run.ifindex = lab.copy;
+	run.ingress_ifindex = lab.live;
+	run.cb[0] = CB_MAGIC;
+	run.cb[1] = target;
+	return &run;
 }
 
 /** online_prefix - put @action for a prefix of @bits (of a mapped address) into an LPM map. */

@@ -195,12 +195,31 @@ static void test_diffs_join(void **state)
 	}
 }
 
+/* What is called nothing changes no checksum but between the two zeros; all else changes each. */
+static void test_nothing(void **state)
+{
+	__u64 seed = 11;
+
+	(void)state;
+	assert_true(tcpc_csum_is_nothing(0) && tcpc_csum_is_nothing(0xffff));
+	assert_true(tcpc_csum_is_nothing(0xffffffff) && tcpc_csum_is_nothing(0xfffe0001));
+	for (int i = 0; i < 100000; i++) {
+		__u32 diff = random_next(&seed);
+		__u16 check = random_next(&seed), now = tcpc_csum_apply(check, diff);
+		int same = now % 0xffff == check % 0xffff;
+
+		assert_int_equal(tcpc_csum_is_nothing(diff), same);
+		assert_int_equal(tcpc_csum_is_nothing(diff), diff % 0xffff == 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known_sums),    cmocka_unit_test(test_partial_sums_join),
 		cmocka_unit_test(test_known_updates), cmocka_unit_test(test_random_updates),
 		cmocka_unit_test(test_edge_updates),  cmocka_unit_test(test_diffs_join),
+		cmocka_unit_test(test_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

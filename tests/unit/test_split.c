@@ -184,13 +184,25 @@ static void test_word(void **state)
 			 0x8000);
 }
 
+/* Each set of targets there can be, against the plain way. */
+static void test_choose_first(void **state)
+{
+	(void)state;
+	for (__u32 chosen = 0; chosen <= 0xffff; chosen++) {
+		__u32 want = chosen ? __builtin_ctz(chosen) : TCPC_MAX_TARGETS - 1;
+
+		assert_int_equal(tcpc_choose_first(chosen), want);
+		assert_int_equal(tcpc_choose_first(chosen | 0xabcd0000), want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shares),	 cmocka_unit_test(test_order),
 		cmocka_unit_test(test_movement), cmocka_unit_test(test_connections),
 		cmocka_unit_test(test_known),	 cmocka_unit_test(test_known_full),
-		cmocka_unit_test(test_word),
+		cmocka_unit_test(test_word),	 cmocka_unit_test(test_choose_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

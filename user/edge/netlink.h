@@ -74,8 +74,9 @@ int tcpc_netlink_next_hop(const struct tcpc_addr *dst, struct tcpc_next_hop *ret
 
 /** Link addresses of a frame that goes to an address. */
 struct tcpc_hop_macs {
-	bool known;
 	__u8 dst[6], src[6]; /* who takes it next; the interface it leaves by */
+	int ifindex;	     /* that interface */
+	bool known;
 };
 
 /** tcpc_netlink_macs - what a frame to @dst has to have now. The kernel is made to ask for what it

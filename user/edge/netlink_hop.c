@@ -108,6 +108,7 @@ int tcpc_netlink_macs(const struct tcpc_addr *dst, struct tcpc_hop_macs *ret)
 		r = 0;
 	if (r)
 		return r;
+	macs.ifindex = hop.ifindex;
 	macs.known = a.found;
 	*ret = macs;
 	return 0;
@@ -115,7 +116,7 @@ int tcpc_netlink_macs(const struct tcpc_addr *dst, struct tcpc_hop_macs *ret)
 
 int tcpc_netlink_own_macs(int ifindex, struct tcpc_hop_macs *ret)
 {
-	struct tcpc_hop_macs macs = {.known = true};
+	struct tcpc_hop_macs macs = {.ifindex = ifindex, .known = true};
 	int r = link_address(ifindex, macs.dst);
 
 	if (r)

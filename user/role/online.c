@@ -3,6 +3,7 @@
  * online.c - the online host's role: life of the datapath, heartbeat, commands. See online.h.
  */
 #include "role/online_priv.h"
+#include "role/online_hop.h"
 #include "role/online_mirror.h"
 
 #include <stdio.h>
@@ -31,7 +32,7 @@ static void extend_lease(struct tcpc_online *online)
 static void on_heartbeat(uv_timer_t *timer)
 {
 	extend_lease(timer->data);
-	mirror_tick(timer->data);
+	hop_tick(timer->data);
 }
 
 struct tap **online_find_tap(struct tcpc_online *online, const char *iface)

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * online_mirror.c - what --hook xdp needs beside a tap: a port without traffic of this host's own,
- * and the link addresses that the kernel would write by itself behind TC. See online_mirror.h.
- */
+/* online_mirror.c - what --hook xdp needs beside a tap, see online_mirror.h. */
 #include "role/online_mirror.h"
 
 #include <string.h>
@@ -197,40 +194,4 @@ int mirror_hook(struct tap *tap, struct tcpc_err *err)
 	if (how.local)
 		how.mode = TCPC_XDP_NATIVE;
 	return tcpc_dp_online_mirror(tap->online->dp, tap->ifindex, &how, &tap->attachment, err);
-}
-
-bool mirror_refresh(struct tap *tap)
-{
-	bool changed = false;
-
-	for (unsigned int i = 0; i < tap->n_targets && tap->hook == TCPC_HOOK_XDP; i++) {
-		struct target *t = &tap->targets[i];
-		struct tcpc_hop_macs now = {};
-
-		/* No way there: nothing is known, and its status says why. */
-		if (t->route.local ? tcpc_netlink_own_macs(tap->ifindex, &now)
-				   : tcpc_netlink_macs(&t->endpoint.addr, &now))
-			now.known = false;
-		/* What was right a second ago stays until something else is known. */
-		if (!now.known && t->route.ifindex)
-			continue;
-		changed |= memcmp(&now, &t->macs, sizeof(now));
-		t->macs = now;
-	}
-	return changed;
-}
-
-void mirror_tick(struct tcpc_online *online)
-{
-	struct tcpc_err err;
-
-	for (struct tap *tap = online->taps; tap; tap = tap->next) {
-		bool unknown = false;
-
-		for (unsigned int i = 0; i < tap->n_targets; i++)
-			unknown |= !tap->targets[i].macs.known;
-		if (tap->hook == TCPC_HOOK_XDP && unknown && mirror_refresh(tap) &&
-		    tap_publish(tap, &err))
-			tcpc_log_error("%s: %s", tap->iface, err.text);
-	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * online_mirror.h - what a mirror port (--hook xdp) needs beside a tap: no traffic of this host's
- * own on it, link addresses of who takes the copies next.
+ * own on it.
  */
 #ifndef TCPCOPY_ROLE_ONLINE_MIRROR_H
 #define TCPCOPY_ROLE_ONLINE_MIRROR_H
@@ -29,11 +29,5 @@ bool mirror_has_several(const struct tap *tap);
 
 /** mirror_hook - attach to the interface, as asked for. Returns 0 or -errno. */
 int mirror_hook(struct tap *tap, struct tcpc_err *err);
-
-/** mirror_refresh - look up link addresses. Returns true if what is known of one has changed. */
-bool mirror_refresh(struct tap *tap);
-
-/** mirror_tick - each heartbeat: look again for what is not known yet. */
-void mirror_tick(struct tcpc_online *online);
 
 #endif

@@ -84,7 +84,7 @@ struct target {
 	__u64 drain_until_ns; /* takes no new connections, and goes then at the latest; 0: stays */
 	struct peer *peer;    /* NULL: --feedback none, copy without asking */
 	struct tcpc_route route;
-	struct tcpc_hop_macs macs; /* of a mirror port */
+	struct tcpc_hop_macs macs; /* on the way to it */
 	__u32 gate;		   /* index into `gates` */
 	bool gated;		   /* it is or was in trouble */
 	__u64 opened, denied;	   /* connections that it opened and refused */

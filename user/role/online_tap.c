@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* online_tap.c - one attached interface of the online host, see online_priv.h. */
 #include "role/online_priv.h"
+#include "role/online_hop.h"
 #include "role/online_mirror.h"
 
 #include <stdio.h>
@@ -210,7 +211,7 @@ int tap_add_target(struct tap *tap, const struct tcpc_endpoint *endpoint, __u32 
 	}
 	target.slot = free_slot(tap);
 	tap->targets[tap->n_targets++] = target;
-	mirror_refresh(tap);
+	hop_refresh(tap);
 	return 0;
 }
 
@@ -443,7 +444,7 @@ void tap_refresh_routes(struct tap *tap)
 		t->route = now;
 		changed = changed || t->keeps != keep_is_due(t);
 	}
-	changed |= mirror_refresh(tap);
+	changed |= hop_refresh(tap);
 	if (changed && tap_publish(tap, &err))
 		tcpc_log_error("%s: %s", tap->iface, err.text);
 }
