@@ -90,8 +90,8 @@ __u32 tcpc_link_server_allow(struct tcpc_link_server *server, enum tcpc_link_all
 
 /** tcpc_link_server_receipts - queue receipts for every peer; flushed in this turn of the loop or
  * TCPC_LINK_FLUSH_MS after others were, or with a full frame. Those of one connection may be made
- * into one (core/coalesce.h). Nothing happens without peers. Returns how many were dropped since the
- * last call because a peer is behind (bounded buffers). */
+ * into one (core/coalesce.h). Nothing happens without peers. Returns how many were dropped since
+ * the last call because a peer is behind (bounded buffers). */
 unsigned int tcpc_link_server_receipts(struct tcpc_link_server *server,
 				       const struct tcpc_receipt *receipts, unsigned int n);
 

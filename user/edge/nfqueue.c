@@ -32,7 +32,7 @@
 #define RECV_BYTES                                                                                 \
 	4096 /* of one message: TCPC_NFQUEUE_COPY_BYTES of the packet and what is said of it */
 #define RECV_BATCH 32 /* messages with one call */
-#define GATHER_NS 2000000
+#define GATHER_NS 4000000
 #define BATCH_BYTES 32768
 #define BATCH_SLACK 8192 /* mnl_nlmsg_batch needs room for the message that overflows it */
 #define OVERFLOW_POLL_MS 1000
@@ -286,8 +286,8 @@ static unsigned int drain(struct queue *q)
 
 /*
  * Being woken costs as much as what is done for a small answer, so while these come close together
- * a few are let gather: their ACKs take then as long as from a client nearby. Not where anybody
- * waits for one: what is held, and who has more to send, a window at a time.
+ * a few are let gather: their ACKs take then no longer than a client's mostly do. Not where
+ * anybody waits for one: what is held, and who has more to send, a window at a time.
  */
 static bool may_gather(struct queue *q, unsigned int packets)
 {
