@@ -32,10 +32,15 @@ int bare(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
+/* Writes, as whoever gives a clone another destination has to: its head must be its own. */
 SEC("tc")
 int onward(struct __sk_buff *skb)
 {
-	(void)skb;
+	struct ethhdr *eth = (void *)(long)skb->data;
+
+	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
+		return TC_ACT_SHOT;
+	eth->h_dest[0] = 2;
 	return bpf_redirect(out, 0);
 }
 

@@ -31,7 +31,7 @@
 
 /* ASKED: each copy asks for route and neighbour, as it has to until they are known. */
 enum exit { SINK, VETH, VETH_ASKED };
-enum way { FLOOR, MIRRED, BARE, TWICE, TAP, OURS, JOURNAL };
+enum way { FLOOR, MIRRED, MIRRED_TWICE, BARE, TWICE, TAP, OURS, JOURNAL };
 
 #define REQUEST .flags = TCPC_TCP_ACK | TCPC_TCP_PSH, .payload_bytes = 100, .dport = BENCH_PORT
 #define PURE_ACK .flags = TCPC_TCP_ACK, .dport = BENCH_PORT
@@ -64,7 +64,8 @@ static const struct row {
 	{"1,000: copied, with journal", JOURNAL, {REQUEST}, 14, 15, 1000, SINK},
 	{"100,000: copied, with journal", JOURNAL, {REQUEST}, 14, 15, 100000, SINK},
 	{"veth: --recovery off, hop unknown", OURS, {REQUEST}, 0, 7, 0, VETH_ASKED},
-	{"veth: bare clone by BPF, twice", TWICE, {REQUEST}, 0, 7, 0, VETH},
+	{"veth: bare clone, by a second one", TWICE, {REQUEST}, 0, 7, 0, VETH},
+	{"veth: tc mirred, by a second one", MIRRED_TWICE, {REQUEST}, 0, 7, 0, VETH},
 };
 
 /* Who takes copies next, and who sends them: what the sink takes has none. */
@@ -162,6 +163,8 @@ static double measure(const struct row *row)
 
 	if (row->way == MIRRED)
 		lab_command(MIRROR, row->exit != SINK ? "out0" : "sink0");
+	if (row->way == MIRRED_TWICE)
+		lab_command(MIRROR, "copy3");
 	if (row->way >= TAP)
 		set_target(row);
 	if (row->way == BARE || row->way == TWICE)
@@ -170,7 +173,7 @@ static double measure(const struct row *row)
 		attach(row->way < TAP ? bench.bare_fd : lab.tap_fd, &attached);
 	feed_from(row->connections);
 	ns = run_batches(row, &frame);
-	if (row->way == MIRRED)
+	if (row->way == MIRRED || row->way == MIRRED_TWICE)
 		lab_command(NO_MIRROR);
 	if (row->way >= BARE)
 		tcpc_attachment_close(&attached);
