@@ -25,7 +25,7 @@ struct tcpc_link_server {
 	uv_tcp_t listener;
 	uv_timer_t beat;   /* pings, while there are connections */
 	uv_timer_t flush;  /* of what waits for company */
-	__u64 flushed_ms;  /* by the loop's clock */
+	__u64 flushed_ms;
 	uv_timer_t settle; /* look again at what is settled */
 	uv_timer_t again;  /* accept what had to wait for the next turn */
 	const struct tcpc_link_server_events *events;
@@ -131,15 +131,14 @@ static void on_flush_timer(uv_timer_t *timer)
 	tcpc_link_spread_flush(&server->spread);
 }
 
-/* What comes has gathered where it was read. While that is not too often it leaves in this turn of
- * the loop: to wait here again would cost another for each frame. */
+/* What comes has gathered where it was read: unless that is too often it leaves in this turn. */
 static void flush_soon(struct tcpc_link_server *server)
 {
-	__u64 since_ms = uv_now(server->flush.loop) - server->flushed_ms;
-	__u64 rest_ms = since_ms < TCPC_LINK_FLUSH_MS ? TCPC_LINK_FLUSH_MS - since_ms : 0;
+	__u64 since = uv_now(server->flush.loop) - server->flushed_ms;
 
 	if (tcpc_link_spread_waits(&server->spread) && !uv_is_active((uv_handle_t *)&server->flush))
-		uv_timer_start(&server->flush, on_flush_timer, rest_ms, 0);
+		uv_timer_start(&server->flush, on_flush_timer,
+			       since < TCPC_LINK_FLUSH_MS ? TCPC_LINK_FLUSH_MS - since : 0, 0);
 }
 
 unsigned int tcpc_link_server_receipts(struct tcpc_link_server *server,
