@@ -25,7 +25,6 @@ struct tcpc_link_server {
 	uv_tcp_t listener;
 	uv_timer_t beat;   /* pings, while there are connections */
 	uv_timer_t flush;  /* of what waits for company */
-	__u64 flushed_ms;
 	uv_timer_t settle; /* look again at what is settled */
 	uv_timer_t again;  /* accept what had to wait for the next turn */
 	const struct tcpc_link_server_events *events;
@@ -35,7 +34,7 @@ struct tcpc_link_server {
 	bool accept_waits; /* a connection is left in the listener, for want of memory or time */
 	__u8 pressure;	   /* of this host */
 	__u32 accepted;	   /* in the turn of the loop that began at turn_ms */
-	__u64 turn_ms;
+	__u64 turn_ms, flushed_ms;
 	struct tcpc_knock knock;
 	__u32 refs; /* handles and peers that are not freed yet */
 	__u32 n_up;
