@@ -148,21 +148,30 @@ work_requests() {
 	wc -l <"$(work_log "$1")"
 }
 
-# work_settle [SECONDS]: until the target has as many as the online host, or nothing has come for
-# SECONDS (2); sets W_ONLINE and W_TARGET.
+# work_settle [SECONDS]: until the target has as many as the online host, or for SECONDS (2) nothing
+# has come and nothing has left its hold queue: what waits there is late, not lost. Sets W_ONLINE and
+# W_TARGET.
 work_settle() {
-	local quiet=${1:-2} before=-1
+	local quiet=${1:-2} before=-1 now
 	while :; do
 		W_ONLINE=$(work_requests online)
 		W_TARGET=$(work_requests target)
-		[ "$W_TARGET" -lt "$W_ONLINE" ] && [ "$W_TARGET" -gt "$before" ] || break
-		before=$W_TARGET
+		now=$(work_progress)
+		[ "$W_TARGET" -lt "$W_ONLINE" ] && [ "$now" -gt "$before" ] || break
+		before=$now
 		wait_for "$quiet" work_moved "$before" || true
 	done
 }
 
+# work_progress: a number that grows while anything goes on at the target.
+work_progress() {
+	local released
+	released=$(ctl_json target .result.hold.released stats 2>&1) || released=0
+	echo "$(($(work_requests target) + released))"
+}
+
 work_moved() {
-	[ "$(work_requests target)" -gt "$1" ]
+	[ "$(work_progress)" -gt "$1" ]
 }
 
 # work_same_log [FIELDS]: both servers' logs have the same lines, whatever their order (fields as
