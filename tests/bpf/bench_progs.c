@@ -258,6 +258,26 @@ static void allowed(void)
 	write_map(bench.target->maps.addresses, &server, &ifindex);
 }
 
+/* So many exchanges of other connections, in the place of prefixes. */
+static void beside_others(void)
+{
+	struct tcpc_flow flow = {.server = frame_host(&(struct frame_spec){}, 2)};
+	struct tcpc_exchange exchange = {};
+	static __u32 n;
+
+	while (n != asked.prefixes) {
+		bool more = n < asked.prefixes;
+		__u32 i = more ? ++n : n--;
+
+		flow.client = tcpc_addr_from_v4(tcpc_htonl(0xc6130000 + i / 50000));
+		flow.client_port = i % 50000;
+		if (more)
+			write_map(bench.target->maps.exchanges, &flow, &exchange);
+		else
+			bpf_map_delete_elem(bpf_map__fd(bench.target->maps.exchanges), &flow);
+	}
+}
+
 /* ---- the rows -------------------------------------------------------------------------------- */
 
 enum program { FLOOR, TAP, COPY, ALIGN, QUEUE };
@@ -342,6 +362,10 @@ static const struct row {
 	 .open = 1},
 	{"align: data, allow-list of 100,000", ALIGN, .spec = {REQUEST}, .set_up = allowed,
 	 .prefixes = ALLOWED, .open = 1},
+	{"align: data, 10 connections", ALIGN, .spec = {REQUEST}, .set_up = beside_others,
+	 .prefixes = 10, .open = 1},
+	{"align: data, 60,000 connections", ALIGN, .spec = {REQUEST}, .set_up = beside_others,
+	 .prefixes = 60000, .open = 1},
 	{"queue_filter: answer, list of 1", QUEUE, .spec = {ANSWER}, .set_up = allowed,
 	 .prefixes = 1},
 	{"queue_filter: answer, list of 100,000", QUEUE, .spec = {ANSWER}, .set_up = allowed,
