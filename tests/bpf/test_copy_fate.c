@@ -68,19 +68,6 @@ static void index_huge(struct tcpc_target_set *set, struct bpf_run *run)
 }
 
 /* Target 5 has 198.18.0.0/30 and 2001:2::/126 in its allow-list; see write_peer_allow(). */
-#define V4_ADDR(n)                                                                                 \
-	{                                                                                          \
-		{                                                                                  \
-			0, 0, TCPC_V4_MAPPED, tcpc_htonl(0xc6120000 | (n))                         \
-		}                                                                                  \
-	}
-#define V6_ADDR(n)                                                                                 \
-	{                                                                                          \
-		{                                                                                  \
-			tcpc_htonl(0x20010002), 0, 0, tcpc_htonl(n)                                \
-		}                                                                                  \
-	}
-
 static const struct fate {
 	const char *description;
 	struct frame_spec spec;

@@ -28,6 +28,20 @@
 /* frames.h gives frames this destination, so the interface they arrive on has it. */
 #define LAB_MAC "02:02:02:02:02:02"
 
+/* Initializers: 198.18.0.0 + n, 2001:2:: + n. */
+#define V4_ADDR(n)                                                                                 \
+	{                                                                                          \
+		{                                                                                  \
+			0, 0, TCPC_V4_MAPPED, tcpc_htonl(0xc6120000 | (n))                         \
+		}                                                                                  \
+	}
+#define V6_ADDR(n)                                                                                 \
+	{                                                                                          \
+		{                                                                                  \
+			tcpc_htonl(0x20010002), 0, 0, tcpc_htonl(n)                                \
+		}                                                                                  \
+	}
+
 #define VERDICT_NEXT (-1)
 #define VERDICT_DROP 2
 #define VERDICT_REDIRECT 7

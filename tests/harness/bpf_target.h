@@ -26,18 +26,6 @@
 /* Parts of a struct frame_spec. */
 #define DATA .flags = TCPC_TCP_ACK | TCPC_TCP_PSH, .payload_bytes = 100
 #define V6 .family = 6
-#define V4_ADDR(n)                                                                                 \
-	{                                                                                          \
-		{                                                                                  \
-			0, 0, TCPC_V4_MAPPED, tcpc_htonl(0xc6120000 | (n))                         \
-		}                                                                                  \
-	}
-#define V6_ADDR(n)                                                                                 \
-	{                                                                                          \
-		{                                                                                  \
-			tcpc_htonl(0x20010002), 0, 0, tcpc_htonl(n)                                \
-		}                                                                                  \
-	}
 
 static const char *const target_names[] = {TCPC_TARGET_COUNTERS(COUNTER_NAME)};
 
