@@ -3,7 +3,8 @@
 # capture.sh - exact counts of packets on the wires of a lab. Sourced by lab.sh.
 #
 # The count is the kernel's own number of packets that passed the filter, not what tcpdump had
-# time to write, so load cannot make it too small.
+# time to write, so load cannot make it too small. The kernel counts from the moment the socket is
+# open, a little before the filter is in place: what came by then, of whatever kind, is taken off.
 
 declare -A CAPTURE_PID
 
@@ -15,13 +16,22 @@ capture_start() {
 	CAPTURE_PID[$name]=$LAST_PID
 	wait_for 5 grep -q 'listening on' "$LAB_DIR/capture-$name.log" ||
 		lab_die "tcpdump does not start: $(cat "$LAB_DIR/capture-$name.log")"
+	kill -USR1 "$LAST_PID" # it prints what it counted
+	wait_for 5 capture_counts "$name" 1 ||
+		lab_die "tcpdump does not count: $(cat "$LAB_DIR/capture-$name.log")"
+}
+
+# capture_counts NAME LEAST: it has printed its count as often as that.
+capture_counts() {
+	[ "$(grep -c 'received by filter' "$LAB_DIR/capture-$1.log")" -ge "$2" ]
 }
 
 # capture_stop NAME: end it; CAPTURED is the number of packets.
 capture_stop() {
 	lab_stop "${CAPTURE_PID[$1]}" INT 5 || true
-	CAPTURED=$(awk '/packets? received by filter/ { print $1 }' "$LAB_DIR/capture-$1.log")
-	[ -n "$CAPTURED" ] || lab_die "tcpdump gave no count: $(cat "$LAB_DIR/capture-$1.log")"
+	capture_counts "$1" 2 || lab_die "tcpdump gave no count: $(cat "$LAB_DIR/capture-$1.log")"
+	CAPTURED=$(sed -nE 's/(^|.* )([0-9]+) packets? received by filter.*/\2/p' \
+		"$LAB_DIR/capture-$1.log" | awk 'NR == 1 { first = $1 } END { print $1 - first }')
 }
 
 # capture_show NAME: the first packets, for the reader of a failure.
