@@ -65,7 +65,7 @@ resets() {
 lab_up
 router_up
 # Slower than any client: so what its clients send behind their first request is no new exchange.
-serve online "$ONLINE_IP" 100
+serve online "$ONLINE_IP" 1000
 serve target "$TARGET_IP" 0
 copy_up
 resets "a request" $CLIENTS reset
