@@ -46,7 +46,7 @@ static __always_inline int is_early(const struct tcpc_pkt *pkt, const struct con
 				    const struct tcpc_exchange *x)
 {
 	__u32 expected = tcpc_hold_awaited(x, pkt->ack, pkt->flags, pkt->greeting);
-	__u32 got = conn->snd_nxt - x->snd_nxt;
+	__u32 got = tcpc_hold_got(x, conn->snd_nxt);
 	int idle = !conn->unread && !conn->unsent;
 
 	if (!x->exchanges && !expected)

@@ -148,7 +148,7 @@ static __always_inline void note_exchange(const struct tcpc_pkt *pkt, const stru
 					  __u8 sent, int from_syn, struct tcpc_target_stats *st)
 {
 	struct tcpc_exchange *x = exchange_of(pkt);
-	__u32 snd_nxt = conn->snd_nxt, end;
+	__u32 snd_nxt = conn->snd_nxt, end, owed;
 	int old;
 
 	if (!x)
@@ -172,8 +172,11 @@ static __always_inline void note_exchange(const struct tcpc_pkt *pkt, const stru
 		/* The data of a SYN, again: its answer may be there already. */
 		if (old)
 			snd_nxt = x->snd_nxt;
-		tcpc_hold_note_level(x, snd_nxt, pkt->ack);
+		owed = tcpc_hold_owed(x, snd_nxt, pkt->ack);
+		if (!owed)
+			tcpc_hold_note_level(x, snd_nxt, pkt->ack);
 		x->snd_nxt = snd_nxt;
+		x->owed = owed;
 		x->start_ns = bpf_ktime_get_ns();
 		/* Who reads meanwhile shall see no new client_ack with an old snd_nxt. */
 		barrier();
@@ -204,7 +207,7 @@ static __always_inline int is_early_reset(const struct tcpc_pkt *pkt, const stru
 		return 1;
 	flow_of(pkt, &flow);
 	x = bpf_map_lookup_elem(&exchanges, &flow);
-	return x && x->exchanges && tcpc_seq_leq(conn->snd_nxt, x->snd_nxt);
+	return x && x->exchanges && (__s32)tcpc_hold_got(x, conn->snd_nxt) <= 0;
 }
 
 /* RST becomes FIN, ACK. Its own sequence number is where the client's data ended. */

@@ -260,7 +260,7 @@ struct tcpc_exchange {
 	__u32 seen;	/* CLOCK_MONOTONIC >> TCPC_SEEN_SHIFT: the client's last packet */
 	__u32 closed;	/* TCPC_TCP_FIN, TCPC_TCP_RST: the client has sent one; or the below */
 	__u32 acked;	/* the highest SEG.ACK of the target, if answer_flags has ACK */
-	__u32 pad;
+	__u32 owed;	/* bytes of earlier answers that may still have come after snd_nxt */
 };
 
 /* Written by the daemon before the SYN comes: what the target answers must not be acknowledged, so

@@ -175,6 +175,33 @@ static inline int tcpc_hold_is_level(const struct tcpc_exchange *x)
 }
 
 /**
+ * tcpc_hold_got - bytes of the answer to the last exchange, when the target has sent all up to
+ * @end: negative as long as answers before it are not whole.
+ */
+static inline __u32 tcpc_hold_got(const struct tcpc_exchange *x, __u32 end)
+{
+	return end - x->snd_nxt - x->owed;
+}
+
+/**
+ * tcpc_hold_owed - an exchange begins, as for tcpc_hold_note_level(): what of the answer before it
+ * may still come? It was taken for answered when it was nearly as long as online. In the middle of
+ * several writes, or of the answers to pipelined requests, the rest follows, and if it counted as
+ * the next answer's that would be taken for whole even sooner, and so on. Where there is no rest,
+ * since the target answers less, the next answer seems too short by it; once that is an eighth,
+ * the target has to be silent first (TCPC_HOLD_SHORT_NS), and owes nothing any more.
+ */
+static inline __u32 tcpc_hold_owed(const struct tcpc_exchange *x, __u32 snd_nxt, __u32 ack)
+{
+	__u32 expected = ack - x->client_ack, got = tcpc_hold_got(x, snd_nxt);
+
+	if (!x->exchanges || tcpc_hold_is_ahead(x, snd_nxt, ack) || got >= expected ||
+	    !tcpc_hold_answered(got, expected, 1))
+		return 0;
+	return expected - got;
+}
+
+/**
  * tcpc_hold_answered_in_all - has the target answered, though it sent little or nothing since the
  * exchange began? It is ahead, and has spoken since it got all that came before @seq. The latter
  * makes sure where its answers are longer: being ahead then tells nothing.

@@ -49,6 +49,7 @@ struct step {
 	__u32 want_exchanges;
 	bool begins;
 	__u32 answer_bytes; /* the target answers, before the packet comes */
+	__u32 want_owed;
 };
 
 #define PSH_ACK (TCPC_TCP_PSH | TCPC_TCP_ACK)
@@ -110,6 +111,7 @@ static void expect_step(const struct connection *c, const struct step *step)
 	expect_u64(step->description, "counted", is.exchanges - was.exchanges, step->begins);
 	if (step->begins) {
 		expect_u64(step->description, "snd_nxt", x.snd_nxt, connection_snd_nxt(c->server));
+		expect_u64(step->description, "owed", x.owed, step->want_owed);
 		expect_true(step->description, "begins now",
 			    x.start_ns >= began && x.start_ns <= now_ns());
 	} else if (!(step->flags & TCPC_TCP_SYN)) {
@@ -130,17 +132,35 @@ static void expect_steps(const struct step *steps, size_t n)
 static void test_advance(void **state)
 {
 	static const struct step steps[] = {
-		{"SYN", TCPC_TCP_SYN, 999, 0, 0, 0, 0, 0, false, 0},
-		{"first request", PSH_ACK, 1000, 5000, 100, 5000, 1100, 1, true, 0},
-		{"its second packet", PSH_ACK, 1100, 5000, 50, 5000, 1150, 1, false, 0},
-		{"an old ACK", PSH_ACK, 1150, 4000, 10, 5000, 1160, 1, false, 0},
-		{"second request", PSH_ACK, 1160, 5300, 7, 5300, 1167, 2, true, 300},
-		{"ACK of one byte more", PSH_ACK, 1167, 5301, 1, 5301, 1168, 3, true, 40},
-		{"pipelined", PSH_ACK, 1168, 5301, 10, 5301, 1178, 3, false, 60},
-		{"without ACK", TCPC_TCP_PSH, 1178, 0, 10, 5301, 1178, 3, false, 0},
-		{"FIN", FIN_ACK, 1178, 5301, 0, 5301, 1179, 3, false, 0},
-		{"SYN again", TCPC_TCP_SYN, 7, 0, 0, 0, 0, 0, false, 0},
-		{"first request again", PSH_ACK, 8, 90, 10, 90, 18, 1, true, 0},
+		{"SYN", TCPC_TCP_SYN, 999, 0, 0, 0, 0, 0, false, 0, 0},
+		{"first request", PSH_ACK, 1000, 5000, 100, 5000, 1100, 1, true, 0, 0},
+		{"its second packet", PSH_ACK, 1100, 5000, 50, 5000, 1150, 1, false, 0, 0},
+		{"an old ACK", PSH_ACK, 1150, 4000, 10, 5000, 1160, 1, false, 0, 0},
+		{"second request", PSH_ACK, 1160, 5300, 7, 5300, 1167, 2, true, 300, 0},
+		{"ACK of one byte more", PSH_ACK, 1167, 5301, 1, 5301, 1168, 3, true, 40, 0},
+		{"pipelined", PSH_ACK, 1168, 5301, 10, 5301, 1178, 3, false, 60, 0},
+		{"without ACK", TCPC_TCP_PSH, 1178, 0, 10, 5301, 1178, 3, false, 0, 0},
+		{"FIN", FIN_ACK, 1178, 5301, 0, 5301, 1179, 3, false, 0, 0},
+		{"SYN again", TCPC_TCP_SYN, 7, 0, 0, 0, 0, 0, false, 0, 0},
+		{"first request again", PSH_ACK, 8, 90, 10, 90, 18, 1, true, 0, 0},
+	};
+
+	(void)state;
+	need_netns();
+	expect_steps(steps, COUNT_OF(steps));
+}
+
+/* An answer that is nearly as long may not be over. */
+static void test_owed(void **state)
+{
+	static const struct step steps[] = {
+		{"SYN", TCPC_TCP_SYN, 999, 0, 0, 0, 0, 0, false, 0, 0},
+		{"first request", PSH_ACK, 1000, 5000, 100, 5000, 1100, 1, true, 0, 0},
+		{"ten bytes less", PSH_ACK, 1100, 5300, 10, 5300, 1110, 2, true, 290, 10},
+		{"these, and ten less", PSH_ACK, 1110, 5600, 10, 5600, 1120, 3, true, 300, 10},
+		{"all of them", PSH_ACK, 1120, 5900, 10, 5900, 1130, 4, true, 310, 0},
+		{"ten less again", PSH_ACK, 1130, 6200, 10, 6200, 1140, 5, true, 290, 10},
+		{"much less", PSH_ACK, 1140, 6500, 10, 6500, 1150, 6, true, 100, 0},
 	};
 
 	(void)state;
@@ -218,15 +238,16 @@ static void test_spent(void **state)
 static void test_wrap(void **state)
 {
 	static const struct step steps[] = {
-		{"SYN", TCPC_TCP_SYN, 0, 0, 0, 0, 0, 0, false, 0},
-		{"before the end", PSH_ACK, 0xffffff9c, 0xfffffff0, 100, 0xfffffff0, 0, 1, true, 0},
-		{"last before it", PSH_ACK, 0, 0xffffffff, 1, 0xffffffff, 1, 2, true, 5},
-		{"zero", PSH_ACK, 1, 0, 1, 0, 2, 3, true, 5},
-		{"behind it", PSH_ACK, 2, 0x10, 1, 0x10, 3, 4, true, 5},
-		{"an old one", PSH_ACK, 3, 0xfffffff8, 1, 0x10, 4, 4, false, 5},
-		{"half the way on", PSH_ACK, 4, 0x8000000f, 1, 0x8000000f, 5, 5, true, 5},
-		{"no ACK number", TCPC_TCP_PSH, 5, 0, 1, 0x8000000f, 5, 5, false, 5},
-		{"wraps within", FIN_ACK, 0xffffffff, 0xf0000000, 9, 0xf0000000, 9, 6, true, 5},
+		{"SYN", TCPC_TCP_SYN, 0, 0, 0, 0, 0, 0, false, 0, 0},
+		{"before the end", PSH_ACK, 0xffffff9c, 0xfffffff0, 100, 0xfffffff0, 0, 1, true, 0,
+		 0},
+		{"last before it", PSH_ACK, 0, 0xffffffff, 1, 0xffffffff, 1, 2, true, 5, 0},
+		{"zero", PSH_ACK, 1, 0, 1, 0, 2, 3, true, 5, 0},
+		{"behind it", PSH_ACK, 2, 0x10, 1, 0x10, 3, 4, true, 5, 0},
+		{"an old one", PSH_ACK, 3, 0xfffffff8, 1, 0x10, 4, 4, false, 5, 0},
+		{"half the way on", PSH_ACK, 4, 0x8000000f, 1, 0x8000000f, 5, 5, true, 5, 0},
+		{"no ACK number", TCPC_TCP_PSH, 5, 0, 1, 0x8000000f, 5, 5, false, 5, 0},
+		{"wraps within", FIN_ACK, 0xffffffff, 0xf0000000, 9, 0xf0000000, 9, 6, true, 5, 0},
 	};
 
 	(void)state;
@@ -238,12 +259,12 @@ static void test_wrap(void **state)
 static void test_reset_begins_nothing(void **state)
 {
 	static const struct step steps[] = {
-		{"SYN", TCPC_TCP_SYN, 0, 0, 0, 0, 0, 0, false, 0},
-		{"request", PSH_ACK, 1, 0xc0000000, 100, 0xc0000000, 101, 1, true, 0},
+		{"SYN", TCPC_TCP_SYN, 0, 0, 0, 0, 0, 0, false, 0, 0},
+		{"request", PSH_ACK, 1, 0xc0000000, 100, 0xc0000000, 101, 1, true, 0, 0},
 	};
 	static const struct step resets[] = {
-		{"RST", TCPC_TCP_RST, 101, 0, 0, 0, 0, 0, false, 0},
-		{"RST, ACK", TCPC_TCP_RST | TCPC_TCP_ACK, 101, 0xd0000000, 0, 0, 0, 0, false, 0},
+		{"RST", TCPC_TCP_RST, 101, 0, 0, 0, 0, 0, false, 0, 0},
+		{"RST, ACK", TCPC_TCP_RST | TCPC_TCP_ACK, 101, 0xd0000000, 0, 0, 0, 0, false, 0, 0},
 	};
 	struct tcpc_exchange before = {}, after = {};
 	struct connection c;
@@ -289,8 +310,8 @@ static void expect_reset(const struct connection *c, const char *row, bool softe
 static void test_reset_before_answer(void **state)
 {
 	static const struct step steps[] = {
-		{"SYN", TCPC_TCP_SYN, 0, 0, 0, 0, 0, 0, false, 0},
-		{"request", PSH_ACK, 1, 500, 100, 500, 101, 1, true, 0},
+		{"SYN", TCPC_TCP_SYN, 0, 0, 0, 0, 0, 0, false, 0, 0},
+		{"request", PSH_ACK, 1, 500, 100, 500, 101, 1, true, 0, 0},
 	};
 	struct connection c;
 
@@ -311,7 +332,7 @@ static void test_reset_before_answer(void **state)
 /* A connection whose SYN we have not seen is aligned all the same, and has no entry. */
 static void test_without_syn(void **state)
 {
-	static const struct step data = {"data", PSH_ACK, 1, 2, 3, 0, 0, 0, false, 0};
+	static const struct step data = {"data", PSH_ACK, 1, 2, 3, 0, 0, 0, false, 0, 0};
 	struct tcpc_exchange x;
 	struct connection c;
 
@@ -373,6 +394,7 @@ int main(void)
 		both_families(test_new),
 		both_families(test_spent),
 		both_families(test_advance),
+		both_families(test_owed),
 		both_families(test_wrap),
 		both_families(test_reset_begins_nothing),
 		both_families(test_reset_before_answer),

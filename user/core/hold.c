@@ -105,7 +105,7 @@ static __u64 patience_ns(const struct tcpc_hold *hold, __u64 limit_ns)
 static enum decision decide_close(const struct tcpc_hold *hold, __u32 expected, __u32 got,
 				  __u64 quiet_ns)
 {
-	__u64 limit_ns = expected && !got ? TCPC_HOLD_ANSWER_NS : TCPC_HOLD_CLOSE_NS;
+	__u64 limit_ns = expected && (__s32)got <= 0 ? TCPC_HOLD_ANSWER_NS : TCPC_HOLD_CLOSE_NS;
 
 	return quiet_ns >= patience_ns(hold, limit_ns) ? RELEASE_LATE : WAIT;
 }
@@ -120,6 +120,9 @@ static enum decision decide_quiet(const struct tcpc_hold *hold, const struct pac
 	bool ahead =
 		(x->answer_flags & TCPC_TCP_PSH) && tcpc_hold_is_ahead(x, x->answer_end, p->ack);
 
+	if (x->owed && quiet_ns >= TCPC_HOLD_SHORT_NS &&
+	    tcpc_hold_answered(got + x->owed, expected, x->answer_flags & TCPC_TCP_PSH))
+		return RELEASE_QUIET;
 	if (((__s32)got > 0 || (ahead && tcpc_hold_is_level(x))) && quiet_ns >= TCPC_HOLD_QUIET_NS)
 		return RELEASE_QUIET;
 	if (ahead && quiet_ns >= TCPC_HOLD_CLOSE_NS)
@@ -147,7 +150,7 @@ static enum decision decide_order(const struct tcpc_hold *hold, const struct hel
 		return RELEASE;
 	if (x->answer_flags & TCPC_TCP_FIN)
 		return RELEASE; /* it has said all it will ever say */
-	got = x->answer_flags & TCPC_TCP_ACK ? x->answer_end - x->snd_nxt : 0;
+	got = x->answer_flags & TCPC_TCP_ACK ? tcpc_hold_got(x, x->answer_end) : 0;
 	if (closing ? tcpc_hold_may_close(got, expected, idle, 0)
 		    : tcpc_hold_answered(got, expected, idle) ||
 			      tcpc_hold_answered_in_all(x, x->answer_end, idle, hold_seq(p),

@@ -16,6 +16,8 @@
 
 /* A target that answered less than the online host and then says nothing has answered. */
 #define TCPC_HOLD_QUIET_NS (100 * 1000000ULL)
+/* One that owes some of an earlier answer, and has now sent nearly as much as the online host. */
+#define TCPC_HOLD_SHORT_NS (20 * 1000000ULL)
 /* FIN and RST wait this long for an answer that may never come (the request was an upload, or the
  * server answers only after FIN), or that is of another length. */
 #define TCPC_HOLD_CLOSE_NS (1000 * 1000000ULL)
@@ -90,6 +92,11 @@ void tcpc_hold_touch(struct tcpc_hold *hold, __u64 now_ns, const struct tcpc_flo
 
 /** tcpc_hold_tick - look after everything that waits for time to pass. */
 void tcpc_hold_tick(struct tcpc_hold *hold, __u64 now_ns);
+
+/** tcpc_hold_last_ack - what the target has acknowledged of @flow by now, as a receipt. False: it
+ * has said nothing. */
+bool tcpc_hold_last_ack(const struct tcpc_flow *flow, const struct tcpc_exchange *x,
+			struct tcpc_receipt *ret);
 
 /** tcpc_hold_empty - is nothing held? */
 bool tcpc_hold_empty(const struct tcpc_hold *hold);

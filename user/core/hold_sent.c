@@ -104,6 +104,23 @@ static bool is_done(struct tcpc_hold *hold, const struct sent *s)
 	return x.answer_flags & TCPC_TCP_ACK && tcpc_seq_leq(end, x.acked);
 }
 
+bool tcpc_hold_last_ack(const struct tcpc_flow *flow, const struct tcpc_exchange *x,
+			struct tcpc_receipt *ret)
+{
+	if (!(x->answer_flags & TCPC_TCP_ACK))
+		return false;
+	*ret = (struct tcpc_receipt){
+		.client = flow->client,
+		.server = flow->server,
+		.client_port = flow->client_port,
+		.server_port = flow->server_port,
+		.seq = x->answer_end,
+		.ack = x->acked,
+		.flags = TCPC_TCP_ACK,
+	};
+	return true;
+}
+
 static void give_up(struct tcpc_hold *hold, const struct sent *s)
 {
 	const struct packet *p = s->packet;

@@ -79,6 +79,18 @@ static void end_connection(struct intercept *i, const struct tcpc_flow *flow)
 		tcpc_log_error("%s: cannot end a connection: %s", i->iface, strerror(-r));
 }
 
+/* What the target has acknowledged is not lost with its connection, though the receipts that say so
+ * are still on their way to this loop. */
+static void tell_acked(struct intercept *i, const struct tcpc_flow *flow)
+{
+	struct tcpc_exchange x = {};
+	struct tcpc_receipt last;
+
+	if (i->role->link && tcpc_dp_target_exchange(i->role->dp, flow, &x) &&
+	    tcpc_hold_last_ack(flow, &x, &last))
+		tcpc_link_server_receipts(i->role->link, &last, 1);
+}
+
 /* A connection that cannot follow ends at the target too: half of it would be worse than none. */
 static void shed(void *user, const struct tcpc_flow *flow, const struct tcpc_hold_last *last)
 {
@@ -90,6 +102,7 @@ static void shed(void *user, const struct tcpc_flow *flow, const struct tcpc_hol
 			      "`tcpcopyctl stats` (hold)",
 			      i->iface);
 	room->logged = true;
+	tell_acked(i, flow);
 	tcpc_dp_target_given_up(i->role->dp, flow, last->end, last->ack, false);
 	target_tell_shed(i->role, flow, TCPC_FEEDBACK_SHED_SLOW);
 	end_connection(i, flow);
