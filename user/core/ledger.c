@@ -27,7 +27,8 @@ static void stray(struct tcpc_ledger *l)
  * SYN: while that is on the way it speaks of the connection before. And such a one does not tell
  * that the connection has gone, unless the target has closed it: Linux before 6.19 may miss a
  * socket in its table at the moment when it takes its request's place, and answers an ACK by a RST
- * though all is well.
+ * though all is well. Behind the client's own reset it answers the ACK that its last words were
+ * given: how far the client was read comes by another way, and may come later.
  */
 static bool is_our_reset(const struct ledger_account *a, const struct tcpc_receipt *r)
 {
@@ -37,6 +38,8 @@ static bool is_our_reset(const struct ledger_account *a, const struct tcpc_recei
 	if (r->flags & TCPC_TCP_ACK)
 		return r->ack - a->una <= a->nxt - a->una;
 	if (a->head && (a->head->flags & LEDGER_PIECE_SYN))
+		return false;
+	if (a->state == LEDGER_ABORTED)
 		return false;
 	return (a->state != LEDGER_OPEN && a->state != LEDGER_PROBE) || a->flags & LEDGER_SAID_FIN;
 }
@@ -280,8 +283,11 @@ void tcpc_ledger_shed(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_flo
 
 static __u64 give_up_retained(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 {
-	__u64 bytes = a ? a->retained : 0;
+	__u64 bytes = a ? ledger_unkeep(l, a) : 0;
 
+	if (bytes)
+		return bytes;
+	bytes = a ? a->retained : 0;
 	if (!bytes)
 		return 0;
 	ledger_give_up(l, a, now_ns, TCPC_LEDGER_LOST_retention);
@@ -321,6 +327,7 @@ void tcpc_ledger_paused(struct tcpc_ledger *l, __u64 now_ns)
 		return;
 	l->paused = true;
 	l->paused_ns = now_ns;
+	ledger_link_is_lost(l, now_ns);
 }
 
 void tcpc_ledger_resumed(struct tcpc_ledger *l, __u64 now_ns)

@@ -84,7 +84,8 @@ enum tcpc_ledger_reason {
 	X(memory_bytes, "memory of the ledger itself now")                                         \
 	X(srtt_us, "time from copy to receipt, smoothed, over all connections, in microseconds")   \
 	X(kept, "of the packets: copied while the target could not be reached, kept for it")       \
-	X(late, "of these: sent once it was there again")
+	X(late, "of these: sent once it was there again")                                          \
+	X(unkept, "packets no longer kept for sending again: more was under way than --retain")
 
 struct tcpc_ledger_stats {
 #define TCPC_LEDGER_FIELD(name, text) __u64 name;
@@ -189,8 +190,10 @@ void tcpc_ledger_shed(struct tcpc_ledger *ledger, __u64 now_ns, const struct tcp
 		      enum tcpc_ledger_reason reason);
 
 /**
- * tcpc_ledger_give_up - the journal needs room: count the connection as lost{retention}, have it
- * reset at the target. Returns: bytes of records that were released.
+ * tcpc_ledger_give_up - the journal needs room. What has left and is on its way is not kept any
+ * more; if some of it turns out to be lost, the connection is. If there is nothing of that kind, as
+ * in an outage, count the connection as lost{retention} at once, have it reset at the target.
+ * Returns: bytes of records that were released.
  */
 __u64 tcpc_ledger_give_up(struct tcpc_ledger *ledger, __u64 now_ns, const struct tcpc_flow *flow);
 

@@ -16,31 +16,6 @@ static void release_duplicate(struct tcpc_ledger *l, const struct tcpc_ledger_pa
 	release(l, p);
 }
 
-/* The target may still have the old connection's data before it, in its hold queue or on the way,
- * so receipts may come. Nothing can be sent again: it would meet the new connection. But if the new
- * one is @kept, it waits until the old one is done: in an outage many ports come round again. */
-static void replace(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns, bool kept)
-{
-	struct ledger_account *older = ledger_older(a);
-
-	if (older && !(kept && (older->flags & LEDGER_GOES_ON))) {
-		ledger_lose(l, older, now_ns, TCPC_LEDGER_LOST_replaced);
-		ledger_close(l, older);
-	}
-	if (!a->in_flight && !a->held && !(kept && a->head)) {
-		ledger_close(l, a);
-		return;
-	}
-	if (kept && ledger_is_active(a)) {
-		a->flags |= LEDGER_GOES_ON;
-	} else {
-		ledger_strip(l, a);
-		a->rto_ns = a->look_ns = LEDGER_NEVER;
-	}
-	ledger_set_state(a, LEDGER_REPLACED, now_ns);
-	ledger_await(l, a, now_ns);
-}
-
 static struct ledger_account *open_at(struct tcpc_ledger *l, __u64 now_ns,
 				      const struct tcpc_flow *flow, __u32 seq, bool syn)
 {
@@ -166,7 +141,7 @@ static void copied_syn(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_fl
 		ledger_set_state(a, LEDGER_OPEN, now_ns);
 	} else {
 		if (a)
-			replace(l, a, now_ns, p->kept);
+			ledger_replace(l, a, now_ns, p);
 		a = open_at(l, now_ns, flow, p->seq, true);
 	}
 	if (a)
@@ -241,7 +216,7 @@ static void copied_data(struct tcpc_ledger *l, __u64 now_ns, const struct tcpc_f
 	__u32 end = p->seq + p->payload_bytes + !!(p->flags & TCPC_TCP_FIN);
 
 	if (a && is_far(a, p->seq, end)) {
-		replace(l, a, now_ns, p->kept);
+		ledger_replace(l, a, now_ns, p);
 		a = NULL;
 	}
 	if (!a && !p->payload_bytes) {

@@ -30,6 +30,20 @@ __u64 ledger_thin(struct tcpc_ledger *l, struct ledger_account *a)
 	return before - a->retained;
 }
 
+__u64 ledger_unkeep(struct tcpc_ledger *l, struct ledger_account *a)
+{
+	__u64 before = l->stats.records;
+	__u32 bytes = a->retained;
+
+	if (l->paused || a->state != LEDGER_OPEN)
+		return 0;
+	for (struct ledger_piece *p = a->head; p; p = p->next)
+		if (!(p->flags & LEDGER_PIECE_UNSENT))
+			ledger_leave_record(l, a, p);
+	l->stats.unkept += before - l->stats.records;
+	return bytes - a->retained;
+}
+
 void ledger_strip(struct tcpc_ledger *l, struct ledger_account *a)
 {
 	for (struct ledger_piece *p = a->head; p; p = p->next) {

@@ -62,7 +62,7 @@ struct ledger_record {
 /** Sequence space that has left and is not acknowledged. */
 struct ledger_piece {
 	struct ledger_piece *next;
-	struct ledger_record *record; /* NULL: held or thinned out, so never to be sent again */
+	struct ledger_record *record; /* NULL: held, or not kept, so never to be sent again */
 	__u64 copied_ns;
 	__u64 sent_ns; /* last time */
 	__u32 seq, end;
@@ -89,6 +89,7 @@ enum ledger_state {
 #define LEDGER_IS_REFUSED (1u << 7)    /* the daemon will not send anything to this client's half */
 #define LEDGER_GOES_ON (1u << 8)       /* REPLACED, but its successor waits until it is done */
 #define LEDGER_SAID_FIN (1u << 9)      /* the target has */
+#define LEDGER_IN_DOUBT (1u << 10)     /* REPLACED, but both may be lost: see ledger_replace.c */
 
 struct ledger_account {
 	struct ledger_link lru, wheel, size;
@@ -269,6 +270,10 @@ void ledger_forget(struct tcpc_ledger *l, struct ledger_account *a);
  * throw that away (RFC 2018, 8), so only when the journal is full. Returns: bytes released. */
 __u64 ledger_thin(struct tcpc_ledger *l, struct ledger_account *a);
 
+/** ledger_unkeep - release the records of what has left and is waited for: it can arrive, but not
+ * be sent again. Returns: bytes released. */
+__u64 ledger_unkeep(struct tcpc_ledger *l, struct ledger_account *a);
+
 /** ledger_add_open - @n more exchanges of @a are in flight, or less. */
 void ledger_add_open(struct tcpc_ledger *l, struct ledger_account *a, int n);
 
@@ -369,6 +374,19 @@ void ledger_resend_rst(struct tcpc_ledger *l, struct ledger_account *a, __u64 no
 /** ledger_spend - false: the burst of this round trip is used up, and @a will be looked at again.
  * The last piece may go beyond it. */
 bool ledger_spend(const struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns, __u32 bytes);
+
+/* ---- ledger_replace.c ---- */
+
+/** ledger_replace - @by begins another connection on the flow of @a. Frees @a if nothing of it is
+ * waited for. */
+void ledger_replace(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns,
+		    const struct tcpc_ledger_packet *by);
+
+/** ledger_is_there - the target has @a's SYN: what @a has replaced is over. */
+void ledger_is_there(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns);
+
+/** ledger_link_is_lost - accounts in doubt go on, and their successors wait for them. */
+void ledger_link_is_lost(struct tcpc_ledger *l, __u64 now_ns);
 
 /* ---- ledger_late.c ---- */
 

@@ -96,6 +96,8 @@ void ledger_acknowledge(struct tcpc_ledger *l, struct ledger_account *a, __u64 n
 	const __u32 blind = LEDGER_PIECE_TWICE | LEDGER_PIECE_HELD | LEDGER_PIECE_SACKED;
 	__u64 sent_ns = l->resumed_ns;
 
+	if (a->flags & LEDGER_HAS_SYN && a->una == a->syn_seq)
+		ledger_is_there(l, a, now_ns);
 	while (a->head && tcpc_seq_lt(a->head->seq, ack)) {
 		const struct ledger_piece *p = a->head;
 

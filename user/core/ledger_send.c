@@ -12,6 +12,8 @@
 #define DUP_THRESHOLD 3
 /* After an outage, with what was under way before it. */
 #define FRONT_TRIES 3
+/* How long something that is not kept may be told of later than what is behind it. */
+#define UNKEPT_NS (1000 * LEDGER_MS)
 /* How often to look for holes before what is held. */
 #define LOOK_NS (20 * LEDGER_MS)
 
@@ -54,12 +56,15 @@ static bool begins_late(const struct tcpc_ledger *l, const struct ledger_account
 	       ledger_payload(p) && p->exchange != a->done && a->moved_ns < l->resumed_ns;
 }
 
-/* If it fails the time is noted as well: the next try comes with the timeout, not at once. */
+/* What is not kept cannot be: it may be on its way still, and the timeouts tell whether it is.
+ * If it fails the time is noted as well: the next try comes with the timeout, not at once. */
 void ledger_resend_piece(struct tcpc_ledger *l, struct ledger_account *a, struct ledger_piece *p,
 			 __u64 now_ns)
 {
 	bool first = p->flags & LEDGER_PIECE_UNSENT;
 
+	if (!p->record)
+		return;
 	ledger_unlate(l, a, p);
 	p->sent_ns = now_ns;
 	if (!first)
@@ -195,7 +200,7 @@ void ledger_mend(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 		/* Nothing here nor behind it has been given up. */
 		if (!b.pieces && !b.first && p->sent_ns >= a->timeout_ns && p->sent_ns >= b.held_ns)
 			return;
-		if (!mend_one(l, a, p, &b, now_ns))
+		if (p->record && !mend_one(l, a, p, &b, now_ns))
 			return;
 		b.first = false;
 	}
@@ -292,6 +297,22 @@ static struct ledger_piece *first_missing(struct ledger_piece *p)
 	return p;
 }
 
+/* Words of one connection come in its order. So what is not kept has not arrived if something
+ * behind it has, and nothing was heard of it for long. Where nothing is heard of either, the target
+ * may be busy. */
+static bool is_lost_for_good(const struct tcpc_ledger *l, const struct ledger_piece *p,
+			     __u64 now_ns)
+{
+	__u64 from = p->sent_ns > l->path.resumed_ns ? p->sent_ns : l->path.resumed_ns;
+	const struct ledger_piece *q = p->next;
+
+	if (p->record || now_ns - (from > l->resumed_ns ? from : l->resumed_ns) < UNKEPT_NS)
+		return false;
+	while (q && !(q->flags & (LEDGER_PIECE_SACKED | LEDGER_PIECE_HELD)))
+		q = q->next;
+	return q;
+}
+
 /* RFC 6298, 5.4: the first one only; its ACK calls for the others. */
 static void on_timeout(struct tcpc_ledger *l, struct ledger_account *a, __u64 now_ns)
 {
@@ -320,8 +341,14 @@ static void on_timeout(struct tcpc_ledger *l, struct ledger_account *a, __u64 no
 		ledger_give_up_probe(l, a, now_ns);
 		return;
 	}
+	if (p && is_lost_for_good(l, p, now_ns)) {
+		ledger_give_up(l, a, now_ns, TCPC_LEDGER_LOST_retention);
+		return;
+	}
 	if (a->tries >= TCPC_LEDGER_TRIES) {
-		ledger_give_up(l, a, now_ns, TCPC_LEDGER_LOST_tries);
+		ledger_give_up(l, a, now_ns,
+			       p && !p->record ? TCPC_LEDGER_LOST_retention
+					       : TCPC_LEDGER_LOST_tries);
 		return;
 	}
 	a->tries++;

@@ -16,7 +16,7 @@
 	X(noted, "copies noted by the journal")                                                    \
 	X(released, "of these: no longer needed")                                                  \
 	X(moved, "records moved out of the ring because a later one needed the place")             \
-	X(pressure, "times the bound was reached and a connection had to be given up")             \
+	X(pressure, "times the bound was reached and something had to be given up")                \
 	X(stuck, "times it was reached and nothing could be given up")                             \
 	X(records, "copies kept for re-sending now")                                               \
 	X(bytes, "bytes of these records now, without what the ring loses to rounding")            \
