@@ -165,19 +165,25 @@ static __always_inline int came_before(const struct tcpc_pkt *pkt, const struct 
  * takes to send it three times. */
 #define SYN_COMES_UNITS 4
 
-/* Will the SYN of this connection still come, and what else was lost with it? To open the
- * connection here would lose all that. */
-static __always_inline int syn_comes(const struct tcpc_pkt *pkt, const struct tcpc_exchange *x)
+/* Is the packet among the first of its connection, so that its SYN is not long past? */
+static __always_inline int is_young(const struct tcpc_pkt *pkt)
 {
-	return pkt->greeting == TCPC_GREETING_YOUNG && !x->exchanges &&
-	       seen_now() - x->level_at < SYN_COMES_UNITS;
+	return pkt->greeting == TCPC_GREETING_YOUNG || tcpc_greeting_is_first(pkt->greeting);
+}
+
+/* Will the SYN of this connection still come, and what else was lost with it? To open the
+ * connection here would lose all that. What counts is how young the connection was when it was
+ * noted: while the SYN is on its way, large requests leave that age within milliseconds. */
+static __always_inline int syn_comes(const struct tcpc_exchange *x)
+{
+	return x->level_at && !x->exchanges && seen_now() - x->level_at < SYN_COMES_UNITS;
 }
 
 /* Is what is known of an older connection from this port? */
 static __always_inline int is_of_older(const struct tcpc_pkt *pkt, const struct tcpc_exchange *x)
 {
-	return pkt->greeting == TCPC_GREETING_YOUNG && x->exchanges &&
-	       pkt->seq - x->syn_seq > TCPC_GREETING_YOUNG_BYTES && !came_before(pkt, x);
+	return is_young(pkt) && x->exchanges && pkt->seq - x->syn_seq > TCPC_GREETING_YOUNG_BYTES &&
+	       !came_before(pkt, x);
 }
 
 /*
@@ -200,7 +206,7 @@ static __always_inline int begins_request(struct __sk_buff *skb, const struct tc
 		first.client_ack = pkt->ack;
 		first.seen = seen_now();
 		first.request_end = pkt->seq + pkt->payload_bytes;
-		first.level_at = seen_now(); /* for syn_comes() */
+		first.level_at = is_young(pkt) ? seen_now() : 0; /* for syn_comes() */
 		flow_of(pkt, &flow);
 		bpf_map_update_elem(&exchanges, &flow, &first, BPF_ANY);
 		return 0;
@@ -215,9 +221,19 @@ static __always_inline int begins_request(struct __sk_buff *skb, const struct tc
 	/* Forward or not: what is known may be of an older connection from this port. */
 	x->client_ack = pkt->ack;
 	x->request_end = pkt->seq + pkt->payload_bytes;
-	if (!begins || syn_comes(pkt, x))
+	if (!begins || syn_comes(x))
 		return 0;
 	return (flags & TCPC_INTERCEPT_ADOPT_ANY) || begins_http(skb, pkt);
+}
+
+/* Does the packet belong to a connection whose SYN is still to come, whatever the target has from
+ * its port? A connection that is closing there is an older one: it can make nothing of the packet,
+ * and what it answered would be taken for an answer to it. */
+static __always_inline int awaits_syn(const struct tcpc_pkt *pkt, const struct connection *conn)
+{
+	struct tcpc_exchange *x = conn->state == CONN_CLOSING ? exchange_of(pkt) : NULL;
+
+	return x && syn_comes(x);
 }
 
 /* May a connection be opened for this packet, which finds none? */

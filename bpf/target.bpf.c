@@ -244,7 +244,7 @@ static __always_inline int align_segment(struct __sk_buff *skb, struct tcpc_pkt 
 	if (opening == OPENING_AGAIN || may_adopt(skb, pkt, conn, service->flags, pass))
 		return conn->state == CONN_LISTEN ? adopt(skb, pkt, opening == OPENING_AGAIN, st)
 						  : end_old(skb, pkt, conn, st);
-	if (conn->state < CONN_CLOSING) {
+	if (conn->state < CONN_CLOSING || awaits_syn(pkt, conn)) {
 		note_missed(pkt, pass == PASS_HELD);
 		tell_again(pkt, st);
 		COUNT(st, no_connection);

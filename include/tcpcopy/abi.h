@@ -256,7 +256,8 @@ struct tcpc_exchange {
 	__u32 lead;	    /* target's number less the online host's, for answers equally long */
 	__u32 answer_ack;   /* SEG.ACK of the target's last segment with text */
 	__u32 level_at; /* last exchange that began with answers equally long; 0: none began; of a
-			 * connection that the target never had: `seen` of its first packet */
+			 * connection that the target never had, if noted while it was young: `seen`
+			 * of the packet it was noted for */
 	__u32 seen;	/* CLOCK_MONOTONIC >> TCPC_SEEN_SHIFT: the client's last packet */
 	__u32 closed;	/* TCPC_TCP_FIN, TCPC_TCP_RST: the client has sent one; or the below */
 	__u32 acked;	/* the highest SEG.ACK of the target, if answer_flags has ACK */

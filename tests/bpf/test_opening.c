@@ -160,6 +160,99 @@ static void test_first_words(void **state)
 	}
 }
 
+/* ---- its SYN is still to come ---------------------------------------------------------------- */
+
+static struct tcpc_exchange older(void)
+{
+	return (struct tcpc_exchange){
+		.syn_seq = SYN_SEQ - 0x40000000, /* too far for its first bytes */
+		.exchanges = 3,
+		.request_end = SYN_SEQ - 100,
+		.start_ns = 1,
+	};
+}
+
+/* The packet that a connection is first noted for, then a request just behind it. */
+static void first_and_next(const char *row, const struct connection *c, __u16 urgent,
+			   struct frame_spec *next)
+{
+	struct tcpc_exchange x = older();
+
+	*next = first_data(c);
+	next->seq += 1000;
+	next->urgent = urgent;
+	hold_write_exchange(c, &x);
+	expect_lost(row, 0, next);
+	next->seq += next->payload_bytes;
+	next->ack++;
+	next->urgent = 0; /* the requests are so large that it is young no more */
+}
+
+/* As if the last packet had come @units of `seen` ago. */
+static void wait_for_syn(const struct connection *c, __u32 units)
+{
+	struct tcpc_exchange x = hold_exchange(c);
+
+	x.level_at -= units;
+	hold_write_exchange(c, &x);
+}
+
+static void test_syn_to_come(void **state)
+{
+	struct connection c;
+	struct frame_spec next;
+
+	(void)state;
+	need_netns();
+	c = only_listener(ADOPT_PORT);
+	first_and_next("young", &c, TCPC_GREETING_YOUNG, &next);
+	expect_lost("and its next request", 0, &next);
+	next.seq += next.payload_bytes;
+	next.ack++;
+	wait_for_syn(&c, 5);
+	expect_opens("no SYN came", 0, &next, COUNTER(adopted));
+	connection_close(&c);
+}
+
+/* The target has an older connection from the same port, which is over. */
+static void test_syn_to_come_closing(void **state)
+{
+	struct connection c;
+	struct frame_spec next;
+	char eof;
+
+	(void)state;
+	need_netns();
+	c = connection_open(4, CLIENT_PORT, ADOPT_PORT);
+	close(c.server);
+	c.server = -1;
+	assert_int_equal(recv(c.client, &eof, 1, 0), 0);
+	wait_until(connection_state(&c) == BPF_TCP_FIN_WAIT2);
+	first_and_next("first words", &c, TCPC_GREETING_NONE, &next);
+	expect_lost("and the next request", 0, &next);
+	first_and_next("young", &c, TCPC_GREETING_YOUNG, &next);
+	expect_lost("and its next request", 0, &next);
+	next.flags = FIN_ACK;
+	expect_lost("and its end", 0, &next);
+	connection_close(&c);
+}
+
+/* Of a connection that is first seen in its middle, no SYN will come. */
+static void test_no_syn_to_come(void **state)
+{
+	struct connection c;
+	struct frame_spec next;
+
+	(void)state;
+	need_netns();
+	c = only_listener(ADOPT_PORT);
+	first_and_next("its middle", &c, 0, &next);
+	expect_opens("the next request", 0, &next, COUNTER(adopted));
+	connection_close(&c);
+}
+
+/* ---- nothing can be held --------------------------------------------------------------------- */
+
 /* Without a hold queue: the SYN cookie's own ACK number, or the SYN anew, but nothing waits. */
 static void test_relaxed(void **state)
 {
@@ -314,7 +407,8 @@ int main(void)
 		cmocka_unit_test(test_outlived_reset), cmocka_unit_test(test_listener),
 		cmocka_unit_test(test_no_syn),	       cmocka_unit_test(test_relaxed),
 		cmocka_unit_test(test_first_words),    cmocka_unit_test(test_full_listener),
-		cmocka_unit_test(test_full_opening),
+		cmocka_unit_test(test_full_opening),   cmocka_unit_test(test_syn_to_come),
+		cmocka_unit_test(test_no_syn_to_come), cmocka_unit_test(test_syn_to_come_closing),
 	};
 
 	return cmocka_run_group_tests(tests, opening_enter, target_leave);

@@ -30,6 +30,8 @@ delivered() {
 	missing=$(wc -l <"$LAB_DIR/missing")
 	is "$text: ids at the target that come twice, or are none of online" "$(ids_wrong)" 0
 	compare "$text: ids missing of $(ids_count online)" "$missing" "<=" "$most"
+	[ "$missing" -le "$most" ] ||
+		note "lost because of $(ledger .total.exchanges.reasons | tr -d ' \n')"
 	is "$text: exchanges lost, as the ledger says" \
 		"$(($(ledger .total.exchanges.lost) - lost))" "$missing"
 	is "$text: exchanges copied, as the ledger says" \

@@ -15,6 +15,7 @@
 #define CLIENT_ACK 0x600dcafe
 #define SYN_ACK_END 0x7ead0001
 #define COOKIE_PORT 86 /* a service that holds, whose listener nobody has sent a SYN */
+#define ADOPT_PORT 87  /* a service with --adopt any */
 #define LONG_AGO_NS 1000000000ULL
 
 static int arrivals; /* what comes in on live0: the other pass of a packet */
@@ -88,9 +89,11 @@ static inline void expect_waits(const char *row, const struct connection *c, __u
 	frame_free(&want);
 }
 
-static inline void expect_reopens(const char *row, __u32 mark, const struct frame_spec *spec)
+/* The packet becomes the SYN just before it, counted by @counter, and comes again. */
+static inline void expect_opens(const char *row, __u32 mark, const struct frame_spec *spec,
+				size_t counter)
 {
-	struct tcpc_target_stats moved = target_moves(COUNTER(reopened));
+	struct tcpc_target_stats moved = target_moves(counter);
 	struct frame frame = frame_build(spec), want;
 	struct frame_spec syn = *spec;
 
@@ -110,6 +113,11 @@ static inline void expect_reopens(const char *row, __u32 mark, const struct fram
 	expect_again(row, &frame);
 	frame_free(&frame);
 	frame_free(&want);
+}
+
+static inline void expect_reopens(const char *row, __u32 mark, const struct frame_spec *spec)
+{
+	expect_opens(row, mark, spec, COUNTER(reopened));
 }
 
 static inline void expect_lost(const char *row, __u32 mark, const struct frame_spec *spec)
@@ -223,6 +231,7 @@ static inline int opening_enter(void **state)
 	if (!in_netns)
 		return 0;
 	hold_service(COOKIE_PORT, 0, HOLD_IFINDEX);
+	target_service(ADOPT_PORT, TCPC_INTERCEPT_ADOPT_ANY);
 	arrivals = packet_open("live0");
 	return 0;
 }

@@ -142,7 +142,7 @@ static void expect_probe(const char *row, const struct tcpc_flow *flow, int fami
 {
 	__u8 out[TCPC_PROBE_MAX] __attribute__((aligned(8)));
 	__u32 bytes = tcpc_pieces_probe(flow, 1000, 0, out);
-	struct tcpc_pkt pkt;
+	struct tcpc_pkt pkt = {};
 
 	assert_int_equal(tcpc_parse(out, out + bytes, bytes, TCPC_LINK_NONE, &pkt), TCPC_PARSE_OK);
 	expect_u64(row, "family", pkt.family, family);
